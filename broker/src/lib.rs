@@ -1,0 +1,1 @@
+//! The server as a library: sockets, files, ZooKeeper and clocks around the pure machines.

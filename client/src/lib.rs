@@ -1,0 +1,1 @@
+//! A small Kafka client: connections, metadata, admin requests.

@@ -1,0 +1,1 @@
+//! Every decision of the cluster as pure state machines: no I/O, no clock, no randomness.

@@ -1,0 +1,1 @@
+//! Kafka's wire format: frames, requests, responses, record batches; no I/O.

@@ -1,0 +1,1 @@
+//! The znodes of Kafka and the session that reads and writes them.
