@@ -102,7 +102,9 @@ impl FetchSession {
         }
         for FetchTopic { topic, topic_id, partitions, .. } in request.topics {
             let name = self.topic_ref(&topic, topic_id);
-            for wanted in partitions {
+            for mut wanted in partitions {
+                // They are slices of the request's frame, which must not stay in memory as long as the session.
+                wanted.unknown_tagged_fields.clear();
                 self.want(name.clone(), wanted);
             }
         }
