@@ -6,9 +6,14 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod frame;
 pub mod ids;
 pub mod request;
 pub mod response;
+pub mod shape;
+
+#[cfg(test)]
+mod random;
 
 pub use bytes;
 /// The message structs, one per request and response, the same for all versions of it.
