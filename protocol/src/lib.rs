@@ -6,9 +6,11 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod frame;
 pub mod ids;
 pub mod request;
 pub mod response;
+pub mod shape;
 
 pub use bytes;
 /// The message structs, one per request and response, the same for all versions of it.

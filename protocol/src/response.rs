@@ -6,10 +6,13 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::protocol::{Encodable, HeaderVersion};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use kafka_protocol::messages::ResponseHeader;
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion};
 
 use crate::api::ApiKey;
+use crate::request::DecodeError;
+use crate::shape::{self, Fault, ShapeError};
 
 /// A piece of a segment file, sent without passing through memory of ours.
 #[derive(Debug, Clone)]
@@ -76,17 +79,51 @@ pub fn encode<M: Encodable + HeaderVersion>(
     version: i16,
     message: &M,
 ) -> Result<Bytes, EncodeError> {
+    let header = ResponseHeader::default().with_correlation_id(correlation_id);
+    prefixed(api, version, &header, message)
+}
+
+/// Reads a response that came without its length prefix: the correlation id and the body. For the client, which
+/// knows from the correlation id which request it answers.
+pub fn decode<M: Decodable + HeaderVersion>(
+    api: ApiKey,
+    version: i16,
+    mut frame: Bytes,
+) -> Result<(i32, M), DecodeError> {
+    let cut = ShapeError { field: "correlation_id", position: 0, fault: Fault::CutShort };
+    let correlation_id = frame.try_get_i32().map_err(|_| DecodeError::Header(cut))?;
+    if M::header_version(version) >= 1 {
+        let size = shape::skip_tags(&frame).map_err(DecodeError::Header)?;
+        frame.advance(size);
+    }
+    shape::walk(shape::response(api), version, &frame).map_err(|cause| DecodeError::Malformed {
+        api,
+        version,
+        cause,
+    })?;
+    let body = M::decode(&mut frame, version).map_err(|error| DecodeError::Content {
+        api,
+        version,
+        reason: error.to_string(),
+    })?;
+    Ok((correlation_id, body))
+}
+
+/// Length prefix, header and body in one buffer of the right size.
+pub(crate) fn prefixed<H: Encodable, M: Encodable + HeaderVersion>(
+    api: ApiKey,
+    version: i16,
+    header: &H,
+    message: &M,
+) -> Result<Bytes, EncodeError> {
     let fail = |reason: String| EncodeError::Unencodable { api, version, reason };
-    let flexible_header = M::header_version(version) >= 1;
-    let size =
-        4 + usize::from(flexible_header) + message.compute_size(version).map_err(|e| fail(e.to_string()))?;
+    let header_version = M::header_version(version);
+    let header_size = header.compute_size(header_version).map_err(|error| fail(error.to_string()))?;
+    let size = header_size + message.compute_size(version).map_err(|error| fail(error.to_string()))?;
     let prefix = i32::try_from(size).map_err(|_| EncodeError::TooLarge { api, version, size })?;
     let mut out = BytesMut::with_capacity(4 + size);
     out.put_i32(prefix);
-    out.put_i32(correlation_id);
-    if flexible_header {
-        out.put_u8(0);
-    }
-    message.encode(&mut out, version).map_err(|e| fail(e.to_string()))?;
+    header.encode(&mut out, header_version).map_err(|error| fail(error.to_string()))?;
+    message.encode(&mut out, version).map_err(|error| fail(error.to_string()))?;
     Ok(out.freeze())
 }
