@@ -18,8 +18,12 @@ pub struct Address {
 impl Address {
     /// Reads `host1:port1,host2:port2`; blanks around an element are ignored, and so are empty elements.
     pub fn list(given: &str) -> Result<Vec<Address>, ClientError> {
-        let addresses: Vec<Address> =
-            given.split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::parse).collect::<Result<_, _>>()?;
+        let addresses: Vec<Address> = given
+            .split(',')
+            .map(str::trim)
+            .filter(|one| !one.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
         match addresses.is_empty() {
             true => Err(ClientError::BadAddress { given: given.to_owned() }),
             false => Ok(addresses),

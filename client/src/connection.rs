@@ -10,10 +10,11 @@ use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request};
+use bytes::Bytes;
+use kafka_protocol::protocol::{Message, Request};
 use protocol::frame::Frames;
-use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse, RequestHeader, ResponseHeader};
+use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use protocol::request::RequestHeader;
 use protocol::{ApiKey, ErrorCode, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -105,7 +106,7 @@ impl Connection {
     /// The newest version of a request that both sides speak.
     pub fn version_of<R: Request>(&self) -> Result<i16, ClientError> {
         let api = api_of::<R>(R::VERSIONS.max)?;
-        let ours = (R::VERSIONS.min.max(api.table().min), R::VERSIONS.max.min(api.table().max));
+        let ours = (R::VERSIONS.min.max(api.api().min), R::VERSIONS.max.min(api.api().max));
         let agreed = self.versions.get(&R::KEY).map(|theirs| (ours.0.max(theirs.0), ours.1.min(theirs.1)));
         match agreed {
             Some((min, max)) if min <= max => Ok(max),
@@ -118,7 +119,7 @@ impl Connection {
         let request = ApiVersionsRequest::default()
             .with_client_software_name(StrBytes::from_static_str("ottla"))
             .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let newest = ApiVersionsRequest::VERSIONS.max.min(ApiKey::ApiVersions.table().max);
+        let newest = ApiVersionsRequest::VERSIONS.max.min(ApiKey::ApiVersions.api().max);
         let mut answer = self.ask_for_versions(&request, newest).await?;
         if ErrorCode::from_code(answer.error_code) == ErrorCode::UnsupportedVersion {
             answer = self.ask_for_versions(&request, 0).await?;
@@ -158,7 +159,9 @@ impl Connection {
     ) -> Result<Ticket<R>, ClientError> {
         let api = api_of::<R>(version)?;
         let correlation_id = self.next_correlation_id;
-        let frame = encode(request, (api, version), correlation_id, &self.client_id)?;
+        let header = RequestHeader { api, version, correlation_id, client_id: Some(self.client_id.clone()) };
+        let frame = protocol::request::encode(&header, request)
+            .map_err(|error| ClientError::Unencodable { api, version, reason: error.to_string() })?;
         let writing = self.stream.write_all(&frame);
         within(self.request_timeout, writing, &self.address, api).await?;
         self.next_correlation_id = self.next_correlation_id.wrapping_add(1) & i32::MAX;
@@ -187,7 +190,9 @@ impl Connection {
 
     async fn next_frame(&mut self, api: ApiKey) -> Result<Bytes, ClientError> {
         loop {
-            if let Some(frame) = self.frames.split().map_err(|error| self.malformed(api, 0, error.to_string()))? {
+            if let Some(frame) =
+                self.frames.split().map_err(|error| self.malformed(api, 0, error.to_string()))?
+            {
                 return Ok(frame);
             }
             let mut spare = self.frames.spare();
@@ -201,15 +206,14 @@ impl Connection {
 
     fn decode<R: Request>(
         &self,
-        mut frame: Bytes,
+        frame: Bytes,
         api: ApiKey,
         version: i16,
     ) -> Result<R::Response, ClientError> {
-        let malformed = |reason: String| self.malformed(api, version, reason);
-        protocol::shape::check_response(api, version, &frame).map_err(|error| malformed(error.to_string()))?;
-        let header_version = R::Response::header_version(version);
-        ResponseHeader::decode(&mut frame, header_version).map_err(|error| malformed(error.to_string()))?;
-        R::Response::decode(&mut frame, version).map_err(|error| malformed(error.to_string()))
+        match protocol::response::decode(api, version, frame) {
+            Ok((_, answer)) => Ok(answer),
+            Err(error) => Err(self.malformed(api, version, error.to_string())),
+        }
     }
 
     fn malformed(&self, api: ApiKey, version: i16, reason: String) -> ClientError {
@@ -224,27 +228,6 @@ fn api_of<R: Request>(version: i16) -> Result<ApiKey, ClientError> {
         version,
         reason: format!("request kind {} is not one this client knows", R::KEY),
     })
-}
-
-fn encode<R: Request>(
-    request: &R,
-    (api, version): (ApiKey, i16),
-    correlation_id: i32,
-    client_id: &StrBytes,
-) -> Result<Bytes, ClientError> {
-    let header = RequestHeader::default()
-        .with_request_api_key(R::KEY)
-        .with_request_api_version(version)
-        .with_correlation_id(correlation_id)
-        .with_client_id(Some(client_id.clone()));
-    let fail = |reason: String| ClientError::Unencodable { api, version, reason };
-    let mut frame = BytesMut::new();
-    frame.put_i32(0);
-    header.encode(&mut frame, R::header_version(version)).map_err(|error| fail(error.to_string()))?;
-    request.encode(&mut frame, version).map_err(|error| fail(error.to_string()))?;
-    let size = i32::try_from(frame.len() - 4).map_err(|_| fail("it is longer than 2 GiB".to_owned()))?;
-    frame[..4].copy_from_slice(&size.to_be_bytes());
-    Ok(frame.freeze())
 }
 
 async fn within<T>(

@@ -41,7 +41,9 @@ impl ClientError {
     /// Whether another broker, another connection or a later time may give an answer.
     pub fn is_passing(&self) -> bool {
         match self {
-            ClientError::Unreachable { .. } | ClientError::Lost { .. } | ClientError::UnknownBroker { .. } => true,
+            ClientError::Unreachable { .. }
+            | ClientError::Lost { .. }
+            | ClientError::UnknownBroker { .. } => true,
             ClientError::Refused { refusal, .. } => refusal.is_passing(),
             ClientError::BadAddress { .. }
             | ClientError::TimedOut { .. }
@@ -77,10 +79,16 @@ impl Refusal {
     /// Whether asking again, perhaps elsewhere, may succeed: the cluster was changing.
     pub fn is_passing(&self) -> bool {
         use ErrorCode::{
-            CoordinatorLoadInProgress, LeaderNotAvailable, NetworkException, NotController, NotLeaderOrFollower,
+            CoordinatorLoadInProgress, LeaderNotAvailable, NetworkException, NotController,
+            NotLeaderOrFollower,
         };
-        let passing =
-            [NotController, NotLeaderOrFollower, LeaderNotAvailable, NetworkException, CoordinatorLoadInProgress];
+        let passing = [
+            NotController,
+            NotLeaderOrFollower,
+            LeaderNotAvailable,
+            NetworkException,
+            CoordinatorLoadInProgress,
+        ];
         passing.contains(&self.code)
     }
 }

@@ -151,7 +151,8 @@ impl Client {
     }
 
     async fn refresh(&mut self) -> Result<(), ClientError> {
-        let nothing = MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
+        let nothing =
+            MetadataRequest::default().with_topics(Some(Vec::new())).with_allow_auto_topic_creation(false);
         let (answer, _) = self.ask_any(&nothing).await?;
         self.learn(&answer);
         Ok(())
@@ -217,7 +218,11 @@ impl Client {
             return last;
         }
         let tried: Vec<String> = self.bootstrap.iter().map(Address::to_string).collect();
-        ClientError::NoBroker { tried: tried.join(","), after: self.settings.call_timeout, last: Box::new(last) }
+        ClientError::NoBroker {
+            tried: tried.join(","),
+            after: self.settings.call_timeout,
+            last: Box::new(last),
+        }
     }
 }
 

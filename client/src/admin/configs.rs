@@ -46,13 +46,24 @@ pub enum ConfigSource {
 /// A change to one config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ConfigChange {
-    Set { name: String, value: String },
+    Set {
+        name: String,
+        value: String,
+    },
     /// Back to the default.
-    Delete { name: String },
+    Delete {
+        name: String,
+    },
     /// Adds to a list.
-    Append { name: String, value: String },
+    Append {
+        name: String,
+        value: String,
+    },
     /// Takes out of a list.
-    Subtract { name: String, value: String },
+    Subtract {
+        name: String,
+        value: String,
+    },
 }
 
 impl Client {
@@ -198,8 +209,10 @@ mod tests {
             Resource::Broker(Some(BrokerId(3))),
             Resource::Topic("b".into()),
         ];
-        let groups: Vec<(Target, usize)> =
-            by_target(&resources, |resource| resource).into_iter().map(|(target, group)| (target, group.len())).collect();
+        let groups: Vec<(Target, usize)> = by_target(&resources, |resource| resource)
+            .into_iter()
+            .map(|(target, group)| (target, group.len()))
+            .collect();
         let broker = |id| Target::Broker(BrokerId(id));
         assert_eq!(groups, [(Target::Any, 2), (broker(2), 1), (broker(3), 1), (Target::Any, 1)]);
     }

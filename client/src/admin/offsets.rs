@@ -78,7 +78,8 @@ impl Client {
         &mut self,
         wanted: &[(TopicPartition, OffsetQuery)],
     ) -> Result<BTreeMap<TopicPartition, Outcome<BrokerId>>, ClientError> {
-        let mut names: Vec<String> = wanted.iter().map(|(partition, _)| partition.topic.to_string()).collect();
+        let mut names: Vec<String> =
+            wanted.iter().map(|(partition, _)| partition.topic.to_string()).collect();
         names.sort();
         names.dedup();
         let mut leaders = BTreeMap::new();

@@ -55,7 +55,8 @@ impl Client {
 
     /// The named topics, ordered by name; `Topic::error` says which do not exist.
     pub async fn describe_topics(&mut self, names: &[String]) -> Result<Vec<Topic>, ClientError> {
-        let topics = names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
+        let topics =
+            names.iter().map(|name| MetadataRequestTopic::default().with_name(Some(topic_name(name))));
         self.topics(Some(topics.collect())).await
     }
 
@@ -102,6 +103,7 @@ impl Client {
 
     /// Deletes topics by name; each has its own outcome.
     pub async fn delete_topics(&mut self, names: &[String]) -> Result<Vec<Outcome>, ClientError> {
+        // Names stand in `topics` since version 6, which every broker since Kafka 2.7 speaks.
         let states = names.iter().map(|name| DeleteTopicState::default().with_name(Some(topic_name(name))));
         let request = DeleteTopicsRequest::default()
             .with_topics(states.collect())
