@@ -6,6 +6,7 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod fetch_response;
 pub mod frame;
 pub mod ids;
 pub mod record;
