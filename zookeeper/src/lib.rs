@@ -11,4 +11,4 @@ pub mod raw;
 pub mod session;
 pub mod store;
 // pub mod tree;
-// pub mod znodes;
+pub mod znodes;

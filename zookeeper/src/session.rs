@@ -83,7 +83,9 @@ impl Session {
         let host = host::Host::new(settings, inbox, sender, state.clone(), established);
         std::thread::Builder::new().name("zookeeper-session".to_owned()).spawn(move || host.run())?;
         // The thread answers before it does anything that could end it, or it panicked, which is an I/O error to the caller.
-        outcome.await.unwrap_or_else(|_| Err(std::io::Error::other("it ended before it connected").into()))?;
+        outcome
+            .await
+            .unwrap_or_else(|_| Err(std::io::Error::other("it ended before it connected").into()))?;
         Ok((Session { requests, closes, state }, events))
     }
 

@@ -104,7 +104,8 @@ pub(super) fn refused(operation: &Operation, error: i32) -> Result<(), StoreErro
 }
 
 pub(super) fn decode_data(path: &str, mut body: Bytes) -> Result<Option<Bytes>, StoreError> {
-    let unexpected = || StoreError::Unexpected { path: path.to_owned(), what: "its data is cut off".to_owned() };
+    let unexpected =
+        || StoreError::Unexpected { path: path.to_owned(), what: "its data is cut off".to_owned() };
     take_buffer(&mut body).ok_or_else(unexpected)
 }
 
@@ -131,7 +132,8 @@ fn decode(operation: &Operation, chroot: &str, mut body: Bytes) -> Option<Result
 fn take_multi(body: &mut Bytes, writes: &[Write], chroot: &str) -> Option<Result<Answer, StoreError>> {
     let mut answers = Vec::new();
     for (at, write) in writes.iter().enumerate() {
-        let (kind, _done, _error) = (body.try_get_i32().ok()?, body.try_get_u8().ok()?, body.try_get_i32().ok()?);
+        let (kind, _done, _error) =
+            (body.try_get_i32().ok()?, body.try_get_u8().ok()?, body.try_get_i32().ok()?);
         if kind != ERROR {
             answers.push(take_write_answer(body, kind, chroot)?);
             continue;
@@ -311,7 +313,10 @@ mod tests {
     fn null_goes_out_as_length_minus_one_and_empty_as_zero() {
         let null = request(5, &Operation::Write(create("/a", None)), "");
         let empty = request(5, &Operation::Write(create("/a", Some(Bytes::new()))), "");
-        assert_eq!(&null[..22], [0, 0, 0, 49, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, b'/', b'a', 255, 255, 255, 255]);
+        assert_eq!(
+            &null[..22],
+            [0, 0, 0, 49, 0, 0, 0, 5, 0, 0, 0, 1, 0, 0, 0, 2, b'/', b'a', 255, 255, 255, 255]
+        );
         assert_eq!(&empty[18..22], [0; 4]);
         assert_eq!(null.len(), 53);
     }
@@ -339,9 +344,12 @@ mod tests {
 
     #[test]
     fn a_stat_is_read_in_the_order_of_the_wire() {
-        let Ok(Answer::Stat(Some(stat))) =
-            answer(&Operation::Exists { path: "/a".into(), watch: Watch::None }, "", OK, stat_bytes().freeze())
-        else {
+        let Ok(Answer::Stat(Some(stat))) = answer(
+            &Operation::Exists { path: "/a".into(), watch: Watch::None },
+            "",
+            OK,
+            stat_bytes().freeze(),
+        ) else {
             panic!("no stat")
         };
         assert_eq!((stat.czxid, stat.mtime, stat.version, stat.pzxid), (1, 4, 5, 11));
@@ -370,7 +378,10 @@ mod tests {
         }
         put_multi_header(&mut body, ERROR, true);
         let answered = answer(&Operation::Multi(writes), "", -110, body.freeze());
-        assert_eq!(answered, Err(StoreError::Refused { path: "/a".into(), refusal: Refusal::NodeExists, at: 1 }));
+        assert_eq!(
+            answered,
+            Err(StoreError::Refused { path: "/a".into(), refusal: Refusal::NodeExists, at: 1 })
+        );
     }
 
     #[test]

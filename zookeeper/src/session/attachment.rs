@@ -123,7 +123,8 @@ impl Attachment {
             Route::Library => Box::pin(library::perform(self.client.clone(), operation)),
             Route::NullWrites if operation.creates_ephemeral() => {
                 let what = "an ephemeral znode cannot be left with null data".to_owned();
-                return request.answer(Err(StoreError::Unexpected { path: operation.path().to_owned(), what }));
+                return request
+                    .answer(Err(StoreError::Unexpected { path: operation.path().to_owned(), what }));
             }
             Route::NullWrites => {
                 Box::pin(write_null(self.client.clone(), self.null_writes.clone(), operation))
@@ -216,11 +217,7 @@ async fn next_done(in_flight: &mut Vec<InFlight>) -> (Request, Done) {
 }
 
 /// Writes through the side connection, then lets the session's own server catch up, so that its reads see the write.
-async fn write_null(
-    client: Arc<Client>,
-    null_writes: mpsc::Sender<NullWrite>,
-    operation: Operation,
-) -> Done {
+async fn write_null(client: Arc<Client>, null_writes: mpsc::Sender<NullWrite>, operation: Operation) -> Done {
     let (reply, answer) = oneshot::channel();
     let result = match null_writes.send(NullWrite { operation, reply }).await {
         Ok(()) => answer.await.unwrap_or(Err(Failure::Lost)),

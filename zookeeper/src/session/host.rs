@@ -155,7 +155,11 @@ impl Host {
     fn check_patience(&self, started: Instant, reason: String) -> Result<(), ConnectError> {
         let timeout = self.settings.connection_timeout;
         if matches!(self.news, News::First(_)) && started.elapsed() >= timeout {
-            return Err(ConnectError::Unreachable { connect: self.settings.connect.clone(), timeout, reason });
+            return Err(ConnectError::Unreachable {
+                connect: self.settings.connect.clone(),
+                timeout,
+                reason,
+            });
         }
         Ok(())
     }
@@ -256,7 +260,9 @@ async fn create_path(client: &mut RawClient, path: &str) -> std::io::Result<Resu
     for end in ends {
         let create = Write::Create { path: path[..end].to_owned(), data: None, mode: CreateMode::Persistent };
         match client.call(&Operation::Write(create)).await? {
-            Err(error) if error.refusal() != Some(crate::store::Refusal::NodeExists) => return Ok(Err(error)),
+            Err(error) if error.refusal() != Some(crate::store::Refusal::NodeExists) => {
+                return Ok(Err(error));
+            }
             Ok(_) | Err(_) => {}
         }
     }

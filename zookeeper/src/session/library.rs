@@ -11,7 +11,9 @@ use zookeeper_client::{Acls, Client, Error, MultiWriteError, MultiWriteResult, O
 
 use super::attachment::Failure;
 use crate::events::SessionId;
-use crate::store::{Answer, CreateMode, Expected, Node, Operation, Refusal, Stat, StoreError, Watch, Write, WriteAnswer};
+use crate::store::{
+    Answer, CreateMode, Expected, Node, Operation, Refusal, Stat, StoreError, Watch, Write, WriteAnswer,
+};
 
 #[derive(Debug)]
 pub(super) struct Done {
@@ -25,7 +27,9 @@ pub(super) async fn perform(client: Arc<Client>, operation: Operation) -> Done {
         Operation::Get { path, watch } => get(&client, path, *watch).await,
         Operation::Exists { path, watch } => exists(&client, path, *watch).await,
         Operation::Children { path, watch } => children(&client, path, *watch).await,
-        Operation::Write(write) => perform_write(&client, write).await.map(|answer| (Answer::Written(answer), None)),
+        Operation::Write(write) => {
+            perform_write(&client, write).await.map(|answer| (Answer::Written(answer), None))
+        }
         Operation::Multi(writes) => {
             return Done { result: multi(&client, writes).await, watcher: None };
         }
@@ -124,7 +128,11 @@ async fn multi(client: &Client, writes: &[Write]) -> Result<Answer, Failure> {
         MultiWriteError::RequestFailed { source } => failure(source, path(0), 0),
         MultiWriteError::OperationFailed { index, source } => failure(source, path(index), index),
     })?;
-    results.into_iter().map(|result| write_answer(result, path(0))).collect::<Result<_, _>>().map(Answer::Multi)
+    results
+        .into_iter()
+        .map(|result| write_answer(result, path(0)))
+        .collect::<Result<_, _>>()
+        .map(Answer::Multi)
 }
 
 fn write_answer(result: MultiWriteResult, path: &str) -> Result<WriteAnswer, Failure> {
@@ -133,7 +141,9 @@ fn write_answer(result: MultiWriteResult, path: &str) -> Result<WriteAnswer, Fai
         MultiWriteResult::Delete => Ok(WriteAnswer::Deleted),
         MultiWriteResult::Create { path, .. } => Ok(WriteAnswer::Created { path }),
         MultiWriteResult::SetData { stat: found } => Ok(WriteAnswer::Set { stat: stat(&found) }),
-        other => Err(Failure::Final(StoreError::Unexpected { path: path.to_owned(), what: format!("{other:?}") })),
+        other => {
+            Err(Failure::Final(StoreError::Unexpected { path: path.to_owned(), what: format!("{other:?}") }))
+        }
     }
 }
 

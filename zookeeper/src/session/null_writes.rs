@@ -43,7 +43,9 @@ async fn open(connect: &ConnectString, timeout: Duration) -> RawClient {
     loop {
         match RawClient::connect(connect, timeout).await {
             Ok(client) => return client,
-            Err(error) => warn!(%error, "a second connection to ZooKeeper, for null data, is not to be had yet"),
+            Err(error) => {
+                warn!(%error, "a second connection to ZooKeeper, for null data, is not to be had yet")
+            }
         }
         tokio::time::sleep(RETRY_PAUSE).await;
     }

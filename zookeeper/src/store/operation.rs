@@ -71,7 +71,9 @@ impl Operation {
     /// The path to name in messages: of a multi, that of its last write, which is what the checks before it are for.
     pub fn path(&self) -> &str {
         match self {
-            Operation::Get { path, .. } | Operation::Exists { path, .. } | Operation::Children { path, .. } => path,
+            Operation::Get { path, .. }
+            | Operation::Exists { path, .. }
+            | Operation::Children { path, .. } => path,
             Operation::Write(write) => write.path(),
             Operation::Multi(writes) => writes.last().map_or("/", Write::path),
         }
