@@ -10,5 +10,5 @@ pub mod paths;
 pub mod raw;
 pub mod session;
 pub mod store;
-// pub mod tree;
+pub mod tree;
 pub mod znodes;
