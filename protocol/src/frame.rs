@@ -52,12 +52,12 @@ impl Frames {
     /// need not be copied out of its buffer.
     pub fn spare(&mut self) -> Limit<&mut BytesMut> {
         let chunk = (2 * self.earned).clamp(CHUNK_MIN, CHUNK_MAX);
-        let limit = match self.missing() {
+        let limit = match self.front() {
             None => self.grow(READ_MIN, chunk),
-            Some(missing) if missing <= chunk => self.grow(missing, chunk),
-            Some(missing) => {
-                let trusted = missing.min(self.trusted());
-                self.grow(trusted, trusted).min(missing)
+            Some(front) if front.size <= chunk => self.grow(front.missing, chunk),
+            Some(front) => {
+                let trusted = front.missing.min(self.trusted());
+                self.grow(trusted, trusted).min(front.missing)
             }
         };
         (&mut self.buffer).limit(limit)
@@ -84,10 +84,10 @@ impl Frames {
         self.buffer.first_chunk().map(|prefix| i32::from_be_bytes(*prefix))
     }
 
-    /// What the frame at the front still lacks, if its length is known.
-    fn missing(&self) -> Option<usize> {
-        let size = usize::try_from(self.announced()?).unwrap_or(0);
-        Some((PREFIX + size).saturating_sub(self.buffer.len()).max(1))
+    /// The frame at the front, if its length is known.
+    fn front(&self) -> Option<Front> {
+        let size = PREFIX + usize::try_from(self.announced()?).unwrap_or(0);
+        Some(Front { size, missing: size.saturating_sub(self.buffer.len()).max(1) })
     }
 
     /// What may be reserved for a frame larger than a chunk, whatever length it announces.
@@ -101,5 +101,110 @@ impl Frames {
             self.buffer.reserve(reserve);
         }
         self.buffer.capacity() - self.buffer.len()
+    }
+}
+
+/// An incomplete frame: its size with the prefix, and how much of that has not arrived.
+struct Front {
+    size: usize,
+    missing: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+
+    /// Puts `bytes` into the buffer in reads of at most `step`, and returns the frames that came out.
+    fn feed(frames: &mut Frames, mut bytes: &[u8], step: usize) -> Vec<Bytes> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let mut spare = frames.spare();
+            let size = spare.remaining_mut().min(step).min(bytes.len());
+            assert!(size > 0);
+            spare.put_slice(&bytes[..size]);
+            bytes = &bytes[size..];
+            while let Some(frame) = frames.split().unwrap() {
+                found.push(frame);
+            }
+        }
+        found
+    }
+
+    fn framed(content: &[u8]) -> Vec<u8> {
+        [&(content.len() as u32).to_be_bytes()[..], content].concat()
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        for seed in 0..30 {
+            let mut random = Random::new(seed);
+            let sent: Vec<_> = (0..40)
+                .map(|_| {
+                    let most = [1, 50, 20_000, 300_000][random.below(4)];
+                    let size = random.below(most);
+                    random.bytes(size)
+                })
+                .collect();
+            let stream = sent.iter().flat_map(|content| framed(content)).collect::<Vec<_>>();
+            let step = [1 + random.below(100), 4096, 1 << 20][random.below(3)];
+            let mut frames = Frames::new(1 << 20);
+            assert!(feed(&mut frames, &stream, step) == sent, "seed {seed}");
+            assert_eq!(frames.pending(), 0);
+        }
+    }
+
+    #[test]
+    fn what_is_announced_is_not_reserved() {
+        let mut frames = Frames::new(i32::MAX as usize);
+        feed(&mut frames, &i32::MAX.to_be_bytes(), 4);
+        for _ in 0..1000 {
+            feed(&mut frames, &[0; 100], 100);
+            let arrived = frames.pending();
+            frames.spare();
+            assert!(frames.buffer.capacity() <= 4 * arrived.max(CHUNK_MIN));
+        }
+    }
+
+    #[test]
+    fn what_was_completed_is_reserved_at_once() {
+        let large = framed(&vec![7; 1 << 20]);
+        let mut frames = Frames::new(1 << 21);
+        feed(&mut frames, &large, 64 << 10);
+        feed(&mut frames, &large[..CHUNK_MIN], CHUNK_MIN);
+        assert_eq!(frames.spare().remaining_mut(), large.len() - CHUNK_MIN);
+        let before = frames.buffer.as_ptr();
+        let frame = feed(&mut frames, &large[CHUNK_MIN..], 64 << 10).remove(0);
+        assert_eq!(frame.as_ptr(), before.wrapping_add(PREFIX), "the frame was not moved");
+    }
+
+    #[test]
+    fn a_large_frames_room_ends_with_it() {
+        let large = framed(&vec![7; 200 << 10]);
+        let mut frames = Frames::new(1 << 20);
+        feed(&mut frames, &large, 1 << 20);
+        feed(&mut frames, &large[..large.len() - 10], 1 << 20);
+        assert_eq!(frames.spare().remaining_mut(), 10);
+    }
+
+    #[test]
+    fn sizes_out_of_range_are_refused() {
+        for (size, error) in [
+            (-1, FrameError::Negative(-1)),
+            (i32::MIN, FrameError::Negative(i32::MIN)),
+            (101, FrameError::TooLarge { size: 101, max: 100 }),
+            (i32::MAX, FrameError::TooLarge { size: i32::MAX as usize, max: 100 }),
+        ] {
+            let mut frames = Frames::new(100);
+            frames.spare().put_i32(size);
+            assert_eq!(frames.split(), Err(error));
+            assert!(frames.spare().remaining_mut() > 0);
+        }
+    }
+
+    #[test]
+    fn an_empty_frame_is_a_frame() {
+        let mut frames = Frames::new(100);
+        assert_eq!(feed(&mut frames, &[0; 8], 3), [Bytes::new(), Bytes::new()]);
     }
 }

@@ -12,6 +12,9 @@ pub mod request;
 pub mod response;
 pub mod shape;
 
+#[cfg(test)]
+mod random;
+
 pub use bytes;
 /// The message structs, one per request and response, the same for all versions of it.
 pub use kafka_protocol::messages;

@@ -127,3 +127,51 @@ pub(crate) fn prefixed<H: Encodable, M: Encodable + HeaderVersion>(
     message.encode(&mut out, version).map_err(|error| fail(error.to_string()))?;
     Ok(out.freeze())
 }
+
+#[cfg(test)]
+mod tests {
+    use kafka_protocol::messages::{ApiVersionsResponse, MetadataResponse};
+
+    use super::*;
+    use crate::random::Random;
+
+    #[test]
+    fn a_response_survives_the_wire() {
+        for version in 0..=12 {
+            let mut random = Random::new(version as u64);
+            let mut bytes = Bytes::from(random.message(shape::response(ApiKey::Metadata), version));
+            let message = MetadataResponse::decode(&mut bytes, version).unwrap();
+            let encoded = encode(42, ApiKey::Metadata, version, &message).unwrap();
+            assert_eq!(encoded[..4], (encoded.len() as u32 - 4).to_be_bytes());
+            let decoded = decode(ApiKey::Metadata, version, encoded.slice(4..)).unwrap();
+            assert_eq!(decoded, (42, message));
+        }
+    }
+
+    #[test]
+    fn the_answer_to_api_versions_has_the_oldest_header() {
+        let encoded = encode(1, ApiKey::ApiVersions, 4, &ApiVersionsResponse::default()).unwrap();
+        // Error code 0 follows the correlation id at once.
+        assert_eq!(encoded[4..10], [0, 0, 0, 1, 0, 0]);
+        let (correlation_id, _) =
+            decode::<ApiVersionsResponse>(ApiKey::ApiVersions, 4, encoded.slice(4..)).unwrap();
+        assert_eq!(correlation_id, 1);
+    }
+
+    #[test]
+    fn what_cannot_be_said_is_an_error() {
+        let message = MetadataResponse::default().with_cluster_id(Some("x".repeat(40_000).into()));
+        let error = encode(1, ApiKey::Metadata, 8, &message).unwrap_err();
+        assert!(error.to_string().starts_with("Metadata v8: "), "{error}");
+    }
+
+    #[test]
+    fn a_count_in_a_response_is_checked_too() {
+        let frame = Bytes::from_static(&[0, 0, 0, 1, 0x7f, 0xff, 0xff, 0xff, 0, 0]);
+        let error = decode::<MetadataResponse>(ApiKey::Metadata, 0, frame).unwrap_err();
+        assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
+        let short = Bytes::from_static(&[0, 0, 0]);
+        let error = decode::<MetadataResponse>(ApiKey::Metadata, 0, short).unwrap_err();
+        assert!(matches!(error, DecodeError::Header(_)), "{error}");
+    }
+}

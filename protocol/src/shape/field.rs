@@ -106,11 +106,11 @@ impl Field {
         self
     }
 
-    pub(super) const fn exists(&self, version: i16) -> bool {
+    pub(crate) const fn exists(&self, version: i16) -> bool {
         self.since <= version && version <= self.until
     }
 
-    pub(super) const fn may_be_null(&self, version: i16) -> bool {
+    pub(crate) const fn may_be_null(&self, version: i16) -> bool {
         version >= self.nullable_since
     }
 }

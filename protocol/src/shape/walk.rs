@@ -124,9 +124,10 @@ impl Walker<'_> {
         if self.flexible {
             return Ok(self.varint(name)?.checked_sub(1).map(u64::from));
         }
-        let length = match kind {
-            Kind::String => i16::from_be_bytes(self.take(name)?).into(),
-            _ => i32::from_be_bytes(self.take(name)?),
+        let length = if matches!(kind, Kind::String) {
+            i16::from_be_bytes(self.take(name)?).into()
+        } else {
+            i32::from_be_bytes(self.take(name)?)
         };
         match u64::try_from(length) {
             Ok(length) => Ok(Some(length)),
