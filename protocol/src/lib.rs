@@ -8,6 +8,7 @@ pub mod batch;
 pub mod error_code;
 pub mod frame;
 pub mod ids;
+pub mod record;
 pub mod request;
 pub mod response;
 pub mod shape;
