@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -106,40 +107,25 @@ fn written(answer: Answer) -> Option<WriteAnswer> {
 }
 
 fn expecting<T: 'static>(pending: Pending<Answer>, path: &str, pick: fn(Answer) -> Option<T>) -> Pending<T> {
-    let path = path.to_owned();
-    Box::pin(async move {
-        let unexpected =
-            || StoreError::Unexpected { path, what: "the answer is to another question".to_owned() };
-        pick(pending.await?).ok_or_else(unexpected)
-    })
+    Box::pin(Expecting { pending, path: path.to_owned(), pick })
 }
 
-/// Creates `path` as a persistent node with null data, and whatever is missing above it; existing nodes are fine.
-///
-/// Asks for the leaf first, as Kafka does, so that the usual case is one request (KafkaZkClient.makeSurePersistentPathExists).
-pub async fn create_all(store: &dyn MetadataStore, path: &str) -> Result<(), StoreError> {
-    let mut missing = vec![path];
-    while let Some(&next) = missing.last() {
-        match store.create(next, None, CreateMode::Persistent).await {
-            Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {
-                missing.pop();
-            }
-            // Whether it happened or not, asking again gives the same tree.
-            Err(StoreError::OutcomeUnknown { .. }) => {}
-            Err(StoreError::Refused { path, refusal: Refusal::NoNode, at }) => match parent(next) {
-                Some(parent) => missing.push(parent),
-                None => return Err(StoreError::Refused { path, refusal: Refusal::NoNode, at }),
-            },
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
+/// An operation under way whose answer can only be of one kind.
+struct Expecting<T> {
+    pending: Pending<Answer>,
+    path: String,
+    pick: fn(Answer) -> Option<T>,
 }
 
-/// The path above, or `None` for a child of the root.
-pub(crate) fn parent(path: &str) -> Option<&str> {
-    match path.rsplit_once('/') {
-        Some(("", _)) | None => None,
-        Some((parent, _)) => Some(parent),
+impl<T> Future for Expecting<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.pending.as_mut().poll(context))?;
+        let unexpected = || StoreError::Unexpected {
+            path: self.path.clone(),
+            what: "the answer is to another question".to_owned(),
+        };
+        Poll::Ready((self.pick)(answer).ok_or_else(unexpected))
     }
 }

@@ -3,14 +3,14 @@
 //! Owns the tree, its clock and its clients; time stands still unless it is set. Trouble is made by name: a lost connection, a
 //! lost answer, an expiry. Invariant: a client sees what a real session would show it, event for event.
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use protocol::Millis;
-use tokio::sync::watch;
+use std::task::{Poll, Waker};
 
 use super::{Fired, Tree};
 use crate::events::{self, EventSender, SessionEvent, SessionEvents, SessionId};
 use crate::store::{Answer, MetadataStore, Operation, Pending, StoreError};
+use protocol::Millis;
 
 /// The server.
 #[derive(Debug, Clone, Default)]
@@ -21,7 +21,6 @@ pub struct ModelZooKeeper(Arc<Mutex<World>>);
 pub struct ModelStore {
     world: Arc<Mutex<World>>,
     client: usize,
-    connected: watch::Receiver<bool>,
 }
 
 #[derive(Debug, Default)]
@@ -35,20 +34,21 @@ struct World {
 struct Client {
     session: SessionId,
     events: Option<EventSender>,
-    connected: watch::Sender<bool>,
+    connected: bool,
     loses_answers: bool,
+    /// Operations that wait for the connection.
+    wakers: Vec<Waker>,
 }
 
 impl ModelZooKeeper {
     /// A new client with a new session.
     pub fn connect(&self) -> (ModelStore, SessionEvents) {
         let (sender, events) = events::channel();
-        let (connected, receiver) = watch::channel(true);
         let mut world = lock(&self.0);
         let session = world.tree.open_session();
-        world.clients.push(Client { session, events: Some(sender), connected, loses_answers: false });
+        world.clients.push(Client::new(session, sender));
         let client = world.clients.len() - 1;
-        (ModelStore { world: self.0.clone(), client, connected: receiver }, events)
+        (ModelStore { world: self.0.clone(), client }, events)
     }
 
     /// What the server's clock shows from here on.
@@ -66,8 +66,8 @@ impl ModelStore {
     /// The connection is lost: operations wait, watches are gone.
     pub fn disconnect(&self) {
         let mut world = lock(&self.world);
-        let client = &world.clients[self.client];
-        client.connected.send_replace(false);
+        let client = &mut world.clients[self.client];
+        client.connected = false;
         client.tell(SessionEvent::Suspended);
         let session = client.session;
         world.tree.forget_watches(session);
@@ -75,10 +75,10 @@ impl ModelStore {
 
     /// The same session has a connection again.
     pub fn reconnect(&self) {
-        let world = lock(&self.world);
-        let client = &world.clients[self.client];
-        client.connected.send_replace(true);
+        let mut world = lock(&self.world);
+        let client = &mut world.clients[self.client];
         client.tell(SessionEvent::Reconnected);
+        client.resume();
     }
 
     /// The server gives the session up, and a new one is established.
@@ -89,8 +89,8 @@ impl ModelStore {
         let session = world.tree.open_session();
         let client = &mut world.clients[self.client];
         client.session = session;
-        client.connected.send_replace(true);
         client.tell(SessionEvent::Expired { session });
+        client.resume();
     }
 
     /// Writes are done from here on, but their answers are lost.
@@ -113,14 +113,15 @@ impl ModelStore {
 
 impl MetadataStore for ModelStore {
     fn submit(&self, operation: Operation) -> Pending<Answer> {
-        let (world, client) = (self.world.clone(), self.client);
-        let mut connected = self.connected.clone();
-        let session = self.session();
-        Box::pin(async move {
-            // An error means that the world is gone, and then there is nobody to ask.
-            connected.wait_for(|connected| *connected).await.map_err(|_| StoreError::Closed)?;
-            lock(&world).perform(client, session, &operation)
-        })
+        let (world, client, session) = (self.world.clone(), self.client, self.session());
+        Box::pin(poll_fn(move |context| {
+            let mut world = lock(&world);
+            if world.clients[client].connected {
+                return Poll::Ready(world.perform(client, session, &operation));
+            }
+            world.clients[client].wakers.push(context.waker().clone());
+            Poll::Pending
+        }))
     }
 
     fn session(&self) -> SessionId {
@@ -166,6 +167,15 @@ impl World {
 }
 
 impl Client {
+    fn new(session: SessionId, events: EventSender) -> Client {
+        Client { session, events: Some(events), connected: true, loses_answers: false, wakers: Vec::new() }
+    }
+
+    fn resume(&mut self) {
+        self.connected = true;
+        self.wakers.drain(..).for_each(Waker::wake);
+    }
+
     fn tell(&self, event: SessionEvent) {
         if let Some(events) = &self.events {
             events.send(event);
@@ -184,7 +194,8 @@ mod tests {
 
     use super::*;
     use crate::events::Change;
-    use crate::store::{CreateMode, Expected, Refusal, Watch, create_all};
+    use crate::session::create_all;
+    use crate::store::{CreateMode, Expected, Refusal, Watch};
 
     #[tokio::test]
     async fn one_client_sees_what_another_writes() {
@@ -198,7 +209,7 @@ mod tests {
         let data = Bytes::from_static(b"{}");
         writer.create("/config/topics/t", Some(data.clone()), CreateMode::Persistent).await.unwrap();
         let path = "/config/topics".to_owned();
-        assert_eq!(events.next().await, Some(SessionEvent::NodeChanged { path, change: Change::Children }));
+        assert_eq!(events.recv().await, Some(SessionEvent::NodeChanged { path, change: Change::Children }));
         let node = reader.get("/config/topics/t", Watch::None).await.unwrap();
         assert_eq!((node.data, node.stat.mtime), (data, 5));
         create_all(&reader, "/config/topics").await.unwrap();
@@ -213,7 +224,7 @@ mod tests {
         store.disconnect();
         store.expire();
         assert_eq!(asked_before.await, Err(StoreError::SessionExpired));
-        assert_eq!(events.next().await, Some(SessionEvent::Expired { session: store.session() }));
+        assert_eq!(events.recv().await, Some(SessionEvent::Expired { session: store.session() }));
         assert_eq!(store.exists("/e", Watch::None).await, Ok(None));
     }
 
@@ -226,10 +237,10 @@ mod tests {
         assert!(futures_poll(&mut pending).is_none());
         store.reconnect();
         assert_eq!(pending.await, Ok("/a".to_owned()));
-        assert_eq!(events.try_next(), Some(SessionEvent::Reconnected));
-        assert_eq!(events.try_next(), None);
+        assert_eq!(events.try_recv(), Some(SessionEvent::Reconnected));
+        assert_eq!(events.try_recv(), None);
         store.close();
-        assert_eq!(events.next().await, None);
+        assert_eq!(events.recv().await, None);
     }
 
     #[tokio::test]
