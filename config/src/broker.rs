@@ -4,10 +4,19 @@
 
 use std::path::PathBuf;
 
-use crate::error::Warning;
+use crate::error::{ConfigErrors, Warning};
+use crate::layers::Layers;
 use crate::listeners::Endpoint;
-use crate::topic::TopicConfig;
+use crate::properties::Properties;
+use crate::topic::TopicDefaults;
 use crate::version::ProtocolVersion;
+
+pub(crate) mod load;
+pub(crate) mod names;
+pub(crate) mod reader;
+pub(crate) mod requirements;
+pub mod table;
+mod warnings;
 
 /// What a broker does, as configured. Plain values; bytes, counts and milliseconds as the names say.
 #[derive(Debug, Clone, PartialEq)]
@@ -24,7 +33,7 @@ pub struct BrokerConfig {
     pub replication: Replication,
     pub controlled_shutdown: ControlledShutdown,
     /// What a topic without settings of its own has.
-    pub topic_defaults: TopicConfig,
+    pub topic_defaults: TopicDefaults,
 }
 
 /// How to reach ZooKeeper.
@@ -55,9 +64,6 @@ pub struct Network {
     pub socket_listen_backlog: u32,
     /// None for a negative value: idle connections stay.
     pub connections_idle_ms_max: Option<u64>,
-    pub connections_max: u32,
-    pub connections_per_ip_max: u32,
-    pub connections_per_ip_overrides: Vec<(String, u32)>,
     pub queued_requests_max: u32,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
@@ -108,7 +114,7 @@ pub struct Replication {
     pub lag_time_ms_max: u64,
     pub high_watermark_checkpoint_interval_ms: u64,
     pub fetchers: u32,
-    pub fetch_min_bytes: i32,
+    pub fetch_bytes_min: u32,
     pub fetch_bytes_max: u32,
     pub fetch_response_bytes_max: u32,
     pub fetch_wait_ms_max: u32,
@@ -132,4 +138,12 @@ pub struct ControlledShutdown {
 pub struct Loaded {
     pub config: BrokerConfig,
     pub warnings: Vec<Warning>,
+}
+
+impl BrokerConfig {
+    /// Reads, checks and types the settings of a properties file.
+    pub fn load(properties: &Properties) -> Result<Loaded, ConfigErrors> {
+        let config = Layers::new(properties).config()?;
+        Ok(Loaded { config, warnings: warnings::warnings(properties.map()) })
+    }
 }

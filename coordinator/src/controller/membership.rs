@@ -108,10 +108,10 @@ impl Tenure {
         complain(broker, "LeaderAndIsr", response.error_code);
         for (partition, code) in self.partition_errors(&response) {
             let changed = match ErrorCode::from_code(code) {
-                Some(ErrorCode::None) => self.picture.failed.remove(&(broker, partition.clone())),
-                Some(ErrorCode::KafkaStorageError) => self.picture.failed.insert((broker, partition.clone())),
+                ErrorCode::None => self.picture.failed.remove(&(broker, partition.clone())),
+                ErrorCode::KafkaStorageError => self.picture.failed.insert((broker, partition.clone())),
                 // Equal leader epochs are normal: partitions are announced again whenever brokers come.
-                Some(ErrorCode::StaleControllerEpoch) => false,
+                ErrorCode::StaleControllerEpoch => false,
                 _ => {
                     tracing::warn!(%broker, %partition, code, "the broker refused its part in the partition");
                     false

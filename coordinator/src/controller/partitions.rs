@@ -57,7 +57,7 @@ impl Tenure {
             recovery: Recovery::Recovered,
             controller_epoch: self.epoch,
         };
-        self.begin(name, Work::Creating(state.clone()));
+        self.start(name, Work::Creating(state.clone()));
         self.out.create.push((name.clone(), state));
     }
 
@@ -109,7 +109,7 @@ impl Tenure {
         }
     }
 
-    fn begin(&mut self, name: &TopicPartition, work: Work) {
+    fn start(&mut self, name: &TopicPartition, work: Work) {
         if let Some(partition) = self.picture.partition_mut(name) {
             partition.died.clear();
             partition.work = work;
