@@ -200,10 +200,11 @@ impl Tenure {
                 self.picture.topics.remove(&name);
                 self.picture.failed.retain(|(_, partition)| partition.topic != name);
             }
-            Err(WriteFault::Unknown) => {
+            // Something has appeared below the topic, or an answer was lost.
+            Err(WriteFault::Stale | WriteFault::Exists | WriteFault::Missing | WriteFault::Unknown) => {
                 self.out.remove_topics.insert(name);
             }
-            Err(fault) => {
+            Err(fault @ WriteFault::Refused { .. }) => {
                 tracing::error!(topic = %name, "the deleted topic's znodes cannot be removed: {fault}");
                 self.set_stage(&name, Stage::Halted);
             }

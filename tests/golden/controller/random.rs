@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use coordinator::controller::Event;
 use coordinator::controller::cluster::TopicAssignment;
-use protocol::{BrokerId, TopicId, TopicPartition};
+use protocol::{BrokerId, ControllerEpoch, TopicId, TopicPartition};
 
 use super::world::{Fault, World, assignment, garbage};
 
@@ -51,7 +51,11 @@ fn disturb(world: &mut World, random: &mut Random) {
         13 | 14 => world.elect(),
         15 => world.queue.push_back(Event::WatchesLost),
         16 => silence(world, broker, random),
-        17 if world.topics.contains_key(topic) && random.below(4) == 0 => world.remove_topic(topic),
+        17 if world.topics.contains_key(topic) && random.below(4) == 0 => {
+            world.remove_topic(topic);
+            // Who deletes znodes by hand and makes them again before the controller has looked has lost.
+            world.run(200);
+        }
         18 => {
             world.unclean.insert(topic.into());
         }
@@ -79,10 +83,12 @@ fn silence(world: &mut World, broker: i32, random: &mut Random) {
     }
 }
 
-/// Every broker is there and well, and a controller is elected to whom nothing happens.
+/// Every broker is there and well, and nothing happens to the controller any more; if there is none, one is elected.
 fn heal(world: &mut World) {
     (1..=4).for_each(|broker| world.register(broker, None));
-    world.elect();
+    if world.controller.epoch() != Some(ControllerEpoch(world.epoch)) {
+        world.elect();
+    }
     assert!(world.run(5000), "no end:\n{}", world.trace[world.trace.len() - 60..].join("\n"));
 }
 
