@@ -6,8 +6,10 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod fetch_response;
 pub mod frame;
 pub mod ids;
+pub mod record;
 pub mod request;
 pub mod response;
 pub mod shape;

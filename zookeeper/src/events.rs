@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-use tokio::sync::Notify;
+use std::task::{Context, Poll, Waker};
 
 /// ZooKeeper's number for a session; 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,15 +49,14 @@ pub struct SessionEvents(Arc<Shared>);
 pub(crate) struct EventSender(Arc<Shared>);
 
 #[derive(Debug, Default)]
-struct Shared {
-    queue: Mutex<Queue>,
-    arrived: Notify,
-}
+struct Shared(Mutex<Queue>);
 
 #[derive(Debug, Default)]
 struct Queue {
     waiting: VecDeque<SessionEvent>,
     ended: bool,
+    /// Of the consumer, while it waits.
+    waker: Option<Waker>,
 }
 
 pub(crate) fn channel() -> (EventSender, SessionEvents) {
@@ -67,46 +66,55 @@ pub(crate) fn channel() -> (EventSender, SessionEvents) {
 
 impl SessionEvents {
     /// The next event, or `None` when the session is closed and nothing is left. Dropping the future loses nothing.
-    pub async fn next(&mut self) -> Option<SessionEvent> {
-        loop {
-            {
-                let mut queue = self.0.lock();
-                if let Some(event) = queue.waiting.pop_front() {
-                    return Some(event);
-                }
-                if queue.ended {
-                    return None;
-                }
+    pub fn recv(&mut self) -> impl Future<Output = Option<SessionEvent>> + Send {
+        poll_fn(|context| self.poll_recv(context))
+    }
+
+    fn poll_recv(&mut self, context: &Context<'_>) -> Poll<Option<SessionEvent>> {
+        let mut queue = self.0.lock();
+        match queue.waiting.pop_front() {
+            Some(event) => Poll::Ready(Some(event)),
+            None if queue.ended => Poll::Ready(None),
+            None => {
+                queue.waker = Some(context.waker().clone());
+                Poll::Pending
             }
-            // A send between the look above and this wait leaves a permit, which ends the wait at once.
-            self.0.arrived.notified().await;
         }
     }
 
     /// What waits now, without waiting for more.
-    pub fn try_next(&mut self) -> Option<SessionEvent> {
+    pub fn try_recv(&mut self) -> Option<SessionEvent> {
         self.0.lock().waiting.pop_front()
     }
 }
 
 impl EventSender {
     pub(crate) fn send(&self, event: SessionEvent) {
-        self.0.lock().push(event);
-        self.0.arrived.notify_one();
+        self.change(|queue| queue.push(event));
+    }
+
+    /// Wakes the consumer after the lock is given back.
+    fn change(&self, change: impl FnOnce(&mut Queue)) {
+        let mut queue = self.0.lock();
+        change(&mut queue);
+        let waker = queue.waker.take();
+        drop(queue);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
 impl Drop for EventSender {
     fn drop(&mut self) {
-        self.0.lock().ended = true;
-        self.0.arrived.notify_one();
+        self.change(|queue| queue.ended = true);
     }
 }
 
 impl Shared {
     /// A panic elsewhere cannot leave the queue half changed, so its poison means nothing.
     fn lock(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,7 +144,7 @@ mod tests {
     fn queued(sent: &[SessionEvent]) -> Vec<SessionEvent> {
         let (sender, mut events) = channel();
         sent.iter().for_each(|event| sender.send(event.clone()));
-        std::iter::from_fn(|| events.try_next()).collect()
+        std::iter::from_fn(|| events.try_recv()).collect()
     }
 
     #[test]
@@ -162,7 +170,7 @@ mod tests {
         let (sender, mut events) = channel();
         sender.send(changed("/a"));
         drop(sender);
-        assert_eq!(events.next().await, Some(changed("/a")));
-        assert_eq!(events.next().await, None);
+        assert_eq!(events.recv().await, Some(changed("/a")));
+        assert_eq!(events.recv().await, None);
     }
 }

@@ -17,12 +17,15 @@ use crate::events::{self, SessionEvents, SessionId};
 use crate::store::{Answer, MetadataStore, Operation, Pending, StoreError};
 
 mod attachment;
+mod create_all;
 mod host;
 mod library;
 mod null_writes;
+pub mod raw;
 mod request;
 mod watches;
 
+pub use create_all::create_all;
 use request::{Close, Request};
 
 /// Operations that wait for the session's thread beyond those in flight; a caller waits when it is full. Enough for a burst

@@ -7,6 +7,7 @@
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 
@@ -36,107 +37,95 @@ pub trait MetadataStore: fmt::Debug + Send + Sync {
 
     /// Data and stat. A watch is left only if the node exists: to watch an absent node use [`exists`](Self::exists).
     fn get(&self, path: &str, watch: Watch) -> Pending<Node> {
-        let pending = self.submit(Operation::Get { path: path.to_owned(), watch });
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Node(node) => Ok(node),
-                other => Err(other.unexpected("get")),
-            }
+        let operation = Operation::Get { path: path.to_owned(), watch };
+        expecting(self.submit(operation), path, |answer| match answer {
+            Answer::Node(node) => Some(node),
+            Answer::Stat(_) | Answer::Children { .. } | Answer::Written(_) | Answer::Multi(_) => None,
         })
     }
 
     /// The stat, or `None` where there is no node; the watch is left in both cases.
     fn exists(&self, path: &str, watch: Watch) -> Pending<Option<Stat>> {
-        let pending = self.submit(Operation::Exists { path: path.to_owned(), watch });
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Stat(stat) => Ok(stat),
-                other => Err(other.unexpected("exists")),
-            }
+        let operation = Operation::Exists { path: path.to_owned(), watch };
+        expecting(self.submit(operation), path, |answer| match answer {
+            Answer::Stat(stat) => Some(stat),
+            Answer::Node(_) | Answer::Children { .. } | Answer::Written(_) | Answer::Multi(_) => None,
         })
     }
 
     /// The names of the children, in no order, and the stat of the node.
     fn children(&self, path: &str, watch: Watch) -> Pending<(Vec<String>, Stat)> {
-        let pending = self.submit(Operation::Children { path: path.to_owned(), watch });
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Children { names, stat } => Ok((names, stat)),
-                other => Err(other.unexpected("children")),
-            }
+        let operation = Operation::Children { path: path.to_owned(), watch };
+        expecting(self.submit(operation), path, |answer| match answer {
+            Answer::Children { names, stat } => Some((names, stat)),
+            Answer::Node(_) | Answer::Stat(_) | Answer::Written(_) | Answer::Multi(_) => None,
         })
     }
 
     /// Creates a node whose parent exists; answers its path, which a sequential node gets from the server.
     fn create(&self, path: &str, data: Option<Bytes>, mode: CreateMode) -> Pending<String> {
-        let pending = self.submit(Operation::Write(Write::Create { path: path.to_owned(), data, mode }));
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Written(WriteAnswer::Created { path }) => Ok(path),
-                other => Err(other.unexpected("create")),
-            }
+        let write = Write::Create { path: path.to_owned(), data, mode };
+        expecting(self.submit(Operation::Write(write)), path, |answer| match written(answer)? {
+            WriteAnswer::Created { path } => Some(path),
+            WriteAnswer::Checked | WriteAnswer::Set { .. } | WriteAnswer::Deleted => None,
         })
     }
 
     fn set(&self, path: &str, data: Bytes, expected: Expected) -> Pending<Stat> {
-        let pending = self.submit(Operation::Write(Write::Set { path: path.to_owned(), data, expected }));
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Written(WriteAnswer::Set { stat }) => Ok(stat),
-                other => Err(other.unexpected("set")),
-            }
+        let write = Write::Set { path: path.to_owned(), data, expected };
+        expecting(self.submit(Operation::Write(write)), path, |answer| match written(answer)? {
+            WriteAnswer::Set { stat } => Some(stat),
+            WriteAnswer::Checked | WriteAnswer::Created { .. } | WriteAnswer::Deleted => None,
         })
     }
 
     fn delete(&self, path: &str, expected: Expected) -> Pending<()> {
-        let pending = self.submit(Operation::Write(Write::Delete { path: path.to_owned(), expected }));
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Written(WriteAnswer::Deleted) => Ok(()),
-                other => Err(other.unexpected("delete")),
-            }
+        let write = Write::Delete { path: path.to_owned(), expected };
+        expecting(self.submit(Operation::Write(write)), path, |answer| match written(answer)? {
+            WriteAnswer::Deleted => Some(()),
+            WriteAnswer::Checked | WriteAnswer::Created { .. } | WriteAnswer::Set { .. } => None,
         })
     }
 
-    /// All of the writes or none. The answers stand in the order of the writes; a refusal names the first write that failed.
+    /// All of the writes or none. The answers stand in the order of the writes, one for each; a refusal names the first write
+    /// that failed.
     fn multi(&self, writes: Vec<Write>) -> Pending<Vec<WriteAnswer>> {
-        let count = writes.len();
-        let pending = self.submit(Operation::Multi(writes));
-        Box::pin(async move {
-            match pending.await? {
-                Answer::Multi(answers) if answers.len() == count => Ok(answers),
-                other => Err(other.unexpected("multi")),
-            }
+        let operation = Operation::Multi(writes);
+        let path = operation.path().to_owned();
+        expecting(self.submit(operation), &path, |answer| match answer {
+            Answer::Multi(answers) => Some(answers),
+            Answer::Node(_) | Answer::Stat(_) | Answer::Children { .. } | Answer::Written(_) => None,
         })
     }
 }
 
-/// Creates `path` as a persistent node with null data, and whatever is missing above it; existing nodes are fine.
-///
-/// Asks for the leaf first, as Kafka does, so that the usual case is one request (KafkaZkClient.makeSurePersistentPathExists).
-pub async fn create_all(store: &dyn MetadataStore, path: &str) -> Result<(), StoreError> {
-    let mut missing = vec![path];
-    while let Some(&next) = missing.last() {
-        match store.create(next, None, CreateMode::Persistent).await {
-            Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {
-                missing.pop();
-            }
-            // Whether it happened or not, asking again gives the same tree.
-            Err(StoreError::OutcomeUnknown { .. }) => {}
-            Err(StoreError::Refused { path, refusal: Refusal::NoNode, at }) => match parent(next) {
-                Some(parent) => missing.push(parent),
-                None => return Err(StoreError::Refused { path, refusal: Refusal::NoNode, at }),
-            },
-            Err(error) => return Err(error),
-        }
+fn written(answer: Answer) -> Option<WriteAnswer> {
+    match answer {
+        Answer::Written(answer) => Some(answer),
+        Answer::Node(_) | Answer::Stat(_) | Answer::Children { .. } | Answer::Multi(_) => None,
     }
-    Ok(())
 }
 
-/// The path above, or `None` for a child of the root.
-pub(crate) fn parent(path: &str) -> Option<&str> {
-    match path.rsplit_once('/') {
-        Some(("", _)) | None => None,
-        Some((parent, _)) => Some(parent),
+fn expecting<T: 'static>(pending: Pending<Answer>, path: &str, pick: fn(Answer) -> Option<T>) -> Pending<T> {
+    Box::pin(Expecting { pending, path: path.to_owned(), pick })
+}
+
+/// An operation under way whose answer can only be of one kind.
+struct Expecting<T> {
+    pending: Pending<Answer>,
+    path: String,
+    pick: fn(Answer) -> Option<T>,
+}
+
+impl<T> Future for Expecting<T> {
+    type Output = Result<T, StoreError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let answer = ready!(self.pending.as_mut().poll(context))?;
+        let unexpected = || StoreError::Unexpected {
+            path: self.path.clone(),
+            what: "the answer is to another question".to_owned(),
+        };
+        Poll::Ready((self.pick)(answer).ok_or_else(unexpected))
     }
 }

@@ -15,10 +15,10 @@ use tracing::{info, warn};
 use zookeeper_client::{Client, Error, SessionInfo};
 
 use super::attachment::Attachment;
+use super::raw::RawClient;
 use super::request::{Close, Request};
 use super::{ConnectError, SessionSettings, State};
 use crate::events::{EventSender, SessionEvent, SessionId};
-use crate::raw::RawClient;
 use crate::store::{Answer, CreateMode, Operation, StoreError, Watch, Write};
 
 /// Between two rounds over the servers. Short against any session timeout, so that a returning server is found in time.

@@ -147,6 +147,7 @@ fn write_answer(result: MultiWriteResult, path: &str) -> Result<WriteAnswer, Fai
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library's errors are not exhaustive")]
 fn failure(error: Error, path: &str, at: usize) -> Failure {
     let refusal = match error {
         Error::NoNode => Refusal::NoNode,

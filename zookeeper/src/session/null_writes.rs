@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::attachment::Failure;
+use super::raw::RawClient;
 use crate::connect_string::ConnectString;
-use crate::raw::RawClient;
 use crate::store::{Answer, Operation};
 
 /// Between two attempts to connect while the session itself has a connection.

@@ -5,7 +5,6 @@
 
 use bytes::Bytes;
 
-use super::StoreError;
 use crate::events::SessionId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +55,4 @@ pub struct Stat {
     pub ephemeral_owner: SessionId,
     pub data_length: i32,
     pub children: i32,
-}
-
-impl Answer {
-    pub(crate) fn unexpected(&self, operation: &str) -> StoreError {
-        StoreError::Unexpected { path: "/".to_owned(), what: format!("{operation} was answered by {self:?}") }
-    }
 }
