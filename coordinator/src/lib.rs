@@ -1,1 +1,11 @@
-//! Every decision of the cluster as pure state machines: no I/O, no clock, no randomness.
+//! Every decision of the cluster as pure state machines: no I/O, no clock, no randomness, no async.
+//!
+//! A machine takes events (what happened, the outcome of every effect included) and pushes actions (what to do).
+//! The shell in `broker` carries the actions out; time and random seeds are passed in.
+
+pub mod assignment;
+pub mod controller;
+pub mod deadlines;
+mod random;
+pub mod replica;
+pub mod topics;

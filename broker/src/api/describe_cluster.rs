@@ -1,0 +1,67 @@
+//! DescribeCluster (key 60), versions 0–1: id, controller and brokers as the cluster picture has them.
+//! v1 adds the kind of endpoint; a broker answers for brokers only. Does not differ from Kafka 3.9.
+
+use protocol::StrBytes;
+use protocol::error_code::ErrorCode;
+use protocol::messages::describe_cluster_response::DescribeClusterBroker;
+use protocol::messages::{BrokerId as WireBrokerId, DescribeClusterRequest, DescribeClusterResponse};
+
+use super::context::Context;
+use super::error::Refused;
+use crate::authorizer::{Operation, Resource};
+use crate::broker::Broker;
+
+/// Where a client says which endpoints it wants to hear of (KIP-919).
+const BROKERS: i8 = 1;
+const CONTROLLERS: i8 = 2;
+const NO_CONTROLLER: i32 = -1;
+/// In place of a set of operations that was not asked for.
+const NOT_ASKED: i32 = i32::MIN;
+
+pub(crate) fn answer(
+    broker: &Broker,
+    context: &Context,
+    version: i16,
+    request: &DescribeClusterRequest,
+) -> Result<DescribeClusterResponse, Refused> {
+    if version >= 1 && request.endpoint_type != BROKERS {
+        return Err(wrong_endpoints(request.endpoint_type));
+    }
+    let picture = broker.metadata.picture();
+    let brokers = picture.brokers.iter().filter_map(|(id, live)| {
+        let endpoint = live.endpoints.get(&*context.listener)?;
+        Some(
+            DescribeClusterBroker::default()
+                .with_broker_id(WireBrokerId(id.0))
+                .with_host(StrBytes::from_string(endpoint.host.clone()))
+                .with_port(endpoint.port)
+                .with_rack(live.rack.clone().map(StrBytes::from_string)),
+        )
+    });
+    Ok(DescribeClusterResponse::default()
+        .with_cluster_id(StrBytes::from_string(broker.identity.cluster_id.clone()))
+        .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
+        .with_brokers(brokers.collect())
+        .with_cluster_authorized_operations(operations(broker, context, request)))
+}
+
+fn wrong_endpoints(asked: i8) -> Refused {
+    if asked == CONTROLLERS {
+        return Refused::new(
+            ErrorCode::MismatchedEndpointType,
+            "The request was sent to an endpoint of the wrong type: this is a broker, not a controller.",
+        );
+    }
+    Refused::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {asked}"))
+}
+
+fn operations(broker: &Broker, context: &Context, request: &DescribeClusterRequest) -> i32 {
+    let cluster = Resource::cluster();
+    if !request.include_cluster_authorized_operations {
+        return NOT_ASKED;
+    }
+    if !broker.authorizer.allows(context, Operation::Describe, &cluster) {
+        return 0;
+    }
+    broker.authorizer.operations(&context.principal, &cluster)
+}

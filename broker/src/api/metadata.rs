@@ -1,0 +1,234 @@
+//! Metadata (key 3), versions 0–12: brokers, controller and topics out of the cluster picture, on the listener the request came in by.
+//!
+//! Unknown topics are created where both sides allow it; until they have a leader the answer is LEADER_NOT_AVAILABLE.
+//! v0 lists all topics for an empty list, later versions for null; v6 tells a missing listener from a missing leader; v12 takes topic ids.
+//! Differs from Kafka 3.9: brokers, topics and partitions come in order, not in hash order.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use protocol::StrBytes;
+use protocol::error_code::ErrorCode;
+use protocol::ids::{BrokerId, TopicId};
+use protocol::messages::metadata_response::{
+    MetadataResponseBroker, MetadataResponsePartition, MetadataResponseTopic,
+};
+use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResponse, TopicName};
+
+use super::context::Context;
+use super::error::Refused;
+use crate::authorizer::{Operation, Resource};
+use crate::broker::Broker;
+use crate::metadata::{Partition, Picture, Topic};
+use crate::topic_creation;
+
+const NO_CONTROLLER: i32 = -1;
+/// In place of a set of operations that was not asked for.
+const NOT_ASKED: i32 = i32::MIN;
+
+pub(crate) async fn answer(
+    broker: &Arc<Broker>,
+    context: &Context,
+    version: i16,
+    request: MetadataRequest,
+) -> Result<MetadataResponse, Refused> {
+    let wanted = Wanted::of(version, &request)?;
+    let picture = broker.metadata.picture();
+    let view = View { broker, context, version, picture: &picture, request: &request };
+    let topics = match wanted {
+        Wanted::All => view.all_topics(),
+        Wanted::Ids(ids) => ids.into_iter().map(|id| view.topic_by_id(id)).collect(),
+        Wanted::Names(names) => view.topics_by_name(names).await,
+    };
+    Ok(MetadataResponse::default()
+        .with_brokers(view.brokers())
+        .with_cluster_id((version >= 2).then(|| StrBytes::from_string(broker.identity.cluster_id.clone())))
+        .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
+        .with_topics(topics)
+        .with_cluster_authorized_operations(view.cluster_operations()))
+}
+
+/// Which topics a request asks for.
+enum Wanted {
+    All,
+    Ids(BTreeSet<TopicId>),
+    Names(BTreeSet<String>),
+}
+
+impl Wanted {
+    fn of(version: i16, request: &MetadataRequest) -> Result<Self, Refused> {
+        let Some(topics) = &request.topics else { return Ok(Self::All) };
+        if version == 0 && topics.is_empty() {
+            return Ok(Self::All);
+        }
+        if version < 12 && topics.iter().any(|t| t.name.is_none() || !t.topic_id.is_nil()) {
+            return Err(Refused::new(
+                ErrorCode::InvalidRequest,
+                format!("Topics must be named, not given by id, in version {version}"),
+            ));
+        }
+        let ids: BTreeSet<_> = topics.iter().map(|t| t.topic_id).filter(|id| !id.is_nil()).collect();
+        if !ids.is_empty() {
+            return Ok(Self::Ids(ids));
+        }
+        Ok(Self::Names(topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string()).collect()))
+    }
+}
+
+/// One request's way of looking at the picture.
+struct View<'a> {
+    broker: &'a Arc<Broker>,
+    context: &'a Context,
+    version: i16,
+    picture: &'a Picture,
+    request: &'a MetadataRequest,
+}
+
+impl View<'_> {
+    fn brokers(&self) -> Vec<MetadataResponseBroker> {
+        let listed = self.picture.brokers.iter().filter_map(|(id, live)| {
+            let endpoint = live.endpoints.get(&*self.context.listener)?;
+            let rack = live.rack.clone().filter(|_| self.version >= 1);
+            Some(
+                MetadataResponseBroker::default()
+                    .with_node_id(WireBrokerId(id.0))
+                    .with_host(StrBytes::from_string(endpoint.host.clone()))
+                    .with_port(endpoint.port)
+                    .with_rack(rack.map(StrBytes::from_string)),
+            )
+        });
+        listed.collect()
+    }
+
+    fn cluster_operations(&self) -> i32 {
+        if !(8..=10).contains(&self.version) || !self.request.include_cluster_authorized_operations {
+            return NOT_ASKED;
+        }
+        if !self.allows(Operation::Describe, &Resource::cluster()) {
+            return 0;
+        }
+        self.broker.authorizer.operations(&self.context.principal, &Resource::cluster())
+    }
+
+    fn all_topics(&self) -> Vec<MetadataResponseTopic> {
+        let allowed = |name: &&Arc<str>| self.allows(Operation::Describe, &Resource::topic(name));
+        self.picture.topics.keys().filter(allowed).filter_map(|name| self.known_topic(name)).collect()
+    }
+
+    fn topic_by_id(&self, id: TopicId) -> MetadataResponseTopic {
+        let nameless = |error| MetadataResponseTopic::default().with_name(None).with_topic_id(id).with_error_code(error);
+        let Some(name) = self.picture.topic_name(id) else {
+            return nameless(ErrorCode::UnknownTopicId.code());
+        };
+        if !self.allows(Operation::Describe, &Resource::topic(name)) {
+            return nameless(ErrorCode::TopicAuthorizationFailed.code());
+        }
+        self.known_topic(name).unwrap_or_else(|| nameless(ErrorCode::UnknownTopicId.code()))
+    }
+
+    async fn topics_by_name(&self, names: BTreeSet<String>) -> Vec<MetadataResponseTopic> {
+        let mut topics = Vec::with_capacity(names.len());
+        for name in names {
+            topics.push(self.topic_by_name(&name).await);
+        }
+        topics
+    }
+
+    async fn topic_by_name(&self, name: &str) -> MetadataResponseTopic {
+        if !self.allows(Operation::Describe, &Resource::topic(name)) {
+            return failed_topic(name, ErrorCode::TopicAuthorizationFailed);
+        }
+        if let Some(topic) = self.known_topic(name) {
+            return topic;
+        }
+        failed_topic(name, self.missing(name).await)
+    }
+
+    /// What to say of a topic that is not there, after asking for its creation where that is allowed.
+    async fn missing(&self, name: &str) -> ErrorCode {
+        if !self.request.allow_auto_topic_creation || !self.broker.config.auto_create_topics_enable {
+            return match coordinator::topics::validate_name(name) {
+                Ok(()) => ErrorCode::UnknownTopicOrPartition,
+                Err(_) => ErrorCode::InvalidTopicException,
+            };
+        }
+        let may_create = self.allows(Operation::Create, &Resource::cluster())
+            || self.allows(Operation::Create, &Resource::topic(name));
+        if !may_create {
+            return ErrorCode::TopicAuthorizationFailed;
+        }
+        topic_creation::create_automatically(self.broker, name).await
+    }
+
+    fn known_topic(&self, name: &str) -> Option<MetadataResponseTopic> {
+        let topic = self.picture.topics.get(name)?;
+        let operations = if self.version >= 8 && self.request.include_topic_authorized_operations {
+            self.broker.authorizer.operations(&self.context.principal, &Resource::topic(name))
+        } else {
+            NOT_ASKED
+        };
+        Some(named_topic(name)
+            .with_topic_id(if self.version >= 10 { topic.id } else { TopicId::nil() })
+            .with_partitions(self.partitions(topic))
+            .with_topic_authorized_operations(operations))
+    }
+
+    fn partitions(&self, topic: &Topic) -> Vec<MetadataResponsePartition> {
+        topic.partitions.iter().map(|(index, partition)| self.partition(*index, partition)).collect()
+    }
+
+    fn partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
+        let (leader, error) = self.leader(partition);
+        let (replicas, isr) = (self.members(&partition.replicas), self.members(&partition.isr));
+        let missing = self.version == 0 && (replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len());
+        let error = if error == ErrorCode::None && missing { ErrorCode::ReplicaNotAvailable } else { error };
+        let offline = if self.version >= 5 { self.offline(partition) } else { Vec::new() };
+        let epoch = if self.version >= 7 { partition.leader_epoch.0 } else { -1 };
+        MetadataResponsePartition::default()
+            .with_error_code(error.code())
+            .with_partition_index(index)
+            .with_leader_id(WireBrokerId(leader))
+            .with_leader_epoch(epoch)
+            .with_replica_nodes(replicas)
+            .with_isr_nodes(isr)
+            .with_offline_replicas(offline)
+    }
+
+    /// The leader if a client of this listener can reach it, with the error that says why not.
+    fn leader(&self, partition: &Partition) -> (i32, ErrorCode) {
+        let leader = partition.leader;
+        if self.picture.endpoint(leader, &self.context.listener).is_some() {
+            return (leader.0, ErrorCode::None);
+        }
+        let alive = self.picture.brokers.contains_key(&leader);
+        let error = if alive && self.version >= 6 { ErrorCode::ListenerNotFound } else { ErrorCode::LeaderNotAvailable };
+        (-1, error)
+    }
+
+    /// The brokers as told by the controller; v0 leaves out those that are not alive.
+    fn members(&self, brokers: &[BrokerId]) -> Vec<WireBrokerId> {
+        let shown = |id: &&BrokerId| {
+            self.version > 0 || self.picture.endpoint(**id, &self.context.listener).is_some()
+        };
+        brokers.iter().filter(shown).map(|id| WireBrokerId(id.0)).collect()
+    }
+
+    fn offline(&self, partition: &Partition) -> Vec<WireBrokerId> {
+        partition.offline.iter().map(|id| WireBrokerId(id.0)).collect()
+    }
+
+    fn allows(&self, operation: Operation, resource: &Resource<'_>) -> bool {
+        self.broker.authorizer.allows(self.context, operation, resource)
+    }
+}
+
+fn named_topic(name: &str) -> MetadataResponseTopic {
+    MetadataResponseTopic::default()
+        .with_name(Some(TopicName(StrBytes::from_string(name.to_owned()))))
+        .with_is_internal(coordinator::topics::is_internal(name))
+        .with_topic_authorized_operations(NOT_ASKED)
+}
+
+fn failed_topic(name: &str, error: ErrorCode) -> MetadataResponseTopic {
+    named_topic(name).with_error_code(error.code())
+}

@@ -1,0 +1,222 @@
+//! Who may do what: every API asks here for each pair of operation and resource that Kafka asks for.
+//!
+//! Everything is allowed: authorizer.class.name other than none refuses to start. What was asked can be recorded, so
+//! that tests hold the pairs fast. Source: Kafka's AuthHelper, AclOperation, ResourceType and AclEntry (3.9).
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::api::context::Context;
+
+/// The name under which Kafka knows the one cluster.
+const CLUSTER: &str = "kafka-cluster";
+
+#[derive(Debug, Default)]
+pub(crate) enum Authorizer {
+    #[default]
+    AllowAll,
+    /// Allows all as well, and keeps what it was asked.
+    Recorded(Record),
+}
+
+/// What a recording authorizer was asked, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Record(Arc<Mutex<Vec<Asked>>>);
+
+/// One question to the authorizer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(crate) principal: Principal,
+    pub(crate) client_host: IpAddr,
+    pub(crate) operation: Operation,
+    pub(crate) resource: ResourceType,
+    /// None for "any of this type".
+    pub(crate) name: Option<String>,
+}
+
+/// Who a connection speaks for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Principal {
+    /// "User" unless a principal builder says otherwise.
+    pub(crate) kind: Arc<str>,
+    pub(crate) name: Arc<str>,
+}
+
+/// What may be done, with Kafka's codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum Operation {
+    Read = 3,
+    Write = 4,
+    Create = 5,
+    Delete = 6,
+    Alter = 7,
+    Describe = 8,
+    ClusterAction = 9,
+    DescribeConfigs = 10,
+    AlterConfigs = 11,
+    IdempotentWrite = 12,
+}
+
+/// What it is done to, with Kafka's codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub(crate) enum ResourceType {
+    Topic = 2,
+    Group = 3,
+    Cluster = 4,
+    TransactionalId = 5,
+}
+
+/// One resource by its literal name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Resource<'a> {
+    pub(crate) kind: ResourceType,
+    pub(crate) name: &'a str,
+}
+
+impl Authorizer {
+    /// Whether the principal of `context` may do `operation` to `resource`.
+    pub(crate) fn allows(&self, context: &Context, operation: Operation, resource: &Resource<'_>) -> bool {
+        self.record(context, operation, resource.kind, Some(resource.name));
+        true
+    }
+
+    /// Whether the principal of `context` may do `operation` to at least one topic, whichever it is.
+    pub(crate) fn allows_any_topic(&self, context: &Context, operation: Operation) -> bool {
+        self.record(context, operation, ResourceType::Topic, None);
+        true
+    }
+
+    /// The operations on `resource` that `principal` may do, as the bit set of their codes that responses carry.
+    pub(crate) fn operations(&self, _principal: &Principal, resource: &Resource<'_>) -> i32 {
+        resource.kind.operations().iter().fold(0, |set, operation| set | 1 << operation.code())
+    }
+
+    fn record(&self, context: &Context, operation: Operation, resource: ResourceType, name: Option<&str>) {
+        let Authorizer::Recorded(Record(asked)) = self else { return };
+        asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
+            principal: context.principal.clone(),
+            client_host: context.client_host,
+            operation,
+            resource,
+            name: name.map(str::to_owned),
+        });
+    }
+}
+
+impl Record {
+    /// What was asked since the last call.
+    pub(crate) fn take(&self) -> Vec<Asked> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Principal {
+    /// Who has not authenticated, as on every plaintext listener.
+    pub(crate) fn anonymous() -> Principal {
+        Principal { kind: Arc::from("User"), name: Arc::from("ANONYMOUS") }
+    }
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.kind, self.name)
+    }
+}
+
+impl Operation {
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+}
+
+impl ResourceType {
+    pub(crate) fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// Every operation that Kafka knows for resources of this type.
+    fn operations(self) -> &'static [Operation] {
+        use Operation::{
+            Alter, AlterConfigs, ClusterAction, Create, Delete, Describe, DescribeConfigs, IdempotentWrite, Read,
+            Write,
+        };
+        match self {
+            ResourceType::Topic => {
+                &[Read, Write, Create, Describe, Delete, Alter, DescribeConfigs, AlterConfigs]
+            }
+            ResourceType::Group => &[Read, Describe, Delete],
+            ResourceType::Cluster => {
+                &[Create, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite, Alter, Describe]
+            }
+            ResourceType::TransactionalId => &[Describe, Write],
+        }
+    }
+}
+
+impl<'a> Resource<'a> {
+    pub(crate) fn topic(name: &'a str) -> Resource<'a> {
+        Resource { kind: ResourceType::Topic, name }
+    }
+
+    pub(crate) fn group(name: &'a str) -> Resource<'a> {
+        Resource { kind: ResourceType::Group, name }
+    }
+
+    pub(crate) fn transactional_id(name: &'a str) -> Resource<'a> {
+        Resource { kind: ResourceType::TransactionalId, name }
+    }
+
+    pub(crate) fn cluster() -> Resource<'static> {
+        Resource { kind: ResourceType::Cluster, name: CLUSTER }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    fn context() -> Context {
+        Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    #[test]
+    fn what_is_asked_is_allowed_and_recorded() {
+        let record = Record::default();
+        let authorizer = Authorizer::Recorded(record.clone());
+        assert!(authorizer.allows(&context(), Operation::Write, &Resource::topic("orders")));
+        assert!(authorizer.allows(&context(), Operation::IdempotentWrite, &Resource::cluster()));
+        assert!(authorizer.allows_any_topic(&context(), Operation::Write));
+        let asked = record.take();
+        let names: Vec<_> = asked.iter().map(|a| (a.operation, a.resource, a.name.as_deref())).collect();
+        assert_eq!(
+            names,
+            [
+                (Operation::Write, ResourceType::Topic, Some("orders")),
+                (Operation::IdempotentWrite, ResourceType::Cluster, Some("kafka-cluster")),
+                (Operation::Write, ResourceType::Topic, None),
+            ]
+        );
+        assert_eq!(asked[0].principal.to_string(), "User:ANONYMOUS");
+        assert_eq!(record.take(), []);
+    }
+
+    #[test]
+    fn sets_of_operations_are_those_kafka_answers() {
+        let set = |resource| Authorizer::AllowAll.operations(&Principal::anonymous(), &resource);
+        assert_eq!(set(Resource::topic("t")), 0b1101_1111_1000);
+        assert_eq!(set(Resource::group("g")), 0b1_0100_1000);
+        assert_eq!(set(Resource::cluster()), 0b1_1111_1010_0000);
+        assert_eq!(set(Resource::transactional_id("x")), 0b1_0001_0000);
+    }
+
+    #[test]
+    fn codes_are_kafkas() {
+        assert_eq!(Operation::IdempotentWrite.code(), 12);
+        assert_eq!(ResourceType::TransactionalId.code(), 5);
+    }
+}

@@ -1,0 +1,85 @@
+//! The partitions that this broker leads, as requests see them: where a read finds its log without asking a shard.
+//! Shards put partitions in and take them out; `api/` looks them up. Holds no rules and never writes a log.
+
+mod leadership;
+mod watch;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use protocol::ids::{LeaderEpoch, TopicId, TopicPartition};
+use storage::LogReader;
+
+use crate::topic_settings::ProduceRules;
+
+pub(crate) use leadership::{EpochMismatch, Leadership};
+pub(crate) use watch::{Watch, WatchKey, Watchers};
+
+/// Every partition with a log and a role on this broker. The lock guards one map that changes only when partitions come and go; readers
+/// hold it for one look-up.
+#[derive(Debug, Default)]
+pub(crate) struct Hosted {
+    topics: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<HostedPartition>>>>,
+}
+
+/// The read side of one partition, shared by all who fetch from it.
+#[derive(Debug)]
+pub(crate) struct HostedPartition {
+    pub(crate) name: TopicPartition,
+    /// Zero where the topic has none.
+    pub(crate) topic_id: TopicId,
+    pub(crate) log: LogReader,
+    pub(crate) leadership: Leadership,
+    pub(crate) watchers: Watchers,
+    rules: RwLock<ProduceRules>,
+}
+
+impl HostedPartition {
+    pub(crate) fn new(
+        name: TopicPartition,
+        topic_id: TopicId,
+        log: LogReader,
+        epoch: LeaderEpoch,
+        rules: ProduceRules,
+    ) -> Self {
+        let (leadership, watchers, rules) = (Leadership::of(epoch), Watchers::default(), RwLock::new(rules));
+        Self { name, topic_id, log, leadership, watchers, rules }
+    }
+
+    /// What a batch for this partition must keep to.
+    pub(crate) fn rules(&self) -> ProduceRules {
+        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_rules(&self, rules: ProduceRules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+}
+
+impl Hosted {
+    pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Arc<HostedPartition>> {
+        let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
+        topics.get(topic)?.get(&partition).cloned()
+    }
+
+    pub(crate) fn insert(&self, partition: Arc<HostedPartition>) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let name = partition.name.clone();
+        topics.entry(name.topic).or_default().insert(name.partition, partition);
+    }
+
+    /// Takes the partition out and wakes whoever waits for it, so that they find it gone.
+    pub(crate) fn remove(&self, name: &TopicPartition) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let Some(partitions) = topics.get_mut(&name.topic) else { return };
+        let gone = partitions.remove(&name.partition);
+        if partitions.is_empty() {
+            topics.remove(&name.topic);
+        }
+        drop(topics);
+        if let Some(gone) = gone {
+            gone.leadership.resign();
+            gone.watchers.wake();
+        }
+    }
+}

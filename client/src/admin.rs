@@ -1,0 +1,73 @@
+//! The admin requests, one call each, with plain values in and out.
+//!
+//! Topics are made, enlarged and deleted by the controller; configs are read and altered by any broker, except a
+//! broker's own. Answers come per topic or resource, in the order asked. Source: KafkaAdminClient 3.9.
+
+mod configs;
+mod offsets;
+mod topics;
+
+pub use configs::{ConfigChange, ConfigEntry, ConfigSource, Resource};
+pub use offsets::{FoundOffset, OffsetQuery};
+pub use topics::{NewPartitions, NewTopic, Placement};
+
+use std::time::Duration;
+
+use protocol::StrBytes;
+use protocol::messages::describe_cluster_response::DescribeClusterResponse;
+use protocol::messages::{DescribeClusterRequest, TopicName};
+
+use crate::address::Address;
+use crate::cluster::{Broker, Cluster, broker_id};
+use crate::error::{ClientError, Refusal};
+use crate::session::Client;
+
+/// What became of one item of a request.
+pub type Outcome<T = ()> = Result<T, Refusal>;
+
+impl Client {
+    /// Who is in the cluster.
+    pub async fn describe_cluster(&mut self) -> Result<Cluster, ClientError> {
+        let answer = self.call_any(&DescribeClusterRequest::default().with_endpoint_type(1)).await?;
+        Ok(cluster_of(&answer))
+    }
+}
+
+fn cluster_of(answer: &DescribeClusterResponse) -> Cluster {
+    let brokers = answer.brokers.iter().filter_map(|broker| {
+        let port = u16::try_from(broker.port).ok()?;
+        Some(Broker {
+            id: protocol::BrokerId(broker.broker_id.0),
+            address: Address { host: broker.host.to_string(), port },
+            rack: broker.rack.as_ref().map(ToString::to_string),
+        })
+    });
+    let mut brokers: Vec<Broker> = brokers.collect();
+    brokers.sort_by_key(|broker| broker.id);
+    Cluster {
+        id: Some(answer.cluster_id.to_string()),
+        controller: broker_id(answer.controller_id.0),
+        brokers,
+    }
+}
+
+fn text(value: &str) -> StrBytes {
+    StrBytes::from_string(value.to_owned())
+}
+
+fn topic_name(name: &str) -> TopicName {
+    TopicName(text(name))
+}
+
+/// Milliseconds as requests carry them.
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}
+
+/// The refusal that voids a whole answer: the controller has moved, so that nothing was done.
+fn moved<'a>(codes: impl IntoIterator<Item = (i16, Option<&'a str>)>) -> Option<Refusal> {
+    codes
+        .into_iter()
+        .filter_map(|(code, message)| Refusal::from_wire(code, message))
+        .find(|refusal| refusal.code == protocol::ErrorCode::NotController)
+}

@@ -1,0 +1,243 @@
+//! One connection to one broker: requests out, answers in, in the order they were asked.
+//!
+//! Owns the socket, the agreed versions and the correlation ids. Several requests may be under way; each waits for
+//! its answer through its ticket. After any error but a refusal the connection is spent: the caller opens another.
+//! Called by `session`, and by tests that want one broker and no other. Source: KIP-35, NetworkClient.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::future::Future;
+use std::io;
+use std::marker::PhantomData;
+use std::time::Duration;
+
+use bytes::Bytes;
+use kafka_protocol::protocol::{Message, Request};
+use protocol::frame::Frames;
+use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
+use protocol::request::RequestHeader;
+use protocol::{ApiKey, ErrorCode, StrBytes};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::address::Address;
+use crate::error::{ClientError, Refusal};
+
+/// No answer to an admin request is larger; a longer announcement is not Kafka.
+const ANSWER_SIZE_MAX: usize = 100 << 20;
+
+/// The answer that a request sent on a connection will have.
+#[derive(Debug)]
+#[must_use = "an answer that nobody takes stays in the connection"]
+pub struct Ticket<R> {
+    correlation_id: i32,
+    version: i16,
+    request: PhantomData<fn(R)>,
+}
+
+/// A connection whose versions are agreed.
+#[derive(Debug)]
+pub struct Connection {
+    address: Address,
+    stream: TcpStream,
+    client_id: StrBytes,
+    request_timeout: Duration,
+    versions: BTreeMap<i16, (i16, i16)>,
+    next_correlation_id: i32,
+    /// Correlation ids of requests without an answer yet, oldest first.
+    asked: VecDeque<i32>,
+    /// Answers that came while a later one was waited for.
+    arrived: BTreeMap<i32, Bytes>,
+    frames: Frames,
+}
+
+impl Connection {
+    /// Connects and agrees on versions, each within `request_timeout`.
+    pub async fn open(
+        address: &Address,
+        client_id: &str,
+        request_timeout: Duration,
+    ) -> Result<Connection, ClientError> {
+        let connecting = TcpStream::connect((address.host.as_str(), address.port));
+        let unreachable = |source| ClientError::Unreachable { address: address.clone(), source };
+        let stream = match timeout(request_timeout, connecting).await {
+            Ok(connected) => connected.map_err(unreachable)?,
+            Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
+        };
+        stream.set_nodelay(true).map_err(unreachable)?;
+        let mut connection = Connection {
+            address: address.clone(),
+            stream,
+            client_id: StrBytes::from_string(client_id.to_owned()),
+            request_timeout,
+            versions: BTreeMap::new(),
+            next_correlation_id: 0,
+            asked: VecDeque::new(),
+            arrived: BTreeMap::new(),
+            frames: Frames::new(ANSWER_SIZE_MAX),
+        };
+        connection.agree_on_versions().await?;
+        Ok(connection)
+    }
+
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Sends one request and waits for its answer.
+    pub async fn call<R: Request>(&mut self, request: &R) -> Result<R::Response, ClientError> {
+        let ticket = self.send(request).await?;
+        self.receive(ticket).await
+    }
+
+    /// Sends a request in the newest version both sides speak, without waiting for the answer.
+    pub async fn send<R: Request>(&mut self, request: &R) -> Result<Ticket<R>, ClientError> {
+        let version = self.version_of::<R>()?;
+        self.send_version(request, version).await
+    }
+
+    /// Waits for the answer to a request sent earlier, in whatever order tickets are handed back.
+    pub async fn receive<R: Request>(&mut self, ticket: Ticket<R>) -> Result<R::Response, ClientError> {
+        let api = api_of::<R>(ticket.version)?;
+        let frame = self.frame_of(ticket.correlation_id, api).await?;
+        self.decode::<R>(frame, api, ticket.version)
+    }
+
+    /// The newest version of a request that both sides speak.
+    pub fn version_of<R: Request>(&self) -> Result<i16, ClientError> {
+        let api = api_of::<R>(R::VERSIONS.max)?;
+        let ours = (R::VERSIONS.min.max(api.api().min), R::VERSIONS.max.min(api.api().max));
+        let agreed = self.versions.get(&R::KEY).map(|theirs| (ours.0.max(theirs.0), ours.1.min(theirs.1)));
+        match agreed {
+            Some((min, max)) if min <= max => Ok(max),
+            Some(_) | None => Err(ClientError::Unsupported { address: self.address.clone(), api, ours }),
+        }
+    }
+
+    /// A broker that does not know our newest ApiVersions answers in version 0 which it does know (KIP-511).
+    async fn agree_on_versions(&mut self) -> Result<(), ClientError> {
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("ottla"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let newest = ApiVersionsRequest::VERSIONS.max.min(ApiKey::ApiVersions.api().max);
+        let mut answer = self.ask_for_versions(&request, newest).await?;
+        if ErrorCode::from_code(answer.error_code) == ErrorCode::UnsupportedVersion {
+            answer = self.ask_for_versions(&request, 0).await?;
+        }
+        if let Some(refusal) = Refusal::from_wire(answer.error_code, None) {
+            return Err(ClientError::Refused {
+                address: self.address.clone(),
+                api: ApiKey::ApiVersions,
+                refusal,
+            });
+        }
+        self.versions =
+            answer.api_keys.iter().map(|api| (api.api_key, (api.min_version, api.max_version))).collect();
+        Ok(())
+    }
+
+    async fn ask_for_versions(
+        &mut self,
+        request: &ApiVersionsRequest,
+        version: i16,
+    ) -> Result<ApiVersionsResponse, ClientError> {
+        let api = ApiKey::ApiVersions;
+        let ticket = self.send_version(request, version).await?;
+        let frame = self.frame_of(ticket.correlation_id, api).await?;
+        let code = frame.get(4..6).map(|bytes| i16::from_be_bytes([bytes[0], bytes[1]]));
+        let version = match code.map(ErrorCode::from_code) {
+            Some(ErrorCode::UnsupportedVersion) => 0,
+            Some(_) | None => version,
+        };
+        self.decode::<ApiVersionsRequest>(frame, api, version)
+    }
+
+    async fn send_version<R: Request>(
+        &mut self,
+        request: &R,
+        version: i16,
+    ) -> Result<Ticket<R>, ClientError> {
+        let api = api_of::<R>(version)?;
+        let correlation_id = self.next_correlation_id;
+        let header = RequestHeader { api, version, correlation_id, client_id: Some(self.client_id.clone()) };
+        let frame = protocol::request::encode(&header, request)
+            .map_err(|error| ClientError::Unencodable { api, version, reason: error.to_string() })?;
+        let writing = self.stream.write_all(&frame);
+        within(self.request_timeout, writing, &self.address, api).await?;
+        self.next_correlation_id = self.next_correlation_id.wrapping_add(1) & i32::MAX;
+        self.asked.push_back(correlation_id);
+        Ok(Ticket { correlation_id, version, request: PhantomData })
+    }
+
+    async fn frame_of(&mut self, correlation_id: i32, api: ApiKey) -> Result<Bytes, ClientError> {
+        loop {
+            if let Some(frame) = self.arrived.remove(&correlation_id) {
+                return Ok(frame);
+            }
+            let frame = self.next_frame(api).await?;
+            let given = frame.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes));
+            match (self.asked.pop_front(), given) {
+                (Some(expected), Some(given)) if expected == given => {
+                    self.arrived.insert(given, frame);
+                }
+                (expected, given) => {
+                    let reason = format!("correlation id {given:?} where {expected:?} was due");
+                    return Err(self.malformed(api, 0, reason));
+                }
+            }
+        }
+    }
+
+    async fn next_frame(&mut self, api: ApiKey) -> Result<Bytes, ClientError> {
+        loop {
+            if let Some(frame) =
+                self.frames.split().map_err(|error| self.malformed(api, 0, error.to_string()))?
+            {
+                return Ok(frame);
+            }
+            let mut spare = self.frames.spare();
+            let reading = self.stream.read_buf(&mut spare);
+            if within(self.request_timeout, reading, &self.address, api).await? == 0 {
+                let source = io::ErrorKind::UnexpectedEof.into();
+                return Err(ClientError::Lost { address: self.address.clone(), api, source });
+            }
+        }
+    }
+
+    fn decode<R: Request>(
+        &self,
+        frame: Bytes,
+        api: ApiKey,
+        version: i16,
+    ) -> Result<R::Response, ClientError> {
+        match protocol::response::decode(api, version, frame) {
+            Ok((_, answer)) => Ok(answer),
+            Err(error) => Err(self.malformed(api, version, error.to_string())),
+        }
+    }
+
+    fn malformed(&self, api: ApiKey, version: i16, reason: String) -> ClientError {
+        ClientError::Malformed { address: self.address.clone(), api, version, reason }
+    }
+}
+
+/// Requests outside the table of served APIs have no shape to check answers against.
+fn api_of<R: Request>(version: i16) -> Result<ApiKey, ClientError> {
+    ApiKey::from_code(R::KEY).ok_or_else(|| ClientError::Unencodable {
+        api: ApiKey::ApiVersions,
+        version,
+        reason: format!("request kind {} is not one this client knows", R::KEY),
+    })
+}
+
+async fn within<T>(
+    limit: Duration,
+    doing: impl Future<Output = io::Result<T>>,
+    address: &Address,
+    api: ApiKey,
+) -> Result<T, ClientError> {
+    match timeout(limit, doing).await {
+        Ok(done) => done.map_err(|source| ClientError::Lost { address: address.clone(), api, source }),
+        Err(_) => Err(ClientError::TimedOut { address: address.clone(), api, after: limit }),
+    }
+}

@@ -1,0 +1,30 @@
+//! What the handles send to the session's thread.
+//!
+//! Owns the two messages; no behaviour beyond answering.
+
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::store::{Answer, Operation, StoreError};
+
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) operation: Operation,
+    /// Of the session under which it was asked.
+    pub(super) epoch: u64,
+    pub(super) reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+#[derive(Debug)]
+pub(super) struct Close {
+    pub(super) patience: Duration,
+    pub(super) done: oneshot::Sender<()>,
+}
+
+impl Request {
+    pub(super) fn answer(self, result: Result<Answer, StoreError>) {
+        // An error means that the caller no longer waits.
+        let _ = self.reply.send(result);
+    }
+}
