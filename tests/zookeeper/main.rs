@@ -9,3 +9,4 @@ mod operations;
 mod outage;
 mod relay;
 mod start;
+mod takeover;
