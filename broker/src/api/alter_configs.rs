@@ -21,22 +21,33 @@ pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
     request: AlterConfigsRequest,
-) -> Result<AlterConfigsResponse, Refused> {
-    let mut responses = Vec::with_capacity(request.resources.len());
-    for asked in &request.resources {
-        let resource = ConfigResource::new(asked.resource_type, &asked.resource_name)?;
-        let altered = replace(broker, context, (&resource, asked), request.validate_only).await;
-        let response = AlterConfigsResourceResponse::default()
-            .with_resource_type(asked.resource_type)
-            .with_resource_name(asked.resource_name.clone());
-        responses.push(match altered {
-            Ok(()) => response.with_error_message(None),
-            Err(Refused { code, message }) => {
-                response.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
-            }
-        });
+) -> AlterConfigsResponse {
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let resources = match ConfigResource::all(named) {
+        Ok(resources) => resources,
+        Err(refused) => {
+            let responses = request.resources.iter().map(|asked| response(asked, Err(refused.clone())));
+            return AlterConfigsResponse::default().with_responses(responses.collect());
+        }
+    };
+    let mut responses = Vec::with_capacity(resources.len());
+    for (asked, resource) in request.resources.iter().zip(&resources) {
+        let replaced = replace(broker, context, (resource, asked), request.validate_only).await;
+        responses.push(response(asked, replaced));
     }
-    Ok(AlterConfigsResponse::default().with_responses(responses))
+    AlterConfigsResponse::default().with_responses(responses)
+}
+
+fn response(asked: &AlterConfigsResource, replaced: Result<(), Refused>) -> AlterConfigsResourceResponse {
+    let response = AlterConfigsResourceResponse::default()
+        .with_resource_type(asked.resource_type)
+        .with_resource_name(asked.resource_name.clone());
+    match replaced {
+        Ok(()) => response.with_error_message(None),
+        Err(Refused { code, message }) => {
+            response.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
+        }
+    }
 }
 
 async fn replace(

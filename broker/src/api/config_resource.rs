@@ -34,7 +34,7 @@ pub(super) enum ConfigResource {
 
 impl ConfigResource {
     /// A kind that Kafka does not know makes the whole request invalid.
-    pub(super) fn new(kind: i8, name: &str) -> Result<Self, Refused> {
+    fn new(kind: i8, name: &str) -> Result<Self, Refused> {
         match kind {
             TOPIC => Ok(Self::Topic(name.to_owned())),
             BROKER => Ok(Self::Broker(name.to_owned())),
@@ -42,6 +42,11 @@ impl ConfigResource {
             CLIENT_METRICS => Ok(Self::ClientMetrics(name.to_owned())),
             _ => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected resource type {kind}"))),
         }
+    }
+
+    /// The resources that a request names, or why it is invalid as a whole.
+    pub(super) fn all<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Result<Vec<Self>, Refused> {
+        named.map(|(kind, name)| Self::new(kind, name)).collect()
     }
 
     pub(super) fn authorize(&self, broker: &Broker, context: &Context, operation: Operation) -> Result<(), Refused> {
@@ -121,7 +126,7 @@ async fn controller_version(store: &Arc<dyn MetadataStore>) -> Result<Option<i32
     };
     let problem = |what: String| StoreError::Unexpected { path: paths::CONTROLLER.to_owned(), what };
     let controller = Controller::decode(paths::CONTROLLER, &node.data).map_err(|error| problem(error.problem))?;
-    if controller.kraft_epoch > 0 {
+    if controller.kraft_controller_epoch > 0 {
         return Err(problem("a KRaft controller has taken over: settings are its to write".to_owned()));
     }
     Ok(Some(node.stat.version))

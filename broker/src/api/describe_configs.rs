@@ -25,22 +25,29 @@ pub(crate) async fn answer(
     context: &Context,
     version: i16,
     request: DescribeConfigsRequest,
-) -> Result<DescribeConfigsResponse, Refused> {
+) -> DescribeConfigsResponse {
     let shown = Shown {
         version,
         synonyms: request.include_synonyms && version >= 1,
         documentation: request.include_documentation && version >= 3,
     };
-    let mut results = Vec::with_capacity(request.resources.len());
-    for asked in request.resources {
-        let resource = ConfigResource::new(asked.resource_type, &asked.resource_name)?;
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let resources = match ConfigResource::all(named) {
+        Ok(resources) => resources,
+        Err(refused) => {
+            let results = request.resources.into_iter().map(|asked| shown.result(asked, Err(refused.clone())));
+            return DescribeConfigsResponse::default().with_results(results.collect());
+        }
+    };
+    let mut results = Vec::with_capacity(resources.len());
+    for (asked, resource) in request.resources.into_iter().zip(&resources) {
         let described = match resource.authorize(broker, context, Operation::DescribeConfigs) {
-            Ok(()) => entries(broker, &resource).await,
+            Ok(()) => entries(broker, resource).await,
             Err(refused) => Err(refused),
         };
         results.push(shown.result(asked, described));
     }
-    Ok(DescribeConfigsResponse::default().with_results(results))
+    DescribeConfigsResponse::default().with_results(results)
 }
 
 async fn entries(broker: &Arc<Broker>, resource: &ConfigResource) -> Result<Vec<Entry>, Refused> {

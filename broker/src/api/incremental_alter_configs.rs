@@ -21,19 +21,25 @@ pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
     request: IncrementalAlterConfigsRequest,
-) -> Result<IncrementalAlterConfigsResponse, Refused> {
-    let names: Vec<_> = request.resources.iter().map(|r| (r.resource_type, r.resource_name.clone())).collect();
-    let mut responses = Vec::with_capacity(names.len());
-    for (asked, name) in request.resources.iter().zip(&names) {
-        let resource = ConfigResource::new(asked.resource_type, &asked.resource_name)?;
-        let altered = if names.iter().filter(|other| *other == name).count() > 1 {
+) -> IncrementalAlterConfigsResponse {
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let resources = match ConfigResource::all(named) {
+        Ok(resources) => resources,
+        Err(refused) => {
+            let responses = request.resources.iter().map(|asked| response(asked, Err(refused.clone())));
+            return IncrementalAlterConfigsResponse::default().with_responses(responses.collect());
+        }
+    };
+    let mut responses = Vec::with_capacity(resources.len());
+    for (asked, resource) in request.resources.iter().zip(&resources) {
+        let altered = if resources.iter().filter(|other| *other == resource).count() > 1 {
             Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
         } else {
-            alter(broker, context, (&resource, asked), request.validate_only).await
+            alter(broker, context, (resource, asked), request.validate_only).await
         };
         responses.push(response(asked, altered));
     }
-    Ok(IncrementalAlterConfigsResponse::default().with_responses(responses))
+    IncrementalAlterConfigsResponse::default().with_responses(responses)
 }
 
 async fn alter(
