@@ -8,7 +8,6 @@ mod convert;
 pub(crate) mod driver;
 mod election;
 mod inbox;
-mod pipeline;
 mod reads;
 mod removal;
 pub(crate) mod session;

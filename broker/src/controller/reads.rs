@@ -11,7 +11,7 @@ use zookeeper::store::{MetadataStore, Node, StoreError, Watch};
 use zookeeper::znodes::{self, BrokerRegistration, EntityConfig};
 
 use super::convert;
-use super::pipeline::pipelined;
+use zookeeper::session::together;
 
 /// A key of topics that only the controller acts on.
 const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";
@@ -20,7 +20,7 @@ const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";
 pub(super) async fn brokers(store: &dyn MetadataStore) -> Result<Event, StoreError> {
     let ids: Vec<BrokerId> =
         children(store, paths::BROKER_IDS, Watch::Leave).await?.iter().filter_map(broker_id).collect();
-    let nodes = pipelined(ids.iter().map(|id| store.get(&paths::broker(id), Watch::Leave))).await;
+    let nodes = together(ids.iter().map(|id| store.get(&paths::broker(id), Watch::Leave))).await;
     let mut brokers = BTreeMap::new();
     for (id, node) in ids.into_iter().zip(nodes) {
         brokers.insert(id, decoded(node, |node| broker(id, &node))?);
@@ -52,7 +52,7 @@ pub(super) async fn deletion_list(store: &dyn MetadataStore) -> Result<Event, St
 
 /// Each topic's znode is watched.
 pub(super) async fn topics(store: &dyn MetadataStore, topics: Vec<TopicName>) -> Result<Event, StoreError> {
-    let nodes = pipelined(topics.iter().map(|name| store.get(&paths::topic(name), Watch::Leave))).await;
+    let nodes = together(topics.iter().map(|name| store.get(&paths::topic(name), Watch::Leave))).await;
     let read = topics.into_iter().zip(nodes).map(|(name, node)| {
         let found = decoded(node, |node| topic(&name, &node))?;
         Ok((name, found))
@@ -70,7 +70,7 @@ pub(super) async fn states(
     partitions: Vec<TopicPartition>,
 ) -> Result<Event, StoreError> {
     let path = |name: &TopicPartition| paths::partition_state(&name.topic, name.partition);
-    let nodes = pipelined(partitions.iter().map(|name| store.get(&path(name), Watch::None))).await;
+    let nodes = together(partitions.iter().map(|name| store.get(&path(name), Watch::None))).await;
     let read = partitions.into_iter().zip(nodes).map(|(name, node)| {
         let found = decoded(node, |node| state(&path(&name), &node))?;
         Ok((name, found))
@@ -90,7 +90,7 @@ pub(super) async fn unclean_election(
     otherwise: impl Fn() -> bool,
 ) -> Result<Event, StoreError> {
     let nodes =
-        pipelined(topics.iter().map(|name| store.get(&paths::config("topics", name), Watch::None))).await;
+        together(topics.iter().map(|name| store.get(&paths::config("topics", name), Watch::None))).await;
     let read = topics.into_iter().zip(nodes).map(|(name, node)| {
         let path = paths::config("topics", &name);
         let found = decoded(node, |node| EntityConfig::decode(&path, &node.data).map_err(convert::garbage))?;

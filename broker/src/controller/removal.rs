@@ -6,7 +6,7 @@ use coordinator::controller::{Event, WriteFault};
 use zookeeper::paths;
 use zookeeper::store::{Refusal, StoreError, Watch};
 
-use super::pipeline::pipelined;
+use zookeeper::session::together;
 use super::writes::{Fenced, Lost, all_gone, delete};
 
 impl Fenced<'_> {
@@ -31,7 +31,7 @@ impl Fenced<'_> {
         let mut found = Vec::new();
         let mut level = vec![root];
         while !level.is_empty() {
-            let children = pipelined(level.iter().map(|path| self.store.children(path, Watch::None))).await;
+            let children = together(level.iter().map(|path| self.store.children(path, Watch::None))).await;
             let mut below = Vec::new();
             for (path, names) in level.iter().zip(children) {
                 let names = present(names)?;

@@ -16,7 +16,7 @@ use zookeeper::store::{
 use zookeeper::znodes::{Feature, FeatureStatus};
 
 use super::convert;
-use super::pipeline::pipelined;
+use zookeeper::session::together;
 use super::reads;
 
 /// ZooKeeper as the controller of one epoch may write it.
@@ -53,7 +53,7 @@ impl Fenced<'_> {
         &self,
         writes: impl IntoIterator<Item = Write>,
     ) -> Result<Vec<Outcome>, Lost> {
-        let results = pipelined(writes.into_iter().map(|write| self.multi(write))).await;
+        let results = together(writes.into_iter().map(|write| self.multi(write))).await;
         results.into_iter().map(outcome).collect()
     }
 
