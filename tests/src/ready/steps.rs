@@ -42,6 +42,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("tidy", Quick, 20, "cargo test --package tests --test tidy"),
         step("clippy", Whole, 60, "cargo clippy --workspace --all-targets -- -D warnings"),
         step("unit", Whole, 120, "cargo test --workspace --lib --bins"),
+        step("zookeeper", Whole, 60, "cargo test --package tests --test zookeeper"),
         step("rustdoc", Whole, 60, "cargo doc --workspace --no-deps --document-private-items")
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 10, "cargo build --release --package ottla"),
