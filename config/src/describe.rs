@@ -17,7 +17,7 @@ pub struct Entry {
     /// None for null and for everything that is sensitive.
     pub value: Option<String>,
     pub source: Source,
-    /// None where the setting is not known to us.
+    /// None, which is 0 on the wire, where the setting is not known to us.
     pub kind: Option<Type>,
     pub sensitive: bool,
     pub read_only: bool,

@@ -130,3 +130,73 @@ fn copy_line(line: &[u8], out: &mut String) -> bool {
     }
     escaping
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &[u8], expected: &[(&str, &str)]) {
+        let found = Properties::parse(text).unwrap();
+        let found: Vec<_> = found.map().iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        assert_eq!(found, expected, "{:?}", String::from_utf8_lossy(text));
+    }
+
+    #[test]
+    fn reads_the_syntax_of_java() {
+        check(b"a=1\nb : 2\nc 3\n\n  d=4 \ne", &[("a", "1"), ("b", "2"), ("c", "3"), ("d", "4 "), ("e", "")]);
+        check(b"# one\n  ! two\na=#3", &[("a", "#3")]);
+        check(b"a=1,\\\n   2,\\\r\n  # 3\r\nb=4", &[("a", "1,2,# 3"), ("b", "4")]);
+        check(b"a\\=b=c\\\\d\\u0041", &[("a=b", "c\\dA")]);
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts() {
+        check(b"a=1\nb=2\na=3\n", &[("a", "3"), ("b", "2")]);
+    }
+
+    #[test]
+    fn bytes_are_latin_1() {
+        check(b"a=\xe9\x80\\\xe9", &[("a", "\u{e9}\u{80}\u{e9}")]);
+    }
+
+    #[test]
+    fn comments_are_not_read() {
+        check(b"# C:\\users \\\na=1\n", &[("a", "1")]);
+        check(b"# one\r\n# \\u12\r\na=1\r\n", &[("a", "1")]);
+    }
+
+    #[test]
+    fn names_the_line_of_a_bad_escape() {
+        let error = Properties::parse(b"a=1\n# x\nb=\\u12\n").unwrap_err();
+        assert_eq!(error.to_string(), "line 3: a \\u is not followed by the four digits of a character");
+    }
+
+    #[test]
+    fn the_command_line_overrides_the_file() {
+        let mut properties = Properties::parse(b"a=1\nb=2\n").unwrap();
+        properties.add_override("a=x=y").unwrap();
+        assert_eq!(properties.get("a"), Some("x=y"));
+        let error = properties.add_override("b").unwrap_err();
+        assert_eq!(error.to_string(), "--override b: expected key=value");
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Properties::read(Path::new("/nowhere/server.properties")).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/server.properties: cannot be read: "), "{error}");
+    }
+
+    #[test]
+    fn any_bytes_are_read_or_refused() {
+        let alphabet = b"a=: \\u0\r\n#!\x0c\xff\0";
+        for seed in 0..20_000_u64 {
+            let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut next = || {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                alphabet[(state >> 33) as usize % alphabet.len()]
+            };
+            let bytes: Vec<u8> = (0..seed % 24).map(|_| next()).collect();
+            let _ = Properties::parse(&bytes);
+        }
+    }
+}

@@ -139,3 +139,101 @@ impl TopicDefaults {
 pub fn setting(name: &str) -> Option<&'static crate::define::Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(pairs: &[(&str, &str)]) -> ConfigMap {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn defaults() -> TopicDefaults {
+        let (defaults, errors) = TopicDefaults::new(map(&[("retention.ms", "1000"), ("segment.ms", "50")]));
+        assert_eq!(errors, []);
+        defaults
+    }
+
+    /// What Kafka 3.9.1 answered to CreateTopics with these settings.
+    fn refused(pairs: &[(&str, &str)], expected: &str) {
+        let found = defaults().check(&map(pairs)).map_err(|error| error.to_string());
+        assert_eq!(found.as_ref().map_err(String::as_str), Err(expected));
+    }
+
+    #[test]
+    fn bad_settings_are_refused_in_kafkas_words() {
+        refused(&[("nosuch", "1"), ("retention.ms", "abc")], "Unknown topic config name: nosuch");
+        refused(
+            &[("cleanup.policy", "compact,foo")],
+            "Invalid value foo for configuration cleanup.policy: String must be one of: compact, delete",
+        );
+        refused(
+            &[("compression.type", "foo")],
+            "Invalid value foo for configuration compression.type: String must be one of: uncompressed, zstd, lz4, \
+             snappy, gzip, producer",
+        );
+        refused(
+            &[("preallocate", "yes")],
+            "Invalid value yes for configuration preallocate: Expected value to be either true or false",
+        );
+        refused(
+            &[("min.cleanable.dirty.ratio", "1.5")],
+            "Invalid value 1.5 for configuration min.cleanable.dirty.ratio: Value must be no more than 1",
+        );
+        refused(
+            &[("leader.replication.throttled.replicas", "*,0:1")],
+            "Invalid value [*, 0:1] for configuration leader.replication.throttled.replicas: \
+             leader.replication.throttled.replicas must be the literal '*' or a list of replicas in the following \
+             format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+        );
+        refused(
+            &[("message.format.version", "9.9")],
+            "Invalid value 9.9 for configuration message.format.version: Version 9.9 is not a valid version",
+        );
+        refused(
+            &[("compression.gzip.level", "0")],
+            "Invalid value 0 for configuration compression.gzip.level: Value must be between 1 and 9 or equal to -1",
+        );
+        refused(
+            &[("compression.zstd.level", "99")],
+            "Invalid value 99 for configuration compression.zstd.level: Value must be no more than 22",
+        );
+        refused(
+            &[("segment.bytes", "99999999999")],
+            "Invalid value 99999999999 for configuration segment.bytes: Not a number of type INT",
+        );
+        refused(
+            &[("retention.ms", "")],
+            "Invalid value  for configuration retention.ms: Not a number of type LONG",
+        );
+        refused(
+            &[("retention.ms", "-2")],
+            "Invalid value -2 for configuration retention.ms: Value must be at least -1",
+        );
+    }
+
+    #[test]
+    fn a_topics_own_settings_lie_over_the_brokers() {
+        let own = map(&[("retention.ms", "-1"), ("cleanup.policy", "compact"), ("compression.type", "zstd")]);
+        let (config, errors) = defaults().topic(&own);
+        assert_eq!(errors, []);
+        assert_eq!((config.retention_ms, config.segment_ms), (None, 50));
+        assert_eq!(config.cleanup, CleanupPolicy { delete: false, compact: true });
+        assert_eq!(config.compression, Compression::Zstd { level: 3 });
+        assert_eq!((config.flush_messages, config.flush_ms, config.retention_bytes), (None, None, None));
+    }
+
+    #[test]
+    fn a_setting_that_cannot_be_used_leaves_the_brokers_in_place() {
+        let (config, errors) = defaults().topic(&map(&[("retention.ms", "abc"), ("future.setting", "1")]));
+        assert_eq!(config.retention_ms, Some(1000));
+        assert_eq!(errors.iter().map(|error| error.key.as_str()).collect::<Vec<_>>(), ["retention.ms"]);
+    }
+
+    #[test]
+    fn limits_of_timestamps_follow_the_old_setting_where_they_are_not_set() {
+        let own = [("message.timestamp.difference.max.ms", "7"), ("message.timestamp.after.max.ms", "3")];
+        let (config, _) = defaults().topic(&map(&own));
+        assert_eq!((config.timestamp_before_max_ms, config.timestamp_after_max_ms), (7, 3));
+    }
+}

@@ -75,11 +75,16 @@ pub fn assign(
         return Err(AssignError::NoReplicas);
     }
     if replicas > brokers.len() {
-        return Err(AssignError::TooFewBrokers { wanted: wanted.replication_factor, available: brokers.len() });
+        return Err(AssignError::TooFewBrokers {
+            wanted: wanted.replication_factor,
+            available: brokers.len(),
+        });
     }
     let ring = Ring::of(brokers)?;
     let partitions = wanted.from.max(0)..last;
-    Ok(partitions.map(|partition| (partition, ring.replicas(partition, replicas, start, wanted.from))).collect())
+    Ok(partitions
+        .map(|partition| (partition, ring.replicas(partition, replicas, start, wanted.from)))
+        .collect())
 }
 
 /// The brokers in the order of the round robin.
@@ -104,7 +109,8 @@ impl<'a> Ring<'a> {
         }
         let racks = Some(by_rack.len());
         let deepest = by_rack.values().map(Vec::len).max().unwrap_or(0);
-        let alternating = (0..deepest).flat_map(|row| by_rack.values().filter_map(move |rack| rack.get(row).copied()));
+        let alternating =
+            (0..deepest).flat_map(|row| by_rack.values().filter_map(move |rack| rack.get(row).copied()));
         Ok(Ring { brokers: alternating.collect(), racks })
     }
 
@@ -155,60 +161,82 @@ impl<'a> Ring<'a> {
 mod tests {
     use super::*;
 
-    fn brokers(racks: &[(i32, &str)]) -> Vec<Candidate> {
-        let rack = |rack: &str| Some(rack.to_owned()).filter(|rack| !rack.is_empty());
-        racks.iter().map(|(id, name)| Candidate { id: BrokerId(*id), rack: rack(name) }).collect()
+    /// Brokers 0, 1, 2 … in these racks; an empty name is none.
+    fn candidates(racks: &[&str]) -> Vec<Candidate> {
+        let rack = |name: &str| Some(name.to_owned()).filter(|name| !name.is_empty());
+        (0..).zip(racks).map(|(id, name)| Candidate { id: BrokerId(id), rack: rack(name) }).collect()
     }
 
-    fn check(racks: &[(i32, &str)], wanted: (i32, i32, i16), start: (usize, usize), expected: &[&[i32]]) {
-        let wanted = Wanted { from: wanted.0, count: wanted.1, replication_factor: wanted.2 };
-        let assigned = assign(&brokers(racks), wanted, Start { first: start.0, shift: start.1 }).unwrap();
-        let got: Vec<Vec<i32>> = assigned.values().map(|ids| ids.iter().map(|id| id.0).collect()).collect();
-        assert_eq!(got, expected);
-        assert_eq!(assigned.keys().next(), Some(&wanted.from));
+    fn check(
+        racks: &[&str],
+        (from, count, replication_factor): (i32, i32, i16),
+        start: usize,
+        expected: &str,
+    ) {
+        let wanted = Wanted { from, count, replication_factor };
+        let assigned = assign(&candidates(racks), wanted, Start { first: start, shift: start }).unwrap();
+        let word = |ids: &Vec<BrokerId>| ids.iter().map(ToString::to_string).collect::<String>();
+        assert_eq!(assigned.values().map(word).collect::<Vec<_>>().join(" "), expected);
+        assert!(assigned.keys().copied().eq(from..from + count));
     }
 
-    const FIVE: [(i32, &str); 5] = [(0, ""), (1, ""), (2, ""), (3, ""), (4, "")];
-    const SIX: [(i32, &str); 6] = [(0, "rack1"), (1, "rack2"), (2, "rack2"), (3, "rack3"), (4, "rack3"), (5, "rack1")];
+    const FIVE: [&str; 5] = [""; 5];
+    const SIX: [&str; 6] = ["rack1", "rack2", "rack2", "rack3", "rack3", "rack1"];
 
-    /// The table in the documentation of AdminUtils: ten partitions on five brokers.
+    /// What AdminUtils.assignReplicasToBrokers of 3.9.1 answered to the same questions, with the same number for the
+    /// first broker and the shift. `expected` has a word per partition and a digit per replica.
     #[test]
-    fn the_table_in_kafkas_documentation() {
-        let expected: [&[i32]; 10] = [
-            &[0, 1, 2], &[1, 2, 3], &[2, 3, 4], &[3, 4, 0], &[4, 0, 1],
-            &[0, 2, 3], &[1, 3, 4], &[2, 4, 0], &[3, 0, 1], &[4, 1, 2],
-        ];
-        check(&FIVE, (0, 10, 3), (0, 0), &expected);
+    fn the_same_as_kafka() {
+        check(&FIVE, (0, 7, 3), 0, "012 123 234 340 401 023 134");
+        check(&FIVE, (7, 12, 2), 3, "04 10 21 34 40 01 12 23 30 41 02 13");
+        check(&SIX, (0, 9, 3), 0, "013 135 352 524 240 401 024 140 301");
+        let long = "1540 3152 5324 2540 4201 0413 1035 3015 5132 2354 4520 0241 1403 3524";
+        check(&SIX, (5, 14, 4), 2, long);
+        check(&["a", "a", "b", "c"], (0, 9, 3), 1, "231 312 123 023 231 312 123 023 231");
+        check(&["a", "a", "b", "c"], (9, 6, 2), 2, "12 02 23 31 12 02");
+        check(&["z", "a", "a"], (0, 7, 2), 0, "10 02 20 10 02 20 10");
+        check(&["z", "a", "a"], (3, 7, 3), 1, "021 201 102 021 201 102 021");
     }
 
     #[test]
     fn one_broker() {
-        check(&[(7, "")], (0, 3, 1), (0, 0), &[&[7], &[7], &[7]]);
-        check(&[(7, "r")], (2, 1, 1), (0, 0), &[&[7]]);
+        check(&[""], (0, 3, 1), 0, "0 0 0");
+        check(&["r"], (2, 1, 1), 0, "0");
     }
 
-    /// AdminRackAwareTest.testAssignmentWithRackAware and testAssignmentWith2ReplicasRackAware of Kafka.
+    /// Whatever the brokers: replicas differ, and a rack has two only when all have one.
     #[test]
-    fn racks_alternate() {
-        let expected: [&[i32]; 7] =
-            [&[0, 3, 1], &[3, 1, 5], &[1, 5, 4], &[5, 4, 2], &[4, 2, 0], &[2, 0, 3], &[0, 4, 2]];
-        let ring = Ring::of(&brokers(&SIX)).map(|ring| ring.brokers.iter().map(|b| b.id.0).collect::<Vec<_>>());
-        assert_eq!(ring.unwrap(), [0, 1, 3, 5, 2, 4]);
-        let _ = expected;
+    fn replicas_are_spread() {
+        for seed in 0..500_usize {
+            let count = 1 + seed % 9;
+            let racks: Vec<String> = (0..count).map(|id| format!("r{}", id * seed % 4)).collect();
+            let racks: Vec<&str> = racks.iter().map(String::as_str).collect();
+            let replication_factor = 1 + (seed / 9) % count;
+            let wanted =
+                Wanted { from: (seed % 5) as i32, count: 20, replication_factor: replication_factor as i16 };
+            let start = Start { first: seed % count, shift: seed / 7 % count };
+            let all_racks = racks.iter().collect::<BTreeSet<_>>().len();
+            for ids in assign(&candidates(&racks), wanted, start).unwrap().values() {
+                let distinct: BTreeSet<_> = ids.iter().collect();
+                assert_eq!(distinct.len(), replication_factor, "seed {seed}: {ids:?}");
+                let used = ids.iter().map(|id| racks[id.0 as usize]).collect::<BTreeSet<_>>().len();
+                assert_eq!(used, replication_factor.min(all_racks), "seed {seed}: {ids:?} in {racks:?}");
+            }
+        }
     }
 
     #[test]
     fn added_partitions_go_on_where_the_first_leads() {
-        let five = brokers(&FIVE);
+        let five = candidates(&FIVE);
         assert_eq!(Start::beside(BrokerId(3), &five), Start { first: 3, shift: 3 });
         assert_eq!(Start::beside(BrokerId(9), &five), Start { first: 0, shift: 0 });
     }
 
     #[test]
     fn what_cannot_be() {
-        let try_one = |count, replication_factor, racks: &[(i32, &str)]| {
+        let try_one = |count, replication_factor, racks: &[&str]| {
             let wanted = Wanted { from: 0, count, replication_factor };
-            assign(&brokers(racks), wanted, Start { first: 0, shift: 0 }).unwrap_err()
+            assign(&candidates(racks), wanted, Start { first: 0, shift: 0 }).unwrap_err()
         };
         assert_eq!(try_one(0, 1, &FIVE), AssignError::NoPartitions);
         assert_eq!(try_one(i32::MAX, 1, &FIVE), AssignError::TooManyPartitions { max: PARTITIONS_MAX });
@@ -216,6 +244,6 @@ mod tests {
         assert_eq!(try_one(1, -1, &FIVE), AssignError::NoReplicas);
         assert_eq!(try_one(1, 6, &FIVE), AssignError::TooFewBrokers { wanted: 6, available: 5 });
         assert_eq!(try_one(1, 1, &[]), AssignError::TooFewBrokers { wanted: 1, available: 0 });
-        assert_eq!(try_one(1, 1, &[(1, "a"), (2, "")]), AssignError::RacksMissing);
+        assert_eq!(try_one(1, 1, &["a", ""]), AssignError::RacksMissing);
     }
 }

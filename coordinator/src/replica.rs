@@ -127,3 +127,6 @@ impl Replica {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -68,10 +68,16 @@ impl TopicError {
             TopicError::Assignment(_) => ErrorCode::InvalidReplicaAssignment,
             TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
             TopicError::BeingReassigned { .. } => ErrorCode::ReassignmentInProgress,
-            TopicError::FewerPartitions { .. } | TopicError::SamePartitions { .. } => ErrorCode::InvalidPartitions,
+            TopicError::FewerPartitions { .. } | TopicError::SamePartitions { .. } => {
+                ErrorCode::InvalidPartitions
+            }
             TopicError::Assign(fault) => match fault {
-                AssignError::NoPartitions | AssignError::TooManyPartitions { .. } => ErrorCode::InvalidPartitions,
-                AssignError::NoReplicas | AssignError::TooFewBrokers { .. } => ErrorCode::InvalidReplicationFactor,
+                AssignError::NoPartitions | AssignError::TooManyPartitions { .. } => {
+                    ErrorCode::InvalidPartitions
+                }
+                AssignError::NoReplicas | AssignError::TooFewBrokers { .. } => {
+                    ErrorCode::InvalidReplicationFactor
+                }
                 // Kafka's AdminOperationException has no code.
                 AssignError::RacksMissing => ErrorCode::UnknownServerError,
             },
@@ -220,7 +226,8 @@ pub fn plan_growth(
         return Err(TopicError::SamePartitions { has: existing.len() });
     }
     let Some(first) = existing.get(&0).map(|found| &found.replicas) else {
-        let text = format!("Unexpected existing replica assignment for topic '{name}', partition id 0 is missing.");
+        let text =
+            format!("Unexpected existing replica assignment for topic '{name}', partition id 0 is missing.");
         return Err(TopicError::Assignment(text));
     };
     let Some(leader) = first.first() else {
@@ -243,7 +250,8 @@ fn given_growth(
     brokers: &[Candidate],
 ) -> Result<BTreeMap<i32, Vec<BrokerId>>, TopicError> {
     let live: BTreeSet<BrokerId> = brokers.iter().map(|broker| broker.id).collect();
-    let unknown: BTreeSet<BrokerId> = given.iter().flatten().copied().filter(|id| !live.contains(id)).collect();
+    let unknown: BTreeSet<BrokerId> =
+        given.iter().flatten().copied().filter(|id| !live.contains(id)).collect();
     let fault = |text: String| Err(TopicError::Assignment(text));
     if !unknown.is_empty() {
         return fault(format!("Unknown broker(s) in replica assignment: {}.", join(&unknown)));
@@ -266,8 +274,11 @@ fn given_growth(
             ));
         }
     }
-    let odd: Vec<(i32, usize)> =
-        replicas.iter().map(|(index, ids)| (*index, ids.len())).filter(|(_, n)| *n != replication_factor).collect();
+    let odd: Vec<(i32, usize)> = replicas
+        .iter()
+        .map(|(index, ids)| (*index, ids.len()))
+        .filter(|(_, n)| *n != replication_factor)
+        .collect();
     if !odd.is_empty() {
         let (partitions, factors): (Vec<i32>, Vec<usize>) = odd.into_iter().unzip();
         return fault(format!(
@@ -320,7 +331,9 @@ mod tests {
         let long = "x".repeat(250);
         assert_eq!(
             text(&long),
-            format!("Topic name is invalid: the length of '{long}' is longer than the max allowed length 249")
+            format!(
+                "Topic name is invalid: the length of '{long}' is longer than the max allowed length 249"
+            )
         );
         assert_eq!(check_name("ä"), Err(NameFlaw::Characters("ä".to_owned())));
         assert_eq!(check_name("a/b"), Err(NameFlaw::Characters("a/b".to_owned())));
@@ -391,18 +404,23 @@ mod tests {
     #[test]
     fn growth_is_planned() {
         assert_eq!(growth(3, Some(&[&[1, 2]])), Ok(replicas(&[(2, &[1, 2])])));
-        assert_eq!(growth(4, None), Ok(replicas(&[(2, &[1, 3]), (3, &[2, 1])])));
+        assert_eq!(growth(4, None), Ok(replicas(&[(2, &[1, 3]), (3, &[2, 3])])));
     }
 
     #[test]
     fn growth_that_is_refused() {
-        let check = |count, given, text: &str| assert_eq!(growth(count, given).unwrap_err().to_string(), text);
+        let check =
+            |count, given, text: &str| assert_eq!(growth(count, given).unwrap_err().to_string(), text);
         check(2, None, "Topic already has 2 partitions.");
         check(1, None, "Topic currently has 2 partitions, which is higher than the requested 1.");
         check(3, Some(&[&[1, 7]]), "Unknown broker(s) in replica assignment: 7.");
         check(4, Some(&[&[1, 2]]), "Increasing the number of partitions by 2 but 1 assignments provided.");
         check(3, Some(&[&[]]), "Cannot have replication factor of 0 for partition id 2.");
-        check(3, Some(&[&[1, 1]]), "Duplicate brokers not allowed in replica assignment: 1, 1 for partition id 2.");
+        check(
+            3,
+            Some(&[&[1, 1]]),
+            "Duplicate brokers not allowed in replica assignment: 1, 1 for partition id 2.",
+        );
         check(
             3,
             Some(&[&[1]]),

@@ -2,6 +2,10 @@
 
 use crate::shape::{Field, Kind, Shape};
 
+mod records;
+
+pub(crate) use records::{push, samples};
+
 pub(crate) struct Random(u64);
 
 impl Random {

@@ -31,7 +31,7 @@ pub(crate) use walk::{skip_tags, walk};
 
 /// Structs and strings that all arrays of one message may hold together. Each costs up to a hundred bytes once
 /// decoded; a cluster of Kafka's largest supported size needs half as many in one message.
-pub(crate) const ELEMENTS_MAX: usize = 1 << 19;
+pub const ELEMENTS_MAX: usize = 1 << 19;
 
 /// Where and why a message does not have the shape of its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

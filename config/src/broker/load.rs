@@ -161,8 +161,16 @@ fn controlled_shutdown(reader: &mut Reader<'_>) -> ControlledShutdown {
     }
 }
 
+/// What a topic cannot use is the fault of the broker's setting behind it, unless that one is wrong already.
 fn topic_defaults(reader: &mut Reader<'_>) -> TopicDefaults {
     let (defaults, errors) = TopicDefaults::new(topic_defaults::values(reader));
-    reader.errors.extend(errors);
+    for error in errors {
+        let names = topic_defaults::broker_names(&error.key);
+        let known = reader.errors.iter().any(|other| names.contains(&other.key.as_str()));
+        let behind = names.iter().copied().find(|name| reader.integer(name).is_some());
+        if let (false, Some(name)) = (known, behind.or(names.first().copied())) {
+            reader.refuse(name, &error.allowed);
+        }
+    }
     defaults
 }

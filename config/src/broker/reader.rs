@@ -4,8 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::broker::table;
-use crate::define::{Setting, Value};
+use crate::broker::{names, table};
+use crate::define::{HIDDEN, Setting, Value};
 use crate::error::ConfigError;
 use crate::layers::ConfigMap;
 
@@ -109,6 +109,9 @@ impl<'a> Reader<'a> {
     }
 
     fn shown(&self, name: &str) -> String {
+        if names::sensitive(name) {
+            return HIDDEN.to_owned();
+        }
         let given = self.given.get(name).cloned();
         given.or_else(|| self.value(name).map(Value::text)).unwrap_or_else(|| "null".to_owned())
     }

@@ -82,6 +82,9 @@ fn cleaner(reader: &mut Reader<'_>) {
     reader.require(threads >= 1, "log.cleaner.threads", "must be at least 1");
     let enough = reader.integer(name).unwrap_or_default() / threads.max(1) > 1024 * 1024;
     reader.require(enough, name, "must be at least 1MB per cleaner thread.");
+    let (least, most) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
+    let ordered = reader.integer(least) <= reader.integer(most);
+    reader.require(ordered, least, "must not be greater than log.cleaner.max.compaction.lag.ms");
 }
 
 fn replication(reader: &mut Reader<'_>) {

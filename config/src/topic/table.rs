@@ -2,6 +2,7 @@
 
 use crate::define::{Setting, settings};
 
+/// All settings of a topic.
 pub const SETTINGS: &[Setting] = settings! {
     /// delete drops old segments, compact keeps the last record of each key; both may be given.
     "cleanup.policy": List = "delete", EachOf(&["compact", "delete"]), Medium;

@@ -116,10 +116,15 @@ impl Tenure {
         }
     }
 
-    pub(super) fn partitions_created(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
+    pub(super) fn partitions_created(
+        &mut self,
+        outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>,
+    ) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else { continue };
+            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -181,10 +186,13 @@ impl Tenure {
     pub(super) fn states_read(&mut self, states: Vec<(TopicPartition, Result<Leadership, ReadFault>)>) {
         for (name, read) in states {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else { continue };
+            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
             match read {
                 Ok(leadership) => {
-                    let created = partition.leadership.is_none() && written.as_ref() == Some(&leadership.state);
+                    let created =
+                        partition.leadership.is_none() && written.as_ref() == Some(&leadership.state);
                     partition.leadership = Some(leadership);
                     if created {
                         self.tell_of_creation(&name);
@@ -217,16 +225,26 @@ impl Tenure {
                 if matches!(partition.work, Work::AskingUnclean) {
                     partition.work = Work::Nothing;
                     self.settle_with(&name, unclean);
+                    if self.is_settled(&name) {
+                        self.announce(&name);
+                    }
                 }
             }
             self.advance_deletion(&topic);
         }
     }
 
+    /// Whether the partition has a state and nothing is about to change it.
+    pub(super) fn is_settled(&self, name: &TopicPartition) -> bool {
+        let found = self.picture.partition(name);
+        found.is_some_and(|found| found.leadership.is_some() && found.is_idle())
+    }
+
     /// LeaderAndIsr to the replicas that can take it, UpdateMetadata to all; a topic on its way out is not announced.
     pub(super) fn announce(&mut self, name: &TopicPartition) {
         let Some(topic) = self.picture.topics.get(&name.topic) else { return };
-        let has_leadership = topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
+        let has_leadership =
+            topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
         if !self.is_in_office() || topic.deletion.is_some() || topic.known_id().is_none() || !has_leadership {
             return;
         }

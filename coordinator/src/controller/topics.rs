@@ -46,8 +46,13 @@ impl Tenure {
         let vanished = |name: &TopicName, topic: &Topic| {
             !names.contains(name) && !topic.deletion.as_ref().is_some_and(|deletion| deletion.is_removing())
         };
-        let gone: Vec<TopicName> =
-            self.picture.topics.iter().filter(|(name, topic)| vanished(name, topic)).map(|(n, _)| n.clone()).collect();
+        let gone: Vec<TopicName> = self
+            .picture
+            .topics
+            .iter()
+            .filter(|(name, topic)| vanished(name, topic))
+            .map(|(n, _)| n.clone())
+            .collect();
         for topic in gone {
             tracing::warn!(%topic, "the topic's znode has vanished without a deletion: the topic is forgotten");
             if self.picture.topics.remove(&topic).is_some_and(|found| found.deletion.is_some()) {
@@ -217,8 +222,10 @@ impl Tenure {
         let Some(topic) = self.picture.topics.get_mut(name) else { return };
         topic.id = TopicIdentity::Known(id);
         for partition in self.picture.partitions_of(name) {
-            self.announce(&partition);
             self.settle(&partition);
+            if self.is_settled(&partition) {
+                self.announce(&partition);
+            }
         }
     }
 }
@@ -236,7 +243,10 @@ fn remembered(topic: &Topic) -> TopicAssignment {
         TopicIdentity::Missing | TopicIdentity::Refused => None,
     };
     let partitions = topic.partitions.iter();
-    TopicAssignment { id, partitions: partitions.map(|(index, found)| (*index, found.assignment.clone())).collect() }
+    TopicAssignment {
+        id,
+        partitions: partitions.map(|(index, found)| (*index, found.assignment.clone())).collect(),
+    }
 }
 
 fn flaw(index: i32, assignment: &Assignment) -> Option<&'static str> {

@@ -55,9 +55,11 @@ fn check(reader: &mut Reader<'_>, addresses: &Addresses) {
     }
     secured(reader, &addresses.listeners);
     if addresses.advertised.iter().any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0")) {
-        let allowed = "cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.";
-        let name = if reader.is_given("advertised.listeners") { "advertised.listeners" } else { "listeners" };
-        reader.require_failed(name, allowed);
+        let allowed = match reader.is_given("advertised.listeners") {
+            true => "cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.",
+            false => "must be set to an address that clients can reach, where listeners has 0.0.0.0",
+        };
+        reader.require_failed("advertised.listeners", allowed);
     }
     let listening = addresses.advertised.iter().all(|e| named(&addresses.listeners, &e.listener));
     let allowed = "listener names must be equal to or a subset of the ones defined in listeners";
@@ -76,7 +78,7 @@ fn check(reader: &mut Reader<'_>, addresses: &Addresses) {
 fn secured(reader: &mut Reader<'_>, endpoints: &[Endpoint]) {
     for endpoint in endpoints.iter().filter(|endpoint| endpoint.protocol != SecurityProtocol::Plaintext) {
         let (listener, protocol) = (&endpoint.listener, endpoint.protocol.name());
-        let allowed = format!("only PLAINTEXT listeners are served yet, and {listener} is {protocol}");
+        let allowed = format!("only PLAINTEXT is served yet, and listener {listener} speaks {protocol}");
         reader.refuse("listeners", &allowed);
     }
 }

@@ -24,6 +24,11 @@ pub(super) fn values(reader: &Reader<'_>) -> ConfigMap {
     BROKER_SYNONYMS.iter().filter_map(text).collect()
 }
 
+/// The broker's settings that a topic's setting comes from.
+pub(super) fn broker_names(topic: &str) -> &'static [&'static str] {
+    BROKER_SYNONYMS.iter().find(|(name, _)| *name == topic).map_or(&[], |(_, names)| names)
+}
+
 /// The first of several times that is set, in milliseconds.
 fn first(reader: &Reader<'_>, names: &[&str]) -> Option<i64> {
     let ms = |name: &&str| {

@@ -1,0 +1,11 @@
+//! The ZooKeeper session against a real Apache ZooKeeper: what no model can promise.
+//! How: each test starts a server of its own, breaks it or the way to it, and asks a second client what came of it.
+mod agreement;
+mod client;
+mod expiry;
+mod load;
+mod null_data;
+mod operations;
+mod outage;
+mod relay;
+mod start;
