@@ -101,7 +101,9 @@ fn misplaced(sources: &[Source]) -> Vec<String> {
         let pairs = lines.windows(2).filter(|pair| pair[0].code.trim() == FOR_TESTS);
         let odd = pairs.filter(|pair| !["mod ", "use "].iter().any(|word| pair[1].code.contains(word)));
         found.extend(
-            odd.map(|pair| format!("{}: only a `mod` or `use` stands below {FOR_TESTS}", source.at(&pair[1]))),
+            odd.map(|pair| {
+                format!("{}: only a `mod` or `use` stands below {FOR_TESTS}", source.at(&pair[1]))
+            }),
         );
     }
     found
