@@ -23,10 +23,12 @@ mod library;
 mod null_writes;
 pub mod raw;
 mod request;
+mod together;
 mod watches;
 
 pub use create_all::create_all;
 use request::{Close, Request};
+pub use together::together;
 
 /// Operations that wait for the session's thread beyond those in flight; a caller waits when it is full. Enough for a burst
 /// of every API in progress, small enough that what waits through a lost connection is bounded.

@@ -35,7 +35,7 @@ struct Client {
     session: SessionId,
     events: Option<EventSender>,
     connected: bool,
-    loses_answers: bool,
+    answers_to_lose: usize,
     /// Operations that wait for the connection.
     wakers: Vec<Waker>,
 }
@@ -93,13 +93,9 @@ impl ModelStore {
         client.resume();
     }
 
-    /// Writes are done from here on, but their answers are lost.
-    pub fn lose_answers(&self) {
-        lock(&self.world).clients[self.client].loses_answers = true;
-    }
-
-    pub fn keep_answers(&self) {
-        lock(&self.world).clients[self.client].loses_answers = false;
+    /// The next writes that succeed are done, but their answers are lost.
+    pub fn lose_answers(&self, count: usize) {
+        lock(&self.world).clients[self.client].answers_to_lose = count;
     }
 
     /// Ends the session and the stream of events.
@@ -139,12 +135,12 @@ impl World {
         let now = self.now();
         let (result, fired) = self.tree.apply(session, operation, now);
         self.tell(fired);
-        match result {
-            Ok(_) if self.clients[client].loses_answers && !operation.is_read() => {
-                Err(StoreError::OutcomeUnknown { path: operation.path().to_owned() })
-            }
-            result => result,
+        let to_lose = &mut self.clients[client].answers_to_lose;
+        if result.is_ok() && !operation.is_read() && *to_lose > 0 {
+            *to_lose -= 1;
+            return Err(StoreError::OutcomeUnknown { path: operation.path().to_owned() });
         }
+        result
     }
 
     fn end_session(&mut self, session: SessionId) {
@@ -168,7 +164,7 @@ impl World {
 
 impl Client {
     fn new(session: SessionId, events: EventSender) -> Client {
-        Client { session, events: Some(events), connected: true, loses_answers: false, wakers: Vec::new() }
+        Client { session, events: Some(events), connected: true, answers_to_lose: 0, wakers: Vec::new() }
     }
 
     fn resume(&mut self) {
@@ -246,10 +242,9 @@ mod tests {
     #[tokio::test]
     async fn a_lost_answer_is_an_unknown_outcome() {
         let (store, _events) = ModelZooKeeper::default().connect();
-        store.lose_answers();
+        store.lose_answers(1);
         let created = store.create("/a", None, CreateMode::Persistent).await;
         assert_eq!(created, Err(StoreError::OutcomeUnknown { path: "/a".into() }));
-        store.keep_answers();
         let refused = store.create("/a", None, CreateMode::Persistent).await.unwrap_err();
         assert_eq!(refused.refusal(), Some(Refusal::NodeExists));
         store.delete("/a", Expected::Version(0)).await.unwrap();
