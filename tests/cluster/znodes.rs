@@ -126,7 +126,7 @@ fn await_topics(scene: &Scene, topics: &[&str]) -> Result<()> {
     until_ok("the topics are there", SOON, || {
         let listed = scene.kcat(&["-L"], "")?;
         let there = |topic: &&str| listed.stdout.contains(&format!("topic \"{topic}\" with "));
-        anyhow::ensure!(topics.iter().all(|topic| there(&topic)), "{listed}");
+        anyhow::ensure!(topics.iter().all(there), "{listed}");
         Ok(())
     })
 }

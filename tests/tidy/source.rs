@@ -84,7 +84,7 @@ fn code(text: &str) -> Vec<Line<'_>> {
 /// What stands before `//`, unless that is within a string.
 fn before_comment(line: &str) -> &str {
     let starts = line.match_indices("//").map(|(at, _)| at);
-    let mut outside = starts.filter(|at| line[..*at].matches('"').count() % 2 == 0);
+    let mut outside = starts.filter(|at| line[..*at].matches('"').count().is_multiple_of(2));
     outside.next().map_or(line, |at| &line[..at])
 }
 

@@ -115,9 +115,9 @@ fn a_garbage_controller_node_is_waited_out() -> Result<()> {
     tree.create("/controller", Some(b"garbage"))?;
     let path = scene.broker.site.path("server.log");
     let mut waiting = tests::process::Process::spawn("broker", &mut scene.broker.site.command()?, &path)?;
-    until("the broker registers", SOON, || Ok(tree.stat("/brokers/ids/1")?))?;
+    until("the broker registers", SOON, || tree.stat("/brokers/ids/1"))?;
     tree.delete("/controller")?;
-    until("it becomes the controller", SOON, || Ok(tree.stat("/controller")?))?;
+    until("it becomes the controller", SOON, || tree.stat("/controller"))?;
     assert!(waiting.ended()?.is_none(), "{}", waiting.log_tail());
     check_good_topic(&scene, "elected")
 }
