@@ -27,7 +27,7 @@ pub(crate) mod update_metadata;
 use std::sync::Arc;
 
 use protocol::request::{Request, RequestBody, RequestHeader};
-use protocol::response::{self, Encodable, HeaderVersion};
+use protocol::{Encodable, HeaderVersion, response};
 
 use crate::broker::Broker;
 use context::{Context, Outcome, Pending};
@@ -38,7 +38,7 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: &Context, request: Req
     let context = context.of(&header);
     match body {
         RequestBody::ApiVersions(request) => {
-            Pending::Ready(api_versions::answer(&header, &request, broker.feature_epoch()))
+            Pending::Ready(api_versions::answer(&header, &request, broker.feature_version()))
         }
         RequestBody::Produce(request) => produce::submit(broker, context, header, request).await,
         other => Pending::later(answer(Arc::clone(broker), context, header, other)),

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::{BrokerId, Millis};
+use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 use zookeeper::paths;
 use zookeeper::session::together;
 use zookeeper::store::{Expected, MetadataStore, Node, Refusal, StoreError, Watch};
-use zookeeper::znodes::{ConfigChange, EntityConfig};
+use zookeeper::znodes::{ConfigChange, EntityConfig, ZnodeError};
 
 /// ZkNodeChangeNotificationListener.changeExpirationMs: any broker that was away for less finds its announcements.
 const KEPT_MS: i64 = 15 * 60 * 1000;
@@ -56,6 +57,14 @@ pub(crate) struct ConfigHint(mpsc::Sender<()>);
 #[derive(Debug)]
 pub(crate) struct ConfigHints(mpsc::Receiver<()>);
 
+#[derive(Debug, Error)]
+pub(crate) enum ConfigReadError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Znode(#[from] ZnodeError),
+}
+
 /// One hint that waits says as much as many.
 pub(crate) fn hints() -> (ConfigHint, ConfigHints) {
     let (sender, receiver) = mpsc::channel(1);
@@ -68,6 +77,15 @@ impl ConfigHint {
         // An error means that a hint waits already, or that nobody reads any more.
         let _ = self.0.try_send(());
     }
+}
+
+/// The settings of one entity, straight from ZooKeeper; none where it does not exist.
+pub(crate) async fn read_config(
+    store: &dyn MetadataStore,
+    entity: &ConfigEntity,
+) -> Result<BTreeMap<String, String>, ConfigReadError> {
+    let path = entity.path();
+    settings(&path, store.get(&path, Watch::None).await)
 }
 
 impl ConfigChanges {
@@ -166,8 +184,14 @@ impl ConfigChanges {
         let nodes = together(entities.iter().map(|entity| self.store.get(&entity.path(), Watch::None))).await;
         let mut updates = Vec::new();
         for (entity, node) in entities.into_iter().zip(nodes) {
-            let read = settings(&entity.path(), node)?;
-            updates.extend(read.map(|settings| ConfigUpdate { entity, settings }));
+            match settings(&entity.path(), node) {
+                Ok(settings) => updates.push(ConfigUpdate { entity, settings }),
+                // What was in force stays so.
+                Err(ConfigReadError::Znode(error)) => {
+                    warn!(%error, "settings that cannot be read are ignored")
+                }
+                Err(ConfigReadError::Store(error)) => return Err(error),
+            }
         }
         Ok(updates)
     }
@@ -193,7 +217,17 @@ impl ConfigEntity {
         }
     }
 
-    fn path(&self) -> String {
+    /// What tells all brokers that it changed.
+    pub(crate) fn announcement(&self) -> ConfigChange {
+        let (kind, entity) = match self {
+            ConfigEntity::Topic(topic) => (TOPICS, topic.clone()),
+            ConfigEntity::Broker(id) => (BROKERS, id.to_string()),
+            ConfigEntity::AllBrokers => (BROKERS, DEFAULT.to_owned()),
+        };
+        ConfigChange { entity_type: kind.to_owned(), entity }
+    }
+
+    pub(crate) fn path(&self) -> String {
         match self {
             ConfigEntity::Topic(topic) => paths::config(TOPICS, topic),
             ConfigEntity::Broker(id) => paths::config(BROKERS, &id.to_string()),
@@ -202,21 +236,11 @@ impl ConfigEntity {
     }
 }
 
-/// `None`: unreadable, which is reported here; what was in force stays so.
-fn settings(
-    path: &str,
-    node: Result<Node, StoreError>,
-) -> Result<Option<BTreeMap<String, String>>, StoreError> {
+fn settings(path: &str, node: Result<Node, StoreError>) -> Result<BTreeMap<String, String>, ConfigReadError> {
     match node {
-        Ok(node) => match EntityConfig::decode(path, &node.data) {
-            Ok(config) => Ok(Some(config.0)),
-            Err(error) => {
-                warn!(%error, "settings that cannot be read are ignored");
-                Ok(None)
-            }
-        },
-        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => Ok(Some(BTreeMap::new())),
-        Err(error) => Err(error),
+        Ok(node) => Ok(EntityConfig::decode(path, &node.data)?.0),
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => Ok(BTreeMap::new()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -380,5 +404,13 @@ mod tests {
         at.events.try_recv();
         at.announce("{}").await;
         assert_eq!(at.events.try_recv(), changed());
+    }
+
+    #[tokio::test]
+    async fn an_entity_can_be_read_alone() {
+        let at = Fixture::new().await;
+        at.set(&topic("t"), "a", "b").await;
+        assert_eq!(read_config(&at.store, &topic("t")).await.unwrap()["a"], "b");
+        assert!(read_config(&at.store, &topic("none")).await.unwrap().is_empty());
     }
 }

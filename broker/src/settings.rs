@@ -6,10 +6,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use config::broker::BrokerConfig;
 use config::layers::{ConfigMap, Layers, Scope};
-use zookeeper::paths;
-use zookeeper::store::{MetadataStore, Refusal, StoreError, Watch};
-use zookeeper::znodes::EntityConfig;
+use zookeeper::store::MetadataStore;
 
+use crate::config_changes::{ConfigEntity, ConfigReadError, read_config};
 use crate::topic_settings::TopicSettings;
 
 #[derive(Debug)]
@@ -24,15 +23,6 @@ struct State {
     layers: Layers,
     config: Arc<BrokerConfig>,
     topics: BTreeMap<String, ConfigMap>,
-}
-
-/// Why a znode with settings could not be read.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum ReadSettingsError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Znode(#[from] zookeeper::znodes::ZnodeError),
 }
 
 impl Settings {
@@ -51,7 +41,7 @@ impl Settings {
 
     /// The settings of a topic as its znode has them now. Where that cannot be read the last known map counts, and a warning says so.
     pub(crate) async fn topic(&self, name: &str) -> TopicSettings {
-        match self.read_entity("topics", name).await {
+        match self.stored(&ConfigEntity::Topic(name.to_owned())).await {
             Ok(map) => self.topic_changed(name, map),
             Err(error) => {
                 tracing::warn!(topic = name, %error, "the topic's settings cannot be read: the last known ones stay in force");
@@ -60,14 +50,9 @@ impl Settings {
         }
     }
 
-    /// The map of one entity; an absent znode is an empty map.
-    pub(crate) async fn read_entity(&self, kind: &str, entity: &str) -> Result<ConfigMap, ReadSettingsError> {
-        let path = paths::config(kind, entity);
-        match self.store.get(&path, Watch::None).await {
-            Ok(node) => Ok(EntityConfig::decode(&path, &node.data)?.0),
-            Err(error) if error.refusal() == Some(Refusal::NoNode) => Ok(ConfigMap::new()),
-            Err(error) => Err(error.into()),
-        }
+    /// The map of one entity as its znode has it now; an absent znode is an empty map.
+    pub(crate) async fn stored(&self, entity: &ConfigEntity) -> Result<ConfigMap, ConfigReadError> {
+        read_config(&*self.store, entity).await
     }
 
     /// Takes a topic's map; what cannot be used of it is warned about and left out.
@@ -99,7 +84,8 @@ impl Settings {
         self.write().topics.remove(name);
     }
 
-    fn known_topic(&self, name: &str) -> TopicSettings {
+    /// The settings of a topic by the map that was read last.
+    pub(crate) fn known_topic(&self, name: &str) -> TopicSettings {
         let state = self.read();
         let map = state.topics.get(name).cloned().unwrap_or_default();
         state.topic_settings(name, &map)

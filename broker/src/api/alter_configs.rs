@@ -16,13 +16,14 @@ use super::error::Refused;
 use super::incremental_alter_configs::unreadable;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
+use crate::config_changes::ConfigEntity;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {
@@ -61,7 +62,7 @@ async fn replace(
         (config.name.to_string(), config.value.as_ref().map(ToString::to_string))
     };
     let entries: Vec<_> = asked.configs.iter().map(entry).collect();
-    let (kind, entity, map) = match resource {
+    let (entity, map) = match resource {
         ConfigResource::Topic(name) if name.is_empty() => {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
         }
@@ -71,18 +72,18 @@ async fn replace(
         }
         ConfigResource::Topic(name) => {
             let defaults = &broker.settings.config().topic_defaults;
-            ("topics", name.clone(), alter::replace_topic(defaults, name, &entries)?)
+            (ConfigEntity::Topic(name.clone()), alter::replace_topic(defaults, name, &entries)?)
         }
         ConfigResource::Broker(name) => {
-            let scope = alter::broker_resource(name, broker.identity.id.0)?;
+            let scope = alter::broker_resource(name, broker.identity.broker.0)?;
             let entity = broker_entity(scope, broker);
-            let stored = broker.settings.read_entity("brokers", &entity).await.map_err(unreadable)?;
+            let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
             let map = alter::replace_broker(&broker.settings.layers(), scope, &stored, &entries)?;
-            ("brokers", entity, map)
+            (entity, map)
         }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
             return Err(Refused::new(ErrorCode::InvalidRequest, "This broker alters topics and brokers only."));
         }
     };
-    if validate_only { Ok(()) } else { write_entity(&broker.store, kind, &entity, map).await }
+    if validate_only { Ok(()) } else { write_entity(&broker.store, &entity, map).await }
 }

@@ -8,20 +8,19 @@ use config::layers::{ConfigMap, Scope};
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
 use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write};
-use zookeeper::znodes::{ConfigChange, Controller, EntityConfig};
+use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
+use crate::config_changes::ConfigEntity;
 
 /// Kafka's numbers for kinds of resources.
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
 const BROKER_LOGGER: i8 = 8;
 const CLIENT_METRICS: i8 = 16;
-/// The entity that stands for all brokers.
-const ALL_BROKERS: &str = "<default>";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ConfigResource {
@@ -69,11 +68,11 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// The place of a broker's settings below `/config`.
-pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> String {
+/// Whose settings a broker resource stands for.
+pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> ConfigEntity {
     match scope {
-        Scope::Broker => broker.identity.id.to_string(),
-        Scope::Cluster => ALL_BROKERS.to_owned(),
+        Scope::Broker => ConfigEntity::Broker(broker.identity.broker),
+        Scope::Cluster => ConfigEntity::AllBrokers,
     }
 }
 
@@ -81,39 +80,31 @@ pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> String {
 /// controller in between refuses it.
 pub(super) async fn write_entity(
     store: &Arc<dyn MetadataStore>,
-    kind: &str,
-    entity: &str,
+    entity: &ConfigEntity,
     map: ConfigMap,
 ) -> Result<(), Refused> {
-    write(store, kind, entity, EntityConfig(map)).await.map_err(|error| {
-        tracing::error!(kind, entity, %error, "settings could not be written");
+    write(store, entity, EntityConfig(map)).await.map_err(|error| {
+        tracing::error!(?entity, %error, "settings could not be written");
         Refused::new(ErrorCode::UnknownServerError, format!("The settings could not be written: {error}"))
     })
 }
 
-async fn write(
-    store: &Arc<dyn MetadataStore>,
-    kind: &str,
-    entity: &str,
-    content: EntityConfig,
-) -> Result<(), StoreError> {
-    let path = paths::config(kind, entity);
-    let set = Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any };
-    let mut writes = vec![set];
+async fn write(store: &Arc<dyn MetadataStore>, entity: &ConfigEntity, content: EntityConfig) -> Result<(), StoreError> {
+    let path = entity.path();
+    let mut writes = vec![Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any }];
     if let Some(version) = controller_version(store).await? {
         writes.insert(0, Write::Check { path: paths::CONTROLLER.to_owned(), version });
     }
     match store.multi(writes).await {
         Ok(_) => {}
-        // Only the write itself may find no znode: the check found its own a moment ago, or fails with its version.
+        // The check has just found its own znode, so it is the entity that is missing.
         Err(StoreError::Refused { refusal: StoreRefusal::NoNode, .. }) => {
             store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
         }
         Err(error) => return Err(error),
     }
-    let notice = ConfigChange { entity_type: kind.to_owned(), entity: entity.to_owned() };
-    let notices = paths::config_change_prefix();
-    store.create(&notices, Some(notice.encode()), CreateMode::PersistentSequential).await?;
+    let notice = entity.announcement().encode();
+    store.create(&paths::config_change_prefix(), Some(notice), CreateMode::PersistentSequential).await?;
     Ok(())
 }
 

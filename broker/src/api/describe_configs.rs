@@ -19,6 +19,7 @@ use super::context::Context;
 use super::error::Refused;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
+use crate::config_changes::ConfigEntity;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
@@ -31,7 +32,7 @@ pub(crate) async fn answer(
         synonyms: request.include_synonyms && version >= 1,
         documentation: request.include_documentation && version >= 3,
     };
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {
@@ -59,13 +60,13 @@ async fn entries(broker: &Arc<Broker>, resource: &ConfigResource) -> Result<Vec<
             if !broker.metadata.picture().topics.contains_key(&**name) {
                 return Err(ErrorCode::UnknownTopicOrPartition.into());
             }
-            let overrides = broker.settings.read_entity("topics", name).await.map_err(|error| {
+            let overrides = broker.settings.stored(&ConfigEntity::Topic(name.clone())).await.map_err(|error| {
                 tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
                 Refused::new(ErrorCode::UnknownServerError, error.to_string())
             })?;
             Ok(describe::topic(&layers, &broker.settings.config().topic_defaults, &overrides))
         }
-        ConfigResource::Broker(name) => match describe::broker_resource(name, broker.identity.id.0)? {
+        ConfigResource::Broker(name) => match describe::broker_resource(name, broker.identity.broker.0)? {
             Scope::Broker => Ok(describe::broker(&layers)),
             Scope::Cluster => Ok(describe::cluster(&layers)),
         },

@@ -16,13 +16,14 @@ use super::context::Context;
 use super::error::Refused;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
+use crate::config_changes::{ConfigEntity, ConfigReadError};
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {
@@ -50,7 +51,7 @@ async fn alter(
 ) -> Result<(), Refused> {
     resource.authorize(broker, context, Operation::AlterConfigs)?;
     let changes = changes(asked)?;
-    let (kind, entity, map) = match resource {
+    let (entity, map) = match resource {
         ConfigResource::Topic(name) => {
             if name.is_empty() {
                 let text = "Default topic resources are not allowed.";
@@ -60,22 +61,23 @@ async fn alter(
                 let text = format!("The topic '{name}' does not exist.");
                 return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
             }
-            let stored = broker.settings.read_entity("topics", name).await.map_err(unreadable)?;
+            let entity = ConfigEntity::Topic(name.clone());
+            let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
             let defaults = &broker.settings.config().topic_defaults;
-            ("topics", name.clone(), alter::incremental_topic(defaults, name, &stored, &changes)?)
+            (entity, alter::incremental_topic(defaults, name, &stored, &changes)?)
         }
         ConfigResource::Broker(name) => {
-            let scope = alter::broker_resource(name, broker.identity.id.0)?;
+            let scope = alter::broker_resource(name, broker.identity.broker.0)?;
             let entity = broker_entity(scope, broker);
-            let stored = broker.settings.read_entity("brokers", &entity).await.map_err(unreadable)?;
+            let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
             let map = alter::incremental_broker(&broker.settings.layers(), scope, &stored, &changes)?;
-            ("brokers", entity, map)
+            (entity, map)
         }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
             return Err(Refused::new(ErrorCode::InvalidRequest, "This broker alters topics and brokers only."));
         }
     };
-    if validate_only { Ok(()) } else { write_entity(&broker.store, kind, &entity, map).await }
+    if validate_only { Ok(()) } else { write_entity(&broker.store, &entity, map).await }
 }
 
 fn changes(asked: &AlterConfigsResource) -> Result<Vec<Change>, Refused> {
@@ -86,7 +88,7 @@ fn changes(asked: &AlterConfigsResource) -> Result<Vec<Change>, Refused> {
     change.collect()
 }
 
-pub(super) fn unreadable(error: crate::settings::ReadSettingsError) -> Refused {
+pub(super) fn unreadable(error: ConfigReadError) -> Refused {
     tracing::error!(%error, "settings cannot be read");
     Refused::new(ErrorCode::UnknownServerError, error.to_string())
 }
