@@ -4,14 +4,13 @@
 //! v5 answers the settings, v7 the topic id. timeout_ms <= 0 answers REQUEST_TIMED_OUT at once, as Kafka does.
 //! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::describe;
 use config::layers::ConfigMap;
 use coordinator::assignment::{Candidate, Start};
-use coordinator::topics::{Creation, Defaults, Existing, TopicError, check_creation, plan_creation};
+use coordinator::topics::{Creation, Defaults, TopicError, check_creation, plan_creation};
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::ids::{BrokerId, TopicId};
