@@ -32,7 +32,7 @@ pub enum RecoveryError {
 pub enum Flaw {
     #[error("the batch is cut short, {present} of {needed} bytes are there")]
     Torn { needed: u64, present: u64 },
-    #[error("only zeros follow")]
+    #[error("zeros stand there")]
     Zeros,
     #[error("the batch length is {0}")]
     Length(i32),
