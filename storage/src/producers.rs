@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::batch::BatchHeader;
-use protocol::{Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+use protocol::{Millis, Offset, ProducerId};
 
 use crate::aborted::AbortedTransaction;
 use crate::scan::{Marker, MarkerKind};
@@ -26,7 +26,7 @@ pub(crate) enum Verdict {
 }
 
 /// The producers of one partition.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Producers {
     known: HashMap<ProducerId, Producer>,
     /// Open transactions by their first offset.
@@ -38,6 +38,11 @@ pub(crate) struct Producers {
 }
 
 impl Producers {
+    /// No producers, as of `end`.
+    pub(crate) fn none(end: Offset) -> Producers {
+        Producers { known: HashMap::new(), open: BTreeMap::new(), unreplicated: BTreeMap::new(), end }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.known.len()
     }
@@ -87,7 +92,11 @@ impl Producers {
     }
 
     /// Takes a batch found in the log, marker or data; an aborted transaction is for the transaction index.
-    pub(crate) fn replay(&mut self, header: &BatchHeader, marker: Option<Marker>) -> Option<AbortedTransaction> {
+    pub(crate) fn replay(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<Marker>,
+    ) -> Option<AbortedTransaction> {
         self.end = header.next_offset();
         if !header.has_producer() {
             return None;
@@ -147,8 +156,8 @@ impl Producers {
 
 #[cfg(test)]
 mod tests {
-    use protocol::LeaderEpoch;
     use protocol::batch::Attributes;
+    use protocol::{LeaderEpoch, ProducerEpoch, Sequence};
 
     use super::*;
 
@@ -174,7 +183,11 @@ mod tests {
         BatchHeader { attributes, ..batch(0, sequence, 1, offset) }
     }
 
-    fn end_of_transaction(producers: &mut Producers, offset: i64, kind: MarkerKind) -> Option<AbortedTransaction> {
+    fn end_of_transaction(
+        producers: &mut Producers,
+        offset: i64,
+        kind: MarkerKind,
+    ) -> Option<AbortedTransaction> {
         let attributes = Attributes(0).transactional().control();
         let header = BatchHeader { attributes, ..batch(0, -1, 1, offset) };
         let marker = Marker { kind, coordinator_epoch: 3, timestamp: Millis(5) };
@@ -183,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_producer_counts_on_from_its_last_batch() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         assert_eq!(producers.check(&batch(0, 9, 2, 0)), Verdict::Append);
         producers.note(&batch(0, 9, 2, 0));
         assert_eq!(producers.check(&batch(0, 11, 1, 2)), Verdict::Append);
@@ -194,7 +207,7 @@ mod tests {
 
     #[test]
     fn five_batches_are_remembered() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         for at in 0..6 {
             producers.note(&batch(0, 3 * at, 3, 10 + i64::from(at) * 3));
         }
@@ -210,7 +223,7 @@ mod tests {
 
     #[test]
     fn an_epoch_fences_the_ones_before() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         producers.note(&batch(1, 0, 5, 0));
         let fenced = Refusal::OldEpoch { current: ProducerEpoch(1) };
         assert_eq!(producers.check(&batch(0, 5, 1, 5)), Verdict::Refuse(fenced));
@@ -223,7 +236,7 @@ mod tests {
 
     #[test]
     fn sequences_wrap() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         producers.note(&batch(0, i32::MAX - 1, 2, 0));
         assert_eq!(producers.check(&batch(0, 0, 1, 2)), Verdict::Append);
         producers.note(&batch(0, 0, 1, 2));
@@ -232,7 +245,7 @@ mod tests {
 
     #[test]
     fn an_undone_batch_leaves_nothing() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         let before = producers.note(&transactional(0, 0));
         producers.undo(ProducerId(7), before);
         assert_eq!((producers.len(), producers.first_unstable()), (0, None));
@@ -244,7 +257,7 @@ mod tests {
 
     #[test]
     fn a_transaction_is_unstable_until_its_marker_is_replicated() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         producers.replay(&transactional(0, 4), None);
         producers.replay(&transactional(1, 5), None);
         assert_eq!(producers.first_unstable(), Some(Offset(4)));
@@ -262,7 +275,7 @@ mod tests {
 
     #[test]
     fn silence_is_forgotten_but_not_an_open_transaction() {
-        let mut producers = Producers::default();
+        let mut producers = Producers::none(Offset(0));
         producers.note(&batch(0, 0, 1, 0));
         producers.expire(Millis(1099), 100);
         assert_eq!(producers.len(), 1);

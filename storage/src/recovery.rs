@@ -8,6 +8,14 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod cut;
+mod leftovers;
+mod load;
+mod rebuild;
+mod state;
+
+pub(crate) use load::load;
+
 use crate::checkpoint::CheckpointError;
 use crate::disk::DiskError;
 use crate::partition_metadata::PartitionMetadataError;
@@ -73,4 +81,6 @@ pub struct RecoveryReport {
     /// Files of interrupted deletions and cleanings that were removed or put in place.
     pub leftovers: Vec<PathBuf>,
     pub cut: Option<Cut>,
+    /// The log ends below the offset that a checkpoint says was synced: files are missing.
+    pub missing_up_to: Option<Offset>,
 }

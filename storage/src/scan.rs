@@ -27,7 +27,10 @@ const WINDOW: usize = 8192;
 pub(crate) enum ScanError {
     Io(io::Error),
     /// There is no good batch here.
-    Flawed { position: u64, flaw: Flaw },
+    Flawed {
+        position: u64,
+        flaw: Flaw,
+    },
 }
 
 impl From<io::Error> for ScanError {

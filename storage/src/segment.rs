@@ -11,8 +11,8 @@ use std::time::UNIX_EPOCH;
 use protocol::{Millis, Offset};
 
 use crate::aborted::AbortedTransaction;
-use crate::disk::{DiskFile, Mode, OsDisk};
 use crate::disk::Disk;
+use crate::disk::{DiskFile, Mode, OsDisk};
 use crate::index::{Largest, MappedIndex, TimeEntry};
 use crate::names::{INDEX, LOG, TIME_INDEX, TXN_INDEX, file_path};
 
@@ -31,7 +31,10 @@ pub(crate) struct Segment {
 #[derive(Debug)]
 pub(crate) enum Indexes {
     /// Written to these files up to some entry, the rest is in the view.
-    Growing { offsets: DiskFile, times: DiskFile },
+    Growing {
+        offsets: DiskFile,
+        times: DiskFile,
+    },
     Sealed(Sealed),
 }
 
@@ -46,7 +49,12 @@ pub(crate) struct Sealed {
 }
 
 impl Segment {
-    pub(crate) fn sealed(dir: &Arc<Path>, base: Offset, size: u64, aborted: Vec<AbortedTransaction>) -> Segment {
+    pub(crate) fn sealed(
+        dir: &Arc<Path>,
+        base: Offset,
+        size: u64,
+        aborted: Vec<AbortedTransaction>,
+    ) -> Segment {
         let sealed = Sealed {
             size,
             offsets: MappedIndex::new(file_path(dir, base, INDEX)),
@@ -115,8 +123,8 @@ impl Sealed {
             return Ok(*known);
         }
         let last: Option<TimeEntry> = self.times.last()?;
-        let largest = last
-            .map(|entry| Largest { timestamp: entry.timestamp, offset: base + i64::from(entry.last) });
+        let largest =
+            last.map(|entry| Largest { timestamp: entry.timestamp, offset: base + i64::from(entry.last) });
         Ok(*self.largest.get_or_init(|| largest))
     }
 }

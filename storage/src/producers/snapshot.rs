@@ -41,7 +41,7 @@ impl Producers {
         if !is_whole {
             return None;
         }
-        let mut producers = Producers { end: offset, ..Producers::default() };
+        let mut producers = Producers::none(offset);
         let mut open = BTreeMap::new();
         for entry in entries.as_chunks::<ENTRY_SIZE>().0 {
             let (id, producer) = parse(entry)?;
@@ -102,7 +102,7 @@ mod tests {
         let mut by_marker = Producer::restored(ProducerEpoch(1), None);
         by_marker.coordinator_epoch = 8;
         by_marker.last_timestamp = Millis(5);
-        let mut producers = Producers { end: Offset(13), ..Producers::default() };
+        let mut producers = Producers::none(Offset(13));
         producers.known.insert(ProducerId(1), with_batch);
         producers.known.insert(ProducerId(2), by_marker);
         producers.open.insert(Offset(10), ProducerId(1));
@@ -117,7 +117,7 @@ mod tests {
         assert_eq!(read.known, producers().known);
         assert_eq!(read.open, producers().open);
         assert_eq!(read.end, Offset(13));
-        assert_eq!(Producers::default().to_snapshot().len(), 10);
+        assert_eq!(Producers::none(Offset(0)).to_snapshot().len(), 10);
     }
 
     #[test]

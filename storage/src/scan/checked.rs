@@ -86,8 +86,8 @@ impl<'a> Checked<'a> {
     fn fill(&mut self, needed: usize) -> io::Result<()> {
         let left = self.end - self.position;
         let needed = (needed as u64).min(left);
-        let is_there =
-            self.position >= self.buffer_at && self.position + needed <= self.buffer_at + self.buffer.len() as u64;
+        let is_there = self.position >= self.buffer_at
+            && self.position + needed <= self.buffer_at + self.buffer.len() as u64;
         if is_there && !self.buffer.is_empty() {
             return Ok(());
         }
