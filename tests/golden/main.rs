@@ -3,8 +3,5 @@
 //! A file's command lines are run again and the whole must come out as it stands; `UPDATE=1` writes it anew. One module
 //! per machine reads the commands of its folder.
 
-// The attributes let clippy know that all of this is a test.
-#[cfg(test)]
 mod controller;
-#[cfg(test)]
 mod scripts;
