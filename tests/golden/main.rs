@@ -2,7 +2,6 @@
 //!
 //! A file's command lines are run again and the whole must come out as it stands; `UPDATE=1` writes it anew. One module
 //! per machine reads the commands of its folder.
-#![expect(clippy::unwrap_used, reason = "a suite is test code from top to bottom")]
 
 mod controller;
 mod scripts;
