@@ -10,3 +10,4 @@ mod operations;
 mod outage;
 mod relay;
 mod start;
+mod takeover;
