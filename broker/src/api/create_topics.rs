@@ -105,7 +105,7 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
     let defaults = &broker.settings.config().topic_defaults;
     defaults.check(&configs).map_err(|error| Refused::new(ErrorCode::InvalidConfig, error.to_string()))?;
     let made = Made {
-        id: TopicId::new_v4(),
+        id: fresh_id(),
         partitions: replicas.len(),
         replication_factor: replicas.values().next().map_or(0, Vec::len),
         configs: configs.clone(),
@@ -178,6 +178,15 @@ fn start(broker: &Broker, picture: &Picture) -> Start {
     let count = picture.brokers.len().max(1) as u64;
     let random = broker.random();
     Start { first: (random % count) as usize, shift: (random / count % count) as usize }
+}
+
+/// A random id that Kafka's tools can take as an argument.
+fn fresh_id() -> TopicId {
+    loop {
+        if let Some(id) = coordinator::topics::topic_id(uuid::Uuid::new_v4().as_u128()) {
+            return id;
+        }
+    }
 }
 
 fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {
