@@ -22,7 +22,13 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let command = Command::read(args)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut out = io::stdout();
-    let done = runtime.block_on(carry_out(&command, &mut out));
+    let done = match command.cluster()? {
+        Cluster::Brokers(bootstrap) => {
+            let client = through_brokers::client(&command, bootstrap)?;
+            runtime.block_on(through_brokers::run(&command, client, &mut out))
+        }
+        Cluster::ZooKeeper(connect) => runtime.block_on(through_zookeeper::run(&command, connect, &mut out)),
+    };
     out.flush()?;
     match done {
         Err(Failure::Sentence(sentence)) => {
@@ -30,13 +36,6 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
             Err(Failure::Told)
         }
         other => other,
-    }
-}
-
-async fn carry_out(command: &Command, out: &mut dyn Write) -> Result<(), Failure> {
-    match command.cluster()? {
-        Cluster::Brokers(bootstrap) => through_brokers::run(command, bootstrap, out).await,
-        Cluster::ZooKeeper(connect) => through_zookeeper::run(command, connect, out).await,
     }
 }
 

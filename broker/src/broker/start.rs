@@ -2,7 +2,6 @@
 //! in one sentence. Sockets are bound before the registration, so that nobody is sent to a port that cannot be had.
 //! Source of the order: KafkaServer.startup (3.9).
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -41,7 +40,7 @@ use crate::registration::{
 };
 use crate::settings::Settings;
 use crate::shard::{Clock, Shard, Shards};
-use crate::tasks::{TaskFailed, TaskKind, Tasks};
+use crate::tasks::{TaskFailed, Tasks};
 use crate::upkeep::{self, Job, JobQueue};
 
 /// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.

@@ -6,8 +6,8 @@ use coordinator::controller::{Event, WriteFault};
 use zookeeper::paths;
 use zookeeper::store::{Refusal, StoreError, Watch};
 
-use zookeeper::session::together;
 use super::writes::{Fenced, Lost, all_gone, delete};
+use zookeeper::session::together;
 
 impl Fenced<'_> {
     pub(super) async fn remove_topic(&self, topic: TopicName) -> Result<Event, Lost> {

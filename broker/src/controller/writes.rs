@@ -16,8 +16,8 @@ use zookeeper::store::{
 use zookeeper::znodes::{Feature, FeatureStatus};
 
 use super::convert;
-use zookeeper::session::together;
 use super::reads;
+use zookeeper::session::together;
 
 /// ZooKeeper as the controller of one epoch may write it.
 #[derive(Debug, Clone, Copy)]

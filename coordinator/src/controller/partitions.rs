@@ -45,8 +45,9 @@ impl Tenure {
 
     /// New → Online. Who is not online is not in the first ISR.
     fn create(&mut self, name: &TopicPartition) {
-        let online = self.picture.online_replicas(name);
-        let Some((leader, isr)) = election::first(&online, |_| true) else {
+        let Some(partition) = self.picture.partition(name) else { return };
+        let online = |replica: BrokerId| self.picture.is_online(replica, name);
+        let Some((leader, isr)) = election::first(&partition.assignment.replicas, online) else {
             tracing::warn!(partition = %name, "none of the new partition's replicas is alive");
             return;
         };

@@ -130,6 +130,7 @@ mod tests {
             "auto.offset.reset" => "earliest",
             "isolation.level" => "read_committed",
             "allow.auto.create.topics" | "check.crcs" | "enable.idempotence" => "true",
+            "fetch.max.bytes" => "2000000",
             "reconnect.backoff.ms"
             | "retry.backoff.ms"
             | "compression.level"

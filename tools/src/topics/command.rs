@@ -199,10 +199,10 @@ impl Command {
     fn check_combinations(&self) -> Result<(), Failure> {
         use Action::{Alter, Create, Delete, Describe, List};
         self.only_with("config", &[Alter, Create])?;
+        self.only_with("delete-config", &[Alter])?;
         if !self.uses_zookeeper() {
             self.excludes("delete-config", "bootstrap-server")?;
         }
-        self.only_with("delete-config", &[Alter])?;
         self.only_with("partitions", &[Alter, Create])?;
         self.only_with("replication-factor", &[Create])?;
         self.only_with("replica-assignment", &[Alter, Create])?;

@@ -16,16 +16,21 @@ use super::wishes::Wishes;
 use crate::failure::Failure;
 use crate::java_properties;
 
-/// Carries a command out.
-pub(super) async fn run(command: &Command, bootstrap: &str, out: &mut dyn Write) -> Result<(), Failure> {
+/// The client that a command is carried out with; it has not connected yet.
+pub(super) fn client(command: &Command, bootstrap: &str) -> Result<Client, Failure> {
     let settings = java_properties::admin_settings(command.options.text("command-config")?)?;
-    let mut cluster = Client::new(Address::list(bootstrap)?, settings);
+    Ok(Client::new(Address::list(bootstrap)?, settings))
+}
+
+/// Carries a command out.
+pub(super) async fn run(command: &Command, mut cluster: Client, out: &mut dyn Write) -> Result<(), Failure> {
+    let cluster = &mut cluster;
     match command.action {
-        Action::Create => create(command, &mut cluster, out).await,
-        Action::List => list(command, &mut cluster, out).await,
-        Action::Describe => describe(command, &mut cluster, out).await,
-        Action::Alter => alter(command, &mut cluster).await,
-        Action::Delete => delete(command, &mut cluster).await,
+        Action::Create => create(command, cluster, out).await,
+        Action::List => list(command, cluster, out).await,
+        Action::Describe => describe(command, cluster, out).await,
+        Action::Alter => alter(command, cluster).await,
+        Action::Delete => delete(command, cluster).await,
     }
 }
 
