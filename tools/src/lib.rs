@@ -15,6 +15,7 @@ mod producer_perf;
 mod signals;
 mod topic_filter;
 mod topics;
+pub mod zookeeper_server;
 
 use std::process::ExitCode;
 
