@@ -27,7 +27,7 @@ pub(crate) mod update_metadata;
 use std::sync::Arc;
 
 use protocol::request::{Request, RequestBody, RequestHeader};
-use protocol::response::{self, Encodable, HeaderVersion};
+use protocol::{Encodable, HeaderVersion, response};
 
 use crate::broker::Broker;
 use context::{Context, Outcome, Pending};

@@ -140,8 +140,8 @@ impl ResourceType {
     /// Every operation that Kafka knows for resources of this type.
     fn operations(self) -> &'static [Operation] {
         use Operation::{
-            Alter, AlterConfigs, ClusterAction, Create, Delete, Describe, DescribeConfigs, IdempotentWrite, Read,
-            Write,
+            Alter, AlterConfigs, ClusterAction, Create, Delete, Describe, DescribeConfigs, IdempotentWrite,
+            Read, Write,
         };
         match self {
             ResourceType::Topic => {

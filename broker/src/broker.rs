@@ -6,6 +6,7 @@ mod logs;
 mod reachability;
 mod start;
 mod stop;
+mod wiring;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,11 +17,13 @@ use zookeeper::store::MetadataStore;
 
 use crate::api::fetch::slots::SessionSlots;
 use crate::authorizer::Authorizer;
+use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
 use crate::producer_ids::ProducerIds;
-use crate::registration::{Identity, Registration};
+use crate::registration::Registration;
+use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::Shards;
 use crate::tasks::Tasks;
@@ -43,6 +46,7 @@ pub(crate) struct Broker {
     pub(crate) log_dirs: LogDirs,
     pub(crate) jobs: JobQueue,
     pub(crate) registration: Registration,
+    pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_slots: SessionSlots,
@@ -70,9 +74,9 @@ pub async fn run(options: Options) -> Result<(), StartError> {
 }
 
 impl Broker {
-    /// Whether this broker is the controller, as far as the cluster picture tells.
+    /// Whether this broker is the controller, as far as it knows.
     pub(crate) fn is_controller(&self) -> bool {
-        self.metadata.picture().controller == Some(self.identity.broker)
+        self.office.epoch().is_some()
     }
 
     pub(crate) fn feature_version(&self) -> i64 {

@@ -217,6 +217,16 @@ impl ConfigEntity {
         }
     }
 
+    /// What tells all brokers that it changed.
+    pub(crate) fn announcement(&self) -> ConfigChange {
+        let (kind, entity) = match self {
+            ConfigEntity::Topic(topic) => (TOPICS, topic.clone()),
+            ConfigEntity::Broker(id) => (BROKERS, id.to_string()),
+            ConfigEntity::AllBrokers => (BROKERS, DEFAULT.to_owned()),
+        };
+        ConfigChange { entity_type: kind.to_owned(), entity }
+    }
+
     pub(crate) fn path(&self) -> String {
         match self {
             ConfigEntity::Topic(topic) => paths::config(TOPICS, topic),

@@ -19,4 +19,4 @@ mod tasks;
 mod topic_settings;
 mod upkeep;
 
-pub use broker::{StartError, run};
+pub use broker::{Options, StartError, run};

@@ -20,6 +20,12 @@ struct State {
     failed: BTreeSet<PathBuf>,
 }
 
+impl State {
+    fn count(&self, path: &Path) -> usize {
+        self.homes.values().filter(|home| *home == path).count()
+    }
+}
+
 /// No directory can take a new partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no log directory is online")]
@@ -49,6 +55,11 @@ impl LogDirs {
         self.state().failed.insert(path.to_path_buf())
     }
 
+    /// The number of partitions that live in the directory.
+    pub(crate) fn count(&self, path: &Path) -> usize {
+        self.state().count(path)
+    }
+
     pub(crate) fn has_log(&self, partition: &TopicPartition) -> bool {
         self.state().homes.contains_key(partition)
     }
@@ -60,7 +71,7 @@ impl LogDirs {
     /// Chooses the online directory with the fewest partitions for a new one, and counts it there.
     pub(crate) fn settle(&self, partition: &TopicPartition) -> Result<Arc<LogDir>, NoneOnline> {
         let mut state = self.state();
-        let count = |path: &PathBuf| state.homes.values().filter(|home| *home == path).count();
+        let count = |path: &PathBuf| state.count(path);
         let online = self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path));
         let (path, dir) = online.min_by_key(|(path, _)| count(path)).ok_or(NoneOnline)?;
         state.homes.insert(partition.clone(), path.clone());

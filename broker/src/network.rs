@@ -1,1 +1,60 @@
-//! Sockets.
+//! Sockets: listeners take connections in, each connection reads requests and writes their answers in order.
+//!
+//! It knows frames and order, never what a request means: requests go to one function, `Serve`, which `broker.rs`
+//! makes from `api::handle`. Source: Kafka's SocketServer and Selector (3.9).
+
+mod complaints;
+mod connection;
+mod listener;
+mod replies;
+mod writer;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::request::Request;
+
+pub(crate) use self::complaints::Complaints;
+pub(crate) use self::listener::{BindError, Listener};
+use crate::api::context::{Context, Pending};
+use crate::tasks::Tasks;
+
+/// Stage one of a request: it is awaited before the next request of its connection is looked at, so that whoever
+/// cannot take more work stops the connection's reading.
+pub(crate) type Admission = Pin<Box<dyn Future<Output = Pending> + Send>>;
+
+/// Where a connection's requests go.
+pub(crate) type Serve = Arc<dyn Fn(Context, Request) -> Admission + Send + Sync>;
+
+/// What every listener and connection of a broker shares.
+pub(crate) struct Network {
+    pub(crate) settings: Settings,
+    pub(crate) serve: Serve,
+    pub(crate) tasks: Tasks,
+    pub(crate) complaints: Complaints,
+}
+
+/// The settings of sockets, by the names of their keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Settings {
+    /// socket.send.buffer.bytes; none leaves it to the system.
+    pub(crate) send_buffer_bytes: Option<u32>,
+    /// socket.receive.buffer.bytes; none leaves it to the system.
+    pub(crate) receive_buffer_bytes: Option<u32>,
+    /// socket.listen.backlog.size
+    pub(crate) backlog: u32,
+    /// socket.request.max.bytes
+    pub(crate) request_bytes_max: usize,
+    /// connections.max.idle.ms; none keeps idle connections.
+    pub(crate) idle_max: Option<Duration>,
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Network").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -84,7 +84,8 @@ impl Settings {
         self.write().topics.remove(name);
     }
 
-    fn known_topic(&self, name: &str) -> TopicSettings {
+    /// The settings of a topic by the map that was read last.
+    pub(crate) fn known_topic(&self, name: &str) -> TopicSettings {
         let state = self.read();
         let map = state.topics.get(name).cloned().unwrap_or_default();
         state.topic_settings(name, &map)

@@ -21,7 +21,7 @@ pub(crate) use command::{
     Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate, Standing, Stop,
     StopFailure,
 };
-pub(crate) use host::Shards;
+pub(crate) use host::{Clock, Shards};
 
 use crate::hosted::Hosted;
 use crate::upkeep::{Job, JobQueue};

@@ -138,7 +138,9 @@ impl Tasks {
             let group = supervisor.group(kind);
             loop {
                 let mut work = Box::pin(make());
-                let Some(end) = group.abandoned.run_until_cancelled(caught(work.as_mut())).await else { return };
+                let Some(end) = group.abandoned.run_until_cancelled(caught(work.as_mut())).await else {
+                    return;
+                };
                 drop(work);
                 if supervisor.report(kind, &name, end).is_none() {
                     return;

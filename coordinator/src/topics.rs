@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ErrorCode;
-use protocol::ids::BrokerId;
+use protocol::ids::{BrokerId, TopicId};
 
 use crate::assignment::{AssignError, Candidate, Start, Wanted, assign};
 use crate::controller::cluster::Assignment;
@@ -16,6 +16,16 @@ const NAME_LENGTH_MAX: usize = 249;
 /// Topics that Kafka itself writes.
 pub fn is_internal(name: &str) -> bool {
     matches!(name, "__consumer_offsets" | "__transaction_state" | "__share_group_state")
+}
+
+/// A version 4 UUID of these random bits. None for one that begins with a dash in base64, as ids are printed: tools would
+/// take it for an option, so Kafka draws again (org.apache.kafka.common.Uuid.randomUuid).
+pub fn topic_id(random: u128) -> Option<TopicId> {
+    const VERSION_AND_VARIANT: u128 = 0xf << 76 | 0b11 << 62;
+    const VERSION_4: u128 = 0x4 << 76 | 0b10 << 62;
+    const BASE64_DASH: u8 = 62;
+    let id = TopicId::from_u128(random & !VERSION_AND_VARIANT | VERSION_4);
+    (id.as_bytes()[0] >> 2 != BASE64_DASH).then_some(id)
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -29,7 +29,6 @@ pub use flush::{FlushPlan, FlushScope, Flushed};
 pub use log::{AppendError, Appended, Closed, CreateOptions, Freshness, Log, OpenOptions};
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown};
 pub use partition_metadata::PartitionMetadataError;
-pub use producers::ProducerSnapshotError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};

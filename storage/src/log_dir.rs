@@ -168,10 +168,15 @@ impl LogDir {
 
     /// Gives the lock back and removes its file, as a clean stop does.
     pub fn close(self) -> Result<(), DiskError> {
-        // Removed while still locked: whoever comes next makes a file of its own.
-        remove_if_there(&*self.disk, &self.path.join(lock::FILE))?;
+        self.release()?;
         drop(self.lock);
         Ok(())
+    }
+
+    /// Removes the lock's file, as a clean stop does. The lock itself goes with the last owner of this.
+    pub fn release(&self) -> Result<(), DiskError> {
+        // Removed while still locked: whoever comes next makes a file of its own.
+        remove_if_there(&*self.disk, &self.path.join(lock::FILE))
     }
 }
 

@@ -46,8 +46,8 @@ pub(crate) fn offset_of(name: &str, kind: &str) -> Option<Offset> {
 }
 
 /// Where bytes that recovery cut are kept. Kafka parses no offset from such a name and ignores the file.
-pub(crate) fn salvage_name(base: Offset, position: u64) -> String {
-    format!("salvaged-{:020}-at-{position:010}.bytes", base.0)
+pub(crate) fn salvage_name(base: Offset, position: u64, count: u32) -> String {
+    format!("salvaged-{:020}-at-{position:010}-{count}.bytes", base.0)
 }
 
 /// What a directory inside a log directory is.
@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(offset_of("-1.log", LOG), None);
         assert_eq!(offset_of("x.log", LOG), None);
         assert_eq!(leading_offset("00000000000000000033.log.swap"), Some(Offset(33)));
-        assert_eq!(leading_offset(&salvage_name(Offset(33), 7)), None);
+        assert_eq!(leading_offset(&salvage_name(Offset(33), 7, 0)), None);
     }
 
     #[test]

@@ -8,6 +8,14 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod cut;
+mod leftovers;
+mod load;
+mod rebuild;
+mod state;
+
+pub(crate) use load::load;
+
 use crate::checkpoint::CheckpointError;
 use crate::disk::DiskError;
 use crate::partition_metadata::PartitionMetadataError;
@@ -32,7 +40,7 @@ pub enum RecoveryError {
 pub enum Flaw {
     #[error("the batch is cut short, {present} of {needed} bytes are there")]
     Torn { needed: u64, present: u64 },
-    #[error("only zeros follow")]
+    #[error("zeros stand there")]
     Zeros,
     #[error("the batch length is {0}")]
     Length(i32),
@@ -73,4 +81,6 @@ pub struct RecoveryReport {
     /// Files of interrupted deletions and cleanings that were removed or put in place.
     pub leftovers: Vec<PathBuf>,
     pub cut: Option<Cut>,
+    /// The log ends below the offset that a checkpoint says was synced: files are missing.
+    pub missing_up_to: Option<Offset>,
 }

@@ -32,14 +32,14 @@ pub struct RetentionPlan {
     pub start: Offset,
 }
 
-/// What the rules look at in a segment. Its largest timestamp may have to be read, so it is asked for last.
-pub(crate) struct Candidate<'a> {
+/// What the rules look at in a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Candidate {
     pub(crate) base: Offset,
     /// Base of the next segment, or the log's end.
     pub(crate) next: Offset,
     pub(crate) size: u64,
     pub(crate) is_active: bool,
-    pub(crate) largest_timestamp: &'a dyn Fn() -> Option<Millis>,
 }
 
 /// The log's numbers that the rules need.
@@ -50,46 +50,42 @@ pub(crate) struct Bounds {
     pub(crate) now: Millis,
 }
 
-/// Applies Kafka's rules in its order: start offset, size, time; each from the oldest segment on until one stays.
+/// Applies Kafka's rules: start offset, size, time; from the oldest segment on until one stays. `largest` gives a
+/// segment's largest timestamp, and is asked last, since it may have to be read.
 pub(crate) fn plan(
-    candidates: &[Candidate<'_>],
+    candidates: &[Candidate],
     settings: &LogSettings,
     at: Bounds,
+    largest: impl Fn(usize) -> Option<Millis>,
 ) -> Option<RetentionPlan> {
     let mut left: u64 = candidates.iter().map(|candidate| candidate.size).sum();
     let mut segments = Vec::new();
     let mut start = at.start;
-    for candidate in candidates {
-        // An empty active segment has nothing to forget.
-        if candidate.next > at.high_watermark || candidate.next == candidate.base {
+    for (index, candidate) in candidates.iter().enumerate() {
+        let is_empty_end = candidate.is_active && candidate.size == 0;
+        if candidate.next > at.high_watermark || is_empty_end {
             break;
         }
-        let Some(reason) = reason(candidate, settings, (at, left)) else { break };
+        let is_old = || {
+            let limit = settings.retention_ms?;
+            largest(index).map(|largest| at.now - largest > limit)
+        };
+        let reason = if !candidate.is_active && candidate.next <= at.start {
+            RetentionReason::StartOffset
+        } else if !settings.cleanup.deletes() {
+            break;
+        } else if settings.retention_bytes.is_some_and(|limit| left - candidate.size >= limit) {
+            RetentionReason::Size
+        } else if is_old().unwrap_or(false) {
+            RetentionReason::Time
+        } else {
+            break;
+        };
         left -= candidate.size;
         segments.push((candidate.base, candidate.size, reason));
         start = start.max(candidate.next);
     }
     if segments.is_empty() { None } else { Some(RetentionPlan { segments, start }) }
-}
-
-fn reason(
-    candidate: &Candidate<'_>,
-    settings: &LogSettings,
-    (at, left): (Bounds, u64),
-) -> Option<RetentionReason> {
-    if !candidate.is_active && candidate.next <= at.start {
-        return Some(RetentionReason::StartOffset);
-    }
-    if !settings.cleanup.deletes() {
-        return None;
-    }
-    let fits_without = |limit: u64| left - candidate.size >= limit;
-    if settings.retention_bytes.is_some_and(fits_without) {
-        return Some(RetentionReason::Size);
-    }
-    let limit = settings.retention_ms?;
-    let largest = (candidate.largest_timestamp)()?;
-    (at.now - largest > limit).then_some(RetentionReason::Time)
 }
 
 /// Files that belong to no segment any more and still have their names.
@@ -147,5 +143,66 @@ impl Removal {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Cleanup;
+
+    /// Three segments of a hundred bytes and ten offsets, the last one active; their times are 10, 20 and 30.
+    fn check(
+        settings: LogSettings,
+        (start, high_watermark): (i64, i64),
+        expected: &[(i64, RetentionReason)],
+    ) {
+        let candidate = |at: i64| Candidate {
+            base: Offset(10 * at),
+            next: Offset(10 * at + 10),
+            size: 100,
+            is_active: at == 2,
+        };
+        let candidates: Vec<_> = (0..3).map(candidate).collect();
+        let bounds =
+            Bounds { start: Offset(start), high_watermark: Offset(high_watermark), now: Millis(100) };
+        let found = plan(&candidates, &settings, bounds, |at| Some(Millis(10 * at as i64 + 10)));
+        let found: Vec<_> = found.iter().flat_map(|plan| &plan.segments).map(|s| (s.0.0, s.2)).collect();
+        assert_eq!(found, expected);
+    }
+
+    fn forever() -> LogSettings {
+        LogSettings { retention_ms: None, ..LogSettings::default() }
+    }
+
+    #[test]
+    fn segments_below_the_start_go_whatever_the_policy() {
+        use RetentionReason::StartOffset;
+        let compacted = LogSettings { cleanup: Cleanup::Compact, retention_bytes: Some(0), ..forever() };
+        check(compacted.clone(), (9, 30), &[]);
+        check(compacted.clone(), (10, 30), &[(0, StartOffset)]);
+        // The active segment stays even if nothing of it is visible.
+        check(compacted, (30, 30), &[(0, StartOffset), (10, StartOffset)]);
+    }
+
+    #[test]
+    fn the_log_never_falls_below_its_size() {
+        use RetentionReason::Size;
+        let bytes = |limit| LogSettings { retention_bytes: Some(limit), ..forever() };
+        check(bytes(300), (0, 30), &[]);
+        check(bytes(201), (0, 30), &[]);
+        check(bytes(200), (0, 30), &[(0, Size)]);
+        check(bytes(0), (0, 30), &[(0, Size), (10, Size), (20, Size)]);
+        check(bytes(0), (0, 29), &[(0, Size), (10, Size)]);
+        check(bytes(0), (0, 9), &[]);
+    }
+
+    #[test]
+    fn old_segments_go() {
+        use RetentionReason::Time;
+        let age = |limit| LogSettings { retention_ms: Some(limit), ..LogSettings::default() };
+        check(age(90), (0, 30), &[]);
+        check(age(89), (0, 30), &[(0, Time)]);
+        check(age(0), (0, 30), &[(0, Time), (10, Time), (20, Time)]);
     }
 }

@@ -3,12 +3,24 @@
 //! A reader takes the one lock for as long as copying a few numbers takes, never while it reads a file. Called by
 //! Fetch, ListOffsets and followers' fetches. Source: UnifiedLog.read, LogSegment.read of Kafka 3.9.
 
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 use protocol::response::FileSlice;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
 use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
-use crate::epochs::EpochEnd;
+use crate::epochs::{EpochEnd, Epochs};
+use crate::index::Largest;
+use crate::segment::Segment;
+
+mod locate;
+mod read;
+mod tail;
+mod times;
+
+pub(crate) use tail::Tail;
 
 /// The log's offsets at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +34,17 @@ pub struct LogView {
     pub end: Offset,
     /// The newest leader epoch that has a start in this log.
     pub latest_epoch: Option<LeaderEpoch>,
+}
+
+impl LogView {
+    /// The offset that a reader of this kind may not reach.
+    pub fn limit(&self, up_to: UpTo) -> Offset {
+        match up_to {
+            UpTo::LogEnd => self.end,
+            UpTo::HighWatermark => self.high_watermark,
+            UpTo::LastStableOffset => self.last_stable_offset,
+        }
+    }
 }
 
 /// How far a reader may see.
@@ -69,7 +92,7 @@ pub struct TimestampedOffset {
 pub enum ReadError {
     #[error("{partition}: offset {asked} is not between {} and {}", view.start, view.end)]
     OutOfRange { partition: TopicPartition, asked: Offset, view: LogView },
-    #[error("{partition}: segment {segment} has no batch at position {position}: {reason}")]
+    #[error("{partition}: segment {segment} has no good batch at position {position}: {reason}")]
     Corrupt { partition: TopicPartition, segment: Offset, position: u64, reason: String },
     #[error("{partition}: {error}")]
     Disk { partition: TopicPartition, error: DiskError },
@@ -78,60 +101,91 @@ pub enum ReadError {
 /// Reads one log; cheap to clone, usable from any thread.
 #[derive(Debug, Clone)]
 pub struct LogReader {
-    shared: std::sync::Arc<()>,
+    shared: Arc<Shared>,
+}
+
+/// What the writer publishes and readers take.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    partition: TopicPartition,
+    state: RwLock<State>,
+}
+
+/// One consistent state of the log.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) view: LogView,
+    /// Oldest first; the last one is the active one.
+    pub(crate) segments: Arc<Vec<Arc<Segment>>>,
+    /// Bytes in the active segment.
+    pub(crate) size: u64,
+    /// The active segment's largest timestamp.
+    pub(crate) largest: Option<Largest>,
+    pub(crate) tail: Tail,
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Shared {
+    pub(crate) fn new(partition: TopicPartition, state: State) -> Arc<Shared> {
+        Arc::new(Shared { partition, state: RwLock::new(state) })
+    }
+
+    /// A panic elsewhere cannot leave a state half written: writers only assign.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl LogReader {
+    pub(crate) fn new(shared: Arc<Shared>) -> LogReader {
+        LogReader { shared }
+    }
+
     /// The offsets as they are now.
     pub fn view(&self) -> LogView {
-        todo!()
+        self.shared.read().view
     }
 
     /// Whether reading from this offset needs nothing from the disk, not even an index.
     pub fn is_hot(&self, from: Offset) -> bool {
-        todo!()
-    }
-
-    /// Batches from the one that holds `from` on, at most `max_bytes` of them, all below the limit.
-    ///
-    /// Reads at most index entries and batch headers; may block for them if they are cold, see [`Self::is_hot`].
-    pub fn read(
-        &self,
-        from: Offset,
-        max_bytes: u32,
-        up_to: UpTo,
-        first: FirstBatch,
-    ) -> Result<Fetched, ReadError> {
-        todo!()
-    }
-
-    /// The first record at or after the log start with this timestamp or a later one, if below the limit
-    /// (ListOffsets with a time). May read and decompress batches: not for a loop turn.
-    pub fn offset_for_timestamp(
-        &self,
-        at: Millis,
-        up_to: UpTo,
-    ) -> Result<Option<TimestampedOffset>, ReadError> {
-        todo!()
-    }
-
-    /// The first record that has the largest timestamp of the log, if below the limit (ListOffsets −3).
-    pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
-        todo!()
+        let state = self.shared.read();
+        state.tail.covers(from) || from >= state.view.end
     }
 
     /// Where records of `epoch` end (OffsetForLeaderEpoch); none if the log cannot know.
     pub fn epoch_end(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
-        todo!()
+        let state = self.shared.read();
+        state.epochs.end_of(epoch, state.view.end)
     }
 
     /// The epoch that the record at `offset` was or will be written in.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
-        todo!()
+        self.shared.read().epochs.at(offset)
     }
 
     /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
     pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
-        todo!()
+        let segments = self.shared.read().segments.clone();
+        let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+        let mut found = Vec::new();
+        for entry in segments[first..].iter().flat_map(|segment| &segment.aborted) {
+            if entry.last_offset >= from && entry.first_offset < to {
+                found.push(*entry);
+            }
+            // Transactions that end later began above the range.
+            if entry.last_stable_offset >= to {
+                break;
+            }
+        }
+        found
+    }
+
+    fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
+        let error = DiskError::new("read", &segment.path(crate::names::LOG), error);
+        ReadError::Disk { partition: self.shared.partition.clone(), error }
     }
 }

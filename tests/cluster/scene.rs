@@ -3,7 +3,7 @@
 use anyhow::Result;
 use std::time::Duration;
 use tests::broker::{Broker, Kind, Site};
-use tests::condition::until;
+use tests::condition::{until, until_ok};
 use tests::run::{Finished, kcat, run, run_with, tool};
 use tests::zookeeper::Zookeeper;
 
@@ -83,6 +83,16 @@ impl Scene {
             self.await_registered(false)?;
         }
         self.broker.restart()
+    }
+
+    /// Waits until clients see a topic with all its partitions led: after its creation by others, or after a restart.
+    pub(crate) fn await_topic(&self, topic: &str, partitions: usize) -> Result<()> {
+        until_ok("clients see the topic with its leaders", SOON, || {
+            let listed = self.kcat(&["-L", "-t", topic], "")?;
+            let led = listed.stdout.matches(", leader 1, replicas: 1, isrs: 1\n").count();
+            anyhow::ensure!(led == partitions, "{listed}");
+            Ok(())
+        })
     }
 
     /// Waits until the broker's znode is there, or is gone.

@@ -5,6 +5,7 @@ use crate::scene::{SOON, Scene};
 use anyhow::{Context, Result};
 use tests::broker::{Kind, Site};
 use tests::condition::until_ok;
+use tests::project;
 use tests::run::{run, run_with, tool, tool28};
 use tests::znode::Tree;
 use tests::znode::dump::{Names, dump};
@@ -24,6 +25,23 @@ fn every_znode_is_as_a_real_brokers() -> Result<()> {
     compare("after the start", &ours.started, &kafkas.started);
     compare("after the work", &ours.worked, &kafkas.worked);
     compare("after the stop", &ours.stopped, &kafkas.stopped);
+    check_document(&kafkas.worked)
+}
+
+/// docs/znodes.md shows the nodes after the work; `UPDATE=1` writes them there.
+fn check_document(worked: &[String]) -> Result<()> {
+    let path = project::path("docs/znodes.md");
+    let text = std::fs::read_to_string(&path)?;
+    let (before, rest) = text.split_once("```text\n").context("docs/znodes.md has no text block")?;
+    let (shown, after) = rest.split_once("```\n").context("the block in docs/znodes.md does not end")?;
+    if std::env::var_os("UPDATE").is_some() {
+        return Ok(std::fs::write(path, format!("{before}```text\n{}\n```\n{after}", worked.join("\n")))?);
+    }
+    compare(
+        "in docs/znodes.md (+) and after the work (-)",
+        &shown.lines().map(str::to_owned).collect::<Vec<_>>(),
+        worked,
+    );
     Ok(())
 }
 
@@ -108,7 +126,7 @@ fn await_topics(scene: &Scene, topics: &[&str]) -> Result<()> {
     until_ok("the topics are there", SOON, || {
         let listed = scene.kcat(&["-L"], "")?;
         let there = |topic: &&str| listed.stdout.contains(&format!("topic \"{topic}\" with "));
-        anyhow::ensure!(topics.iter().all(|topic| there(&topic)), "{listed}");
+        anyhow::ensure!(topics.iter().all(there), "{listed}");
         Ok(())
     })
 }

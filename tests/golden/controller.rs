@@ -10,5 +10,5 @@ mod world;
 
 #[test]
 fn controller_scenarios() {
-    super::check_folder("controller", script::play);
+    super::scripts::check_folder("controller", script::play);
 }

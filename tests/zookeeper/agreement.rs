@@ -9,7 +9,7 @@ use zookeeper::store::{
 };
 use zookeeper::tree::ModelZooKeeper;
 
-const OPERATIONS: usize = 1500;
+const OPERATIONS: usize = 600;
 const PATHS: [&str; 6] = ["/m/a", "/m/a/b", "/m/a/b/c", "/m/d", "/m/d/e", "/m/f"];
 
 /// A small generator: the draws need only be varied and the same each time.

@@ -1,6 +1,8 @@
 //! ZooKeeper is away for three session timeouts and comes back: the session is resumed, its ephemeral nodes are untouched.
 //! How: kill -9 under load and a restart on the same data; the node's creation zxid is the witness.
 use crate::client::{connect, next, pass};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tests::zookeeper::Zookeeper;
 use zookeeper::events::{Change, SessionEvent};
@@ -22,15 +24,17 @@ async fn a_session_outlives_an_outage() {
     let before = session.exists("/e", Watch::Leave).await.unwrap().unwrap();
 
     let mut load = tokio::task::JoinSet::new();
+    let over = Arc::new(AtomicBool::new(false));
     for _ in 0..20 {
-        let session = session.clone();
-        load.spawn(async move { write_and_read(&session).await });
+        let (session, over) = (session.clone(), over.clone());
+        load.spawn(async move { write_and_read(&session, &over).await });
     }
     server.kill9().unwrap();
     assert_eq!(next(&mut events).await, SessionEvent::Suspended);
     pass(OUTAGE);
     server.restart().unwrap();
     assert_eq!(next(&mut events).await, SessionEvent::Reconnected);
+    over.store(true, Ordering::Relaxed);
     while let Some(done) = load.join_next().await {
         done.unwrap();
     }
@@ -47,8 +51,8 @@ async fn a_session_outlives_an_outage() {
 }
 
 /// No read fails, and no write but one whose outcome nobody can know.
-async fn write_and_read(session: &dyn MetadataStore) {
-    for _ in 0..200 {
+async fn write_and_read(session: &dyn MetadataStore, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
         match session.set("/n", "x".into(), Expected::Any).await {
             Ok(_) | Err(StoreError::OutcomeUnknown { .. }) => {}
             Err(error) => panic!("{error}"),

@@ -21,7 +21,8 @@ pub use operation::{CreateMode, Expected, Operation, Watch, Write};
 
 use crate::events::SessionId;
 
-/// An operation under way. It is handed over at the first poll, so operations take effect in the order of their first polls.
+/// An operation under way. It is handed over at the first poll, so operations take effect in the order of their first polls;
+/// but creations of null data go by a connection of their own: await them before anything that builds on them.
 pub type Pending<T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send>>;
 
 /// Cluster metadata as ZooKeeper keeps it.

@@ -23,7 +23,7 @@ pub(crate) async fn answer(
     context: &Context,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {

@@ -4,14 +4,13 @@
 //! v5 answers the settings, v7 the topic id. timeout_ms <= 0 answers REQUEST_TIMED_OUT at once, as Kafka does.
 //! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use config::describe;
 use config::layers::ConfigMap;
 use coordinator::assignment::{Candidate, Start};
-use coordinator::topics::{Creation, Defaults, Existing, TopicError, check_creation, plan_creation};
+use coordinator::topics::{Creation, Defaults, TopicError, check_creation, plan_creation};
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::ids::{BrokerId, TopicId};
@@ -106,7 +105,7 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
     let defaults = &broker.settings.config().topic_defaults;
     defaults.check(&configs).map_err(|error| Refused::new(ErrorCode::InvalidConfig, error.to_string()))?;
     let made = Made {
-        id: TopicId::new_v4(),
+        id: fresh_id(),
         partitions: replicas.len(),
         replication_factor: replicas.values().next().map_or(0, Vec::len),
         configs: configs.clone(),
@@ -179,6 +178,15 @@ fn start(broker: &Broker, picture: &Picture) -> Start {
     let count = picture.brokers.len().max(1) as u64;
     let random = broker.random();
     Start { first: (random % count) as usize, shift: (random / count % count) as usize }
+}
+
+/// A random id that Kafka's tools can take as an argument.
+fn fresh_id() -> TopicId {
+    loop {
+        if let Some(id) = coordinator::topics::topic_id(uuid::Uuid::new_v4().as_u128()) {
+            return id;
+        }
+    }
 }
 
 fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {

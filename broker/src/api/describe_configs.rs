@@ -32,7 +32,7 @@ pub(crate) async fn answer(
         synonyms: request.include_synonyms && version >= 1,
         documentation: request.include_documentation && version >= 3,
     };
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &**asked.resource_name));
+    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {

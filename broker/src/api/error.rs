@@ -39,13 +39,14 @@ impl From<EpochMismatch> for ErrorCode {
     }
 }
 
-impl From<&ReadError> for ErrorCode {
+impl From<&ReadError> for Refused {
     fn from(error: &ReadError) -> Self {
-        match error {
+        let code = match error {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
             ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
-        }
+        };
+        Self::new(code, error.to_string())
     }
 }
 
@@ -88,6 +89,7 @@ impl From<&AppendFailure> for Refused {
 fn append_error(error: &AppendError) -> ErrorCode {
     match error {
         AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,

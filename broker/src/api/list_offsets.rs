@@ -15,6 +15,7 @@ use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
 use storage::{LogReader, ReadError, TimestampedOffset, UpTo};
 
 use super::context::Context;
+use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 
@@ -86,7 +87,7 @@ async fn offset(
     };
     found.map_err(|error| {
         tracing::error!(%error, "an offset cannot be looked up by time");
-        ErrorCode::from(&error)
+        Refused::from(&error).code
     })
 }
 

@@ -2,7 +2,6 @@
 //! in one sentence. Sockets are bound before the registration, so that nobody is sent to a port that cannot be had.
 //! Source of the order: KafkaServer.startup (3.9).
 
-use std::collections::BTreeSet;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,27 +22,30 @@ use zookeeper::store::{MetadataStore, StoreError};
 use zookeeper::znodes::Endpoint;
 
 use super::logs::{self, Found};
-use super::{Broker, ControllerEpochGate, Options, reachability};
+use super::{Broker, ControllerEpochGate, Options, reachability, wiring};
 use crate::api::fetch::slots::SessionSlots;
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity};
-use crate::controller;
+use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
-use crate::network::{self, BindError};
+use crate::network::{BindError, Listener};
 use crate::producer_ids::ProducerIds;
+use crate::registration::identity::{
+    IdGeneration, Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
+};
 use crate::registration::{
-    IdGeneration, Identity, IdentityError, IdentitySettings, Registration, RegistrationError, RegistrationSettings,
-    StoredIdentity, create_persistent_paths, other_brokers, settle_identity,
+    Registration, RegistrationError, RegistrationSettings, create_persistent_paths, other_brokers,
 };
 use crate::settings::Settings;
 use crate::shard::{Clock, Shard, Shards};
-use crate::tasks::{TaskFailed, TaskKind, Tasks};
+use crate::tasks::{TaskFailed, Tasks};
 use crate::upkeep::{self, Job, JobQueue};
 
 /// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.
 #[derive(Debug, thiserror::Error)]
+#[allow(private_interfaces)]
 pub enum StartError {
     #[error(transparent)]
     Properties(#[from] PropertiesError),
@@ -67,8 +69,8 @@ pub enum StartError {
     Disk(#[from] DiskError),
     #[error("{partition} is in two log directories, {} and {}: move one of the two away", one.display(), other.display())]
     SamePartition { partition: TopicPartition, one: PathBuf, other: PathBuf },
-    #[error("{0}")]
-    Bind(String),
+    #[error(transparent)]
+    Bind(#[from] BindError),
     #[error(
         "broker {other} ({addresses}) is registered in this ZooKeeper: this version serves clusters of one broker. \
          Stop it, or use a zookeeper.connect with a chroot of its own"
@@ -117,7 +119,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         apply_at_start(&settings, identity.broker, update);
     }
     let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await?;
-    let listeners = network::bind(&config.network).map_err(|error: BindError| StartError::Bind(error.to_string()))?;
+    let listeners = bind(&config).await?;
     let endpoints = advertised(&config, &listeners);
     alone(&*store, identity.broker).await?;
     let registration_settings = RegistrationSettings {
@@ -129,8 +131,8 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let registration = Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
     let (broker, parts) = assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
     parts.run(&broker);
-    controller::start(&broker, events, changes);
-    network::serve(&broker, listeners);
+    wiring::join_controller(&broker, events, changes);
+    wiring::open_doors(&broker, listeners);
     reachability::check(&broker.config.network.advertised_listeners).await;
     tracing::info!(
         id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"
@@ -176,8 +178,11 @@ async fn identify(store: &dyn MetadataStore, config: &BrokerConfig, dirs: &[LogD
     };
     let identity = settle_identity(store, settings, &stored).await?;
     for dir in dirs {
-        let meta = MetaProperties { broker_id: Some(identity.broker), cluster_id: Some(identity.cluster_id.clone()) };
-        if dir.read_meta()?.as_ref() != Some(&meta) {
+        let known = dir.read_meta()?;
+        let directory_id = known.as_ref().and_then(|meta| meta.directory_id.clone());
+        let (broker_id, cluster_id) = (Some(identity.broker), Some(identity.cluster_id.clone()));
+        let meta = MetaProperties { broker_id, cluster_id, directory_id };
+        if known.as_ref() != Some(&meta) {
             dir.write_meta(&meta)?;
         }
     }
@@ -194,18 +199,33 @@ fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_chan
 }
 
 /// The advertised addresses, with the ports that were really bound where 0 was asked for.
-fn advertised(config: &BrokerConfig, listeners: &[network::Bound]) -> Vec<Endpoint> {
+fn advertised(config: &BrokerConfig, listeners: &[Listener]) -> Vec<Endpoint> {
     let endpoints = config.network.advertised_listeners.iter().map(|advertised| {
-        let bound = listeners.iter().find(|bound| *bound.name == *advertised.listener);
-        let port = bound.map_or(advertised.port, |bound| if advertised.port == 0 { bound.port } else { advertised.port });
+        let bound = listeners.iter().find(|listener| *listener.name == *advertised.listener);
+        let chosen = bound.filter(|_| advertised.port == 0).map(|listener| listener.address.port());
+        let port = chosen.unwrap_or(advertised.port);
         Endpoint {
             listener: advertised.listener.clone(),
-            host: advertised.host.clone().unwrap_or_else(network::own_host),
+            host: advertised.host.clone().unwrap_or_else(own_host),
             port,
             security_protocol: advertised.protocol.name().to_owned(),
         }
     });
     endpoints.collect()
+}
+
+/// This machine's own name, as Kafka advertises it where no host is set.
+fn own_host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+async fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
+    let settings = wiring::socket_settings(config);
+    let mut listeners = Vec::with_capacity(config.network.listeners.len());
+    for endpoint in &config.network.listeners {
+        listeners.push(Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?);
+    }
+    Ok(listeners)
 }
 
 /// More brokers need replication between them, which this version does not have: better no start than a silent loss.
@@ -254,6 +274,7 @@ fn assemble(
         jobs.push(Job::Remove(removal));
     }
     let seed = Uuid::new_v4().as_u64_pair();
+    let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
     let broker = Broker {
         metadata: Metadata::new(),
         hosted,
@@ -261,6 +282,7 @@ fn assemble(
         log_dirs: LogDirs::new(dirs, found.homes),
         jobs,
         registration,
+        office,
         controller_epoch: ControllerEpochGate::default(),
         producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
         fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),

@@ -1,7 +1,7 @@
 //! Stopping a broker in stages, each with a deadline and a log line: requests end first, the logs are closed, ZooKeeper is told last.
 //! Past the last deadline the process ends without the marks of a clean stop, and the next start recovers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +27,8 @@ pub(super) async fn stop(running: Running) {
     }
     close_logs(&broker).await;
     let _ = broker.tasks.stop(TaskKind::Shard).await;
-    session.close(SESSION_PATIENCE).await;
     let _ = broker.tasks.stop(TaskKind::ZooKeeper).await;
+    session.close(SESSION_PATIENCE).await;
     tracing::info!(id = %broker.identity.broker, "stopped");
 }
 
@@ -52,13 +52,13 @@ async fn close_logs(broker: &Arc<Broker>) {
         }
     }
     let dirs = broker.log_dirs.all_online();
-    let incomplete = broker.log_dirs.count() > logs.len();
-    broker.tasks.blocking(move || close_all(logs, &dirs, incomplete)).await;
+    let expected = dirs.iter().map(|dir| (dir.path.clone(), broker.log_dirs.count(&dir.path))).collect();
+    broker.tasks.blocking(move || close_all(logs, &dirs, &expected)).await;
 }
 
-fn close_all(logs: Vec<Log>, dirs: &[Arc<LogDir>], incomplete: bool) {
+/// `expected` is the number of partitions in each directory: one that is offline has given no log back.
+fn close_all(logs: Vec<Log>, dirs: &[Arc<LogDir>], expected: &BTreeMap<PathBuf, usize>) {
     let mut closed: BTreeMap<PathBuf, Vec<Closed>> = BTreeMap::new();
-    let mut unclean: BTreeSet<PathBuf> = BTreeSet::new();
     for log in logs {
         let partition = log.partition.clone();
         let Some(dir) = log.dir.parent().map(Path::to_path_buf) else { continue };
@@ -66,13 +66,12 @@ fn close_all(logs: Vec<Log>, dirs: &[Arc<LogDir>], incomplete: bool) {
             Ok(ends) => closed.entry(dir).or_default().push(ends),
             Err(error) => {
                 tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
-                unclean.insert(dir);
             }
         }
     }
     for dir in dirs {
         let ends = closed.remove(&dir.path).unwrap_or_default();
-        let clean = !incomplete && !unclean.contains(&dir.path);
+        let clean = expected.get(&dir.path) == Some(&ends.len());
         if let Err(error) = finish(dir, &ends, clean) {
             tracing::error!(dir = %dir.path.display(), %error, "the log directory is not marked as cleanly stopped");
         }

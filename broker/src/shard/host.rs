@@ -6,10 +6,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use coordinator::deadlines::{Monotonic, Now};
 use protocol::ids::{Millis, TopicPartition};
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 
 use super::Shard;
 use super::command::Command;
-use crate::tasks::{TaskKind, Tasks};
+use crate::tasks::{TaskError, TaskKind, Tasks};
 
 /// Commands that wait in one mailbox. A full one holds back the connections that would add to it: 1,024 requests of pipelining
 /// clients are a few milliseconds of work.
@@ -90,19 +91,20 @@ impl Shards {
     /// Starts the shards as tasks of the broker's runtime.
     pub(crate) fn run(&self, shards: Vec<(Shard, mpsc::Receiver<Command>)>, tasks: &Tasks) {
         for (index, (shard, mailbox)) in shards.into_iter().enumerate() {
-            tasks.spawn(TaskKind::Shard, format!("shard {index}"), drive(shard, mailbox, self.clock));
+            tasks.spawn(TaskKind::Shard, format!("shard {index}"), drive(shard, mailbox, self.clock, tasks.stopping(TaskKind::Shard)));
         }
     }
 }
 
 /// Turns the shard until its mailbox is closed.
-async fn drive(mut shard: Shard, mut mailbox: mpsc::Receiver<Command>, clock: Clock) -> anyhow::Result<()> {
+async fn drive(mut shard: Shard, mut mailbox: mpsc::Receiver<Command>, clock: Clock, stopping: CancellationToken) -> Result<(), TaskError> {
     let mut commands = Vec::with_capacity(TURN);
     loop {
         let now = clock.now();
         let pause = shard.next_deadline().map_or(LONG, |at| at.since(now.monotonic));
-        // Both branches are cancel-safe: what recv_many has taken is in `commands` when it returns, and sleep has no state.
+        // All branches are cancel-safe: what recv_many has taken is in `commands` when it returns, the others have no state.
         tokio::select! {
+            () = stopping.cancelled() => return Ok(()),
             received = mailbox.recv_many(&mut commands, TURN) => {
                 if received == 0 {
                     return Ok(());

@@ -146,7 +146,7 @@ impl Partition {
     pub(super) fn standing(&self) -> Standing {
         Standing {
             partition: self.log.partition.clone(),
-            dir: self.log.dir.clone(),
+            dir: self.log.dir.to_path_buf(),
             high_watermark: self.log.high_watermark(),
             recovery_point: self.log.recovery_point(),
             log_start: self.log.start_to_checkpoint(),

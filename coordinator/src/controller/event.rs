@@ -8,7 +8,7 @@ use protocol::messages::{
     LeaderAndIsrResponse, StopReplicaRequest, StopReplicaResponse, UpdateMetadataResponse,
 };
 
-use super::cluster::{Broker, Leadership, TopicAssignment, TopicName, Version};
+use super::cluster::{Broker, Leadership, StoredTopic, TopicName, Version};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
@@ -31,7 +31,7 @@ pub enum Event {
     // Outcomes of reads. A read that fails with the connection is repeated by the driver until it is answered.
     BrokersRead(BTreeMap<BrokerId, Result<Broker, ReadFault>>),
     TopicListRead(Vec<TopicName>),
-    TopicsRead(Vec<(TopicName, Result<(TopicAssignment, Version), ReadFault>)>),
+    TopicsRead(Vec<(TopicName, Result<StoredTopic, ReadFault>)>),
     PartitionStatesRead(Vec<(TopicPartition, Result<Leadership, ReadFault>)>),
     DeletionListRead(Vec<TopicName>),
     /// The effective unclean.leader.election.enable of each topic.

@@ -118,15 +118,17 @@ impl Tenure {
     fn leader_and_isr_answered(&mut self, broker: BrokerId, response: LeaderAndIsrResponse) {
         complain(broker, "LeaderAndIsr", response.error_code);
         for (partition, code) in self.partition_errors(&response) {
-            let changed = match ErrorCode::from_code(code) {
-                ErrorCode::None => self.picture.failed.remove(&(broker, partition.clone())),
-                ErrorCode::KafkaStorageError => self.picture.failed.insert((broker, partition.clone())),
+            let code = ErrorCode::from_code(code);
+            let changed = if code == ErrorCode::None {
+                self.picture.failed.remove(&(broker, partition.clone()))
+            } else if code == ErrorCode::KafkaStorageError {
+                self.picture.failed.insert((broker, partition.clone()))
+            } else {
                 // Equal leader epochs are normal: partitions are announced again whenever brokers come.
-                ErrorCode::StaleControllerEpoch => false,
-                _ => {
-                    tracing::warn!(%broker, %partition, code, "the broker refused its part in the partition");
-                    false
+                if code != ErrorCode::StaleControllerEpoch {
+                    tracing::warn!(%broker, %partition, %code, "the broker refused its part in the partition");
                 }
+                false
             };
             if changed {
                 self.settle(&partition);

@@ -45,8 +45,9 @@ impl Tenure {
 
     /// New → Online. Who is not online is not in the first ISR.
     fn create(&mut self, name: &TopicPartition) {
-        let online = self.picture.online_replicas(name);
-        let Some((leader, isr)) = election::first(&online, |_| true) else {
+        let Some(partition) = self.picture.partition(name) else { return };
+        let online = |replica: BrokerId| self.picture.is_online(replica, name);
+        let Some((leader, isr)) = election::first(&partition.assignment.replicas, online) else {
             tracing::warn!(partition = %name, "none of the new partition's replicas is alive");
             return;
         };
@@ -145,15 +146,18 @@ impl Tenure {
     pub(super) fn states_written(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            match std::mem::replace(&mut partition.work, Work::Nothing) {
-                Work::Writing { state, died } => match outcome {
-                    Ok(partition_epoch) => {
-                        partition.leadership = Some(Leadership { state, partition_epoch });
-                        self.announce(&name);
-                    }
-                    Err(fault) => self.write_failed(&name, state, died, fault),
-                },
-                other => partition.work = other,
+            if !matches!(partition.work, Work::Writing { .. }) {
+                continue;
+            }
+            let Work::Writing { state, died } = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
+            match outcome {
+                Ok(partition_epoch) => {
+                    partition.leadership = Some(Leadership { state, partition_epoch });
+                    self.announce(&name);
+                }
+                Err(fault) => self.write_failed(&name, state, died, fault),
             }
             self.changed(&name);
         }

@@ -11,7 +11,7 @@ use protocol::ids::{TopicId, TopicPartition};
 use crate::random::Random;
 
 use super::action::TopicWrite;
-use super::cluster::{Assignment, TopicAssignment, TopicName, Version};
+use super::cluster::{Assignment, StoredTopic, TopicAssignment, TopicName, Version};
 use super::event::{ReadFault, WriteFault};
 use super::picture::{Partition, Topic, TopicIdentity, Work};
 use super::tenure::{Phase, Tenure};
@@ -63,13 +63,13 @@ impl Tenure {
 
     pub(super) fn topics_read(
         &mut self,
-        topics: Vec<(TopicName, Result<(TopicAssignment, Version), ReadFault>)>,
+        topics: Vec<(TopicName, Result<StoredTopic, ReadFault>)>,
         random: &mut Random,
     ) {
         for (name, read) in topics {
             self.reading.remove(&name);
             match read {
-                Ok((assignment, version)) => {
+                Ok(StoredTopic { assignment, version }) => {
                     self.unreadable.remove(&name);
                     let assignment = self.valid(&name, assignment);
                     if self.picture.topics.contains_key(&name) {

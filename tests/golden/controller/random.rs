@@ -101,7 +101,7 @@ fn check(world: &World) {
             let partition = TopicPartition::new(name.clone(), *index);
             let (state, _) =
                 world.states.get(&partition).unwrap_or_else(|| panic!("{partition} was not made"));
-            let state = state.as_ref().unwrap();
+            let state = state.as_ref().expect("no state is garbage here");
             let leader = state.leader.unwrap_or_else(|| panic!("{partition} has no leader"));
             assert!(
                 state.isr.contains(&leader) && found.replicas.contains(&leader),

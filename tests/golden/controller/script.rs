@@ -24,7 +24,7 @@ pub(super) fn play(script: &str) -> String {
         }
         let words: Vec<&str> = line.split_whitespace().collect();
         if let ["pause", "after", count, _] = words[..] {
-            steps = count.parse().unwrap();
+            steps = number(count) as usize;
             continue;
         }
         command(&mut world, &words);
@@ -38,12 +38,12 @@ pub(super) fn play(script: &str) -> String {
 
 fn command(world: &mut World, words: &[&str]) {
     match *words {
-        ["broker", id, "registers"] => world.register(id.parse().unwrap(), None),
-        ["broker", id, "dies"] => world.die(id.parse().unwrap()),
-        ["broker", id, "bounces"] => world.register(id.parse().unwrap(), None),
+        ["broker", id, "registers"] => world.register(number(id), None),
+        ["broker", id, "dies"] => world.die(number(id)),
+        ["broker", id, "bounces"] => world.register(number(id), None),
         ["broker", id, "registers", "garbage"] => {
             let path = format!("/brokers/ids/{id}");
-            world.brokers.insert(BrokerId(id.parse().unwrap()), Err(garbage(&path)));
+            world.brokers.insert(BrokerId(number(id)), Err(garbage(&path)));
         }
         ["broker", id, "is", "silent"] => machine(world, id).silent = true,
         ["broker", id, "loses", "its", "disk"] => machine(world, id).disk_failed = true,
@@ -87,15 +87,15 @@ fn command(world: &mut World, words: &[&str]) {
 }
 
 fn machine<'a>(world: &'a mut World, id: &str) -> &'a mut super::world::Machine {
-    world.machines.get_mut(&BrokerId(id.parse().unwrap())).unwrap()
+    world.machines.get_mut(&BrokerId(number(id))).expect("a live broker")
 }
 
 /// `0:1,2 1:2,1`: partitions with their replicas.
 fn topic(name: &str, partitions: &[&str]) -> TopicAssignment {
     let id = name.bytes().fold(1, |sum: u128, byte| sum * 256 + u128::from(byte));
     let parse = |text: &&str| {
-        let (index, replicas) = text.split_once(':').unwrap();
-        (index.parse().unwrap(), assignment(&numbers(replicas)))
+        let (index, replicas) = text.split_once(':').expect("partition:replicas");
+        (number(index), assignment(&numbers(replicas)))
     };
     let partitions: BTreeMap<_, _> = partitions.iter().map(parse).collect();
     TopicAssignment { id: Some(TopicId::from_u128(id)), partitions }
@@ -103,8 +103,8 @@ fn topic(name: &str, partitions: &[&str]) -> TopicAssignment {
 
 fn state(leader: &str, epoch: &str, isr: &str) -> PartitionState {
     PartitionState {
-        leader: Some(BrokerId(leader.parse().unwrap())).filter(|id| id.0 >= 0),
-        leader_epoch: LeaderEpoch(epoch.parse().unwrap()),
+        leader: Some(BrokerId(number(leader))).filter(|id| id.0 >= 0),
+        leader_epoch: LeaderEpoch(number(epoch)),
         isr: numbers(isr).into_iter().map(BrokerId).collect(),
         recovery: Recovery::Recovered,
         controller_epoch: ControllerEpoch(0),
@@ -112,10 +112,14 @@ fn state(leader: &str, epoch: &str, isr: &str) -> PartitionState {
 }
 
 fn partition(name: &str) -> TopicPartition {
-    let (topic, index) = name.rsplit_once('-').unwrap();
-    TopicPartition::new(topic, index.parse().unwrap())
+    let (topic, index) = name.rsplit_once('-').expect("topic-partition");
+    TopicPartition::new(topic, number(index))
 }
 
 fn numbers(text: &str) -> Vec<i32> {
-    text.split(',').filter(|word| !word.is_empty()).map(|word| word.parse().unwrap()).collect()
+    text.split(',').filter(|word| !word.is_empty()).map(number).collect()
+}
+
+fn number(text: &str) -> i32 {
+    text.parse().unwrap_or_else(|_| panic!("{text:?} is no number"))
 }

@@ -24,7 +24,9 @@ pub(super) fn event(event: &Event) -> String {
         ),
         Event::TopicListRead(names) => format!("topics: {}", words(names)),
         Event::TopicsRead(topics) => lines(topics.iter().map(|(name, read)| match read {
-            Ok((content, version)) => format!("topic {name}: {}, version {version}", assignment(content)),
+            Ok(found) => {
+                format!("topic {name}: {}, version {}", assignment(&found.assignment), found.version)
+            }
             Err(fault) => format!("topic {name}: {fault}"),
         })),
         Event::PartitionStatesRead(states) => lines(states.iter().map(|(name, read)| match read {

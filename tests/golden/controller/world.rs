@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coordinator::controller::cluster::{
-    Assignment, Broker, Endpoint, Leadership, PartitionState, SecurityProtocol, TopicAssignment, TopicName,
-    Version,
+    Assignment, Broker, Endpoint, Leadership, PartitionState, SecurityProtocol, StoredTopic, TopicAssignment,
+    TopicName, Version,
 };
 use coordinator::controller::{
     Action, Actions, Answer, ControlRequest, Controller, Event, ReadFault, Settings, WriteFault,
@@ -252,9 +252,9 @@ impl World {
         Some(event)
     }
 
-    fn read_topic(&self, name: &TopicName) -> Result<(TopicAssignment, Version), ReadFault> {
+    fn read_topic(&self, name: &TopicName) -> Result<StoredTopic, ReadFault> {
         let (content, version) = self.topics.get(name).ok_or(ReadFault::Missing)?;
-        Ok((content.clone()?, *version))
+        Ok(StoredTopic { assignment: content.clone()?, version: *version })
     }
 
     fn read_state(&self, name: &TopicPartition) -> Result<Leadership, ReadFault> {

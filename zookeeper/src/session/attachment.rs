@@ -4,7 +4,7 @@
 //! Runs inside `host`'s thread. Invariant: a write is asked again only if it certainly was not sent.
 //! Source: Kafka 3.9 `KafkaZkClient.retryRequestsUntilConnected`, which also repeats writes; ours report an unknown outcome.
 
-use std::future::{Future, poll_fn};
+use std::future::{Future, pending, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::{Interval, interval};
 use tracing::warn;
 use zookeeper_client::{Client, SessionState, StateWatcher};
 
@@ -34,6 +35,11 @@ pub(super) struct Attachment {
     /// The task of the side connection; it ends with this set.
     side: JoinSet<()>,
     session_timeout: Duration,
+    /// Known to be over; nothing more is started.
+    lost: bool,
+    pulse: Interval,
+    /// Under way from one pulse on: asks for a sign of life from the server, through the library.
+    probe: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
 }
 
 /// How an operation ended that has no answer.
@@ -73,6 +79,9 @@ impl Attachment {
             null_writes,
             side,
             session_timeout: settings.session_timeout,
+            pulse: interval(settings.session_timeout / 3),
+            probe: None,
+            lost: false,
         }
     }
 
@@ -92,16 +101,22 @@ impl Attachment {
             {
                 self.start(host, request);
             }
+            if self.lost {
+                self.abandon(host);
+                return End::Lost;
+            }
             let room = self.has_room();
             // Answers come before the loss of the connection, which decides what becomes of those that have none. Every branch
             // only takes what is ready, so nothing is lost when another is chosen.
             tokio::select! {
                 biased;
-                (request, done) = next_done(&mut self.in_flight) => self.finish(host, request, done),
-                state = self.state.changed() => if state != SessionState::SyncConnected {
-                    self.abandon(host);
-                    return End::Lost;
-                },
+                (entry, done) = next_done(&mut self.in_flight) => self.finish(host, entry, done),
+                state = self.state.changed() => self.lost = state != SessionState::SyncConnected,
+                // Where it fails, the loss is about to be reported or the library has died: both mean to attach again.
+                alive = next_probe(&mut self.probe) => self.lost = !alive,
+                _ = self.pulse.tick(), if self.probe.is_none() => {
+                    self.probe = Some(Box::pin(library::probe(self.client.clone())));
+                }
                 Some(event) = self.watches.next() => host.events.send(event),
                 close = host.inbox.closing.recv() => return self.close(host, close).await,
                 Some(request) = host.inbox.requests.recv(), if room => self.start(host, request),
@@ -110,10 +125,13 @@ impl Attachment {
     }
 
     fn has_room(&self) -> bool {
-        self.in_flight.len() < self.in_flight_max
+        self.in_flight.len() < self.in_flight_max && !self.lost
     }
 
     fn start(&mut self, host: &mut Host, request: Request) {
+        if request.is_abandoned() {
+            return;
+        }
         if host.is_stale(&request) {
             return request.answer(Err(StoreError::SessionExpired));
         }
@@ -132,12 +150,12 @@ impl Attachment {
         };
         // The first poll hands it over, so that operations go out in the order in which they came.
         match done.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(done) => self.finish(host, request, done),
+            Poll::Ready(done) => self.finish(host, (request, route), done),
             Poll::Pending => self.in_flight.push(InFlight { request, route, done }),
         }
     }
 
-    fn finish(&mut self, host: &mut Host, request: Request, done: Done) {
+    fn finish(&mut self, host: &mut Host, (request, route): (Request, Route), done: Done) {
         match done.result {
             Ok(answer) => {
                 if let Some(watcher) = done.watcher {
@@ -146,7 +164,11 @@ impl Attachment {
                 request.answer(Ok(answer));
             }
             Err(Failure::Final(error)) => request.answer(Err(error)),
-            Err(Failure::Lost) => lost(host, request),
+            Err(Failure::Lost) => {
+                // The side connection may go alone.
+                self.lost |= route == Route::Library;
+                lost(host, request);
+            }
         }
     }
 
@@ -157,7 +179,7 @@ impl Attachment {
         for mut entry in std::mem::take(&mut self.in_flight) {
             let mut context = Context::from_waker(Waker::noop());
             match (entry.done.as_mut().poll(&mut context), entry.route) {
-                (Poll::Ready(done), _) => self.finish(host, entry.request, done),
+                (Poll::Ready(done), route) => self.finish(host, (entry.request, route), done),
                 (Poll::Pending, Route::Library) => unsent.push(entry.request),
                 (Poll::Pending, Route::NullWrites) => lost(host, entry.request),
             }
@@ -171,8 +193,8 @@ impl Attachment {
         let patience = close.as_ref().map_or(self.session_timeout, |close| close.patience);
         let orderly = async {
             while !self.in_flight.is_empty() {
-                let (request, done) = next_done(&mut self.in_flight).await;
-                self.finish(host, request, done);
+                let (entry, done) = next_done(&mut self.in_flight).await;
+                self.finish(host, entry, done);
             }
             self.end_session().await;
         };
@@ -184,8 +206,8 @@ impl Attachment {
 
     /// The library sends the end of the session when the last clone of its client is gone.
     async fn end_session(self) {
-        let Attachment { client, mut state, null_writes, mut side, watches, .. } = self;
-        drop((client, null_writes));
+        let Attachment { client, mut state, null_writes, mut side, watches, probe, .. } = self;
+        drop((client, null_writes, probe));
         while !state.changed().await.is_terminated() {}
         // Only now, as each watch that is dropped before it would be taken back on the server.
         drop(watches);
@@ -203,12 +225,23 @@ fn lost(host: &mut Host, request: Request) {
     }
 }
 
+/// The outcome of the probe, which is over with it; waits for ever while there is none.
+async fn next_probe(probe: &mut Option<Pin<Box<dyn Future<Output = bool> + Send>>>) -> bool {
+    let alive = match probe {
+        Some(probe) => probe.await,
+        None => pending().await,
+    };
+    *probe = None;
+    alive
+}
+
 /// The first operation that ends; waits for ever while there is none. All are polled, since they are few.
-async fn next_done(in_flight: &mut Vec<InFlight>) -> (Request, Done) {
+async fn next_done(in_flight: &mut Vec<InFlight>) -> ((Request, Route), Done) {
     poll_fn(|context| {
         for at in 0..in_flight.len() {
             if let Poll::Ready(done) = in_flight[at].done.as_mut().poll(context) {
-                return Poll::Ready((in_flight.remove(at).request, done));
+                let InFlight { request, route, .. } = in_flight.remove(at);
+                return Poll::Ready(((request, route), done));
             }
         }
         Poll::Pending

@@ -24,6 +24,13 @@ use crate::store::{Answer, CreateMode, Operation, StoreError, Watch, Write};
 /// Between two rounds over the servers. Short against any session timeout, so that a returning server is found in time.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
+/// How long a start that has failed looks for the reason.
+const REASON_LIMIT: Duration = Duration::from_millis(500);
+
+/// How long the first round over the servers may take; each later one twice as long, up to the session timeout. A server that
+/// is just starting takes connections that it never answers, and a slow one deserves patience.
+const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
+
 /// While ZooKeeper is away, one line in the log says so this often.
 const REMINDER: Duration = Duration::from_secs(10);
 
@@ -99,7 +106,7 @@ impl Host {
         self.announce(session);
         let end = attachment.serve(self).await;
         if matches!(end, End::Lost) {
-            info!(%session, "lost the connection to ZooKeeper; the session is kept and will be resumed");
+            warn!(%session, "lost the connection to ZooKeeper; the session is kept, to be resumed");
             self.events.send(SessionEvent::Suspended);
         }
         Ok(end)
@@ -128,9 +135,10 @@ impl Host {
     async fn connect(&mut self) -> Result<Connected, ConnectError> {
         let started = Instant::now();
         let mut reminder = started + REMINDER;
+        let mut limit = FIRST_ATTEMPT;
         loop {
             let attempt = tokio::select! {
-                attempt = connect_once(&self.settings, self.session.clone(), &self.news) => attempt,
+                attempt = connect_within(limit, &self.settings, self.session.clone(), &self.news) => attempt,
                 close = self.inbox.closing.recv() => return Ok(Connected::Closed(close)),
             };
             match attempt {
@@ -142,31 +150,33 @@ impl Host {
                 Err(Attempt::Chroot(error)) => {
                     return Err(ConnectError::Chroot { connect: self.settings.connect.clone(), error });
                 }
-                Err(Attempt::Failed(reason)) => self.check_patience(started, reason)?,
+                Err(Attempt::Failed(reason)) => self.check_patience(started, reason).await?,
             }
             if Instant::now() >= reminder {
                 warn!(connect = %self.settings.connect, "ZooKeeper is still away");
                 reminder += REMINDER;
             }
+            limit = (limit * 2).min(self.settings.session_timeout.max(FIRST_ATTEMPT));
             tokio::time::sleep(RETRY_PAUSE).await;
         }
     }
 
-    fn check_patience(&self, started: Instant, reason: String) -> Result<(), ConnectError> {
-        let timeout = self.settings.connection_timeout;
-        if matches!(self.news, News::First(_)) && started.elapsed() >= timeout {
-            return Err(ConnectError::Unreachable {
-                connect: self.settings.connect.clone(),
-                timeout,
-                reason,
-            });
+    async fn check_patience(&self, started: Instant, reason: String) -> Result<(), ConnectError> {
+        let SessionSettings { connect, connection_timeout, .. } = &self.settings;
+        if !matches!(self.news, News::First(_)) || started.elapsed() < *connection_timeout {
+            return Ok(());
         }
-        Ok(())
+        // The library says only that no host is available; a plain attempt says why.
+        let reason = match RawClient::connect(&connect.at_root(), REASON_LIMIT).await {
+            Ok(_) => reason,
+            Err(error) => error.to_string(),
+        };
+        Err(ConnectError::Unreachable { connect: connect.clone(), timeout: *connection_timeout, reason })
     }
 
     /// The server refused the session: nothing that was asked under it may be done under another.
     fn expire(&mut self) {
-        warn!("ZooKeeper has given the session up; starting a new one");
+        warn!("ZooKeeper has given up the session; starting a new one");
         self.session = None;
         self.state.epoch.fetch_add(1, Ordering::AcqRel);
         self.news = News::Expired;
@@ -218,6 +228,16 @@ enum Attempt {
     Chroot(StoreError),
 }
 
+async fn connect_within(
+    limit: Duration,
+    settings: &SessionSettings,
+    session: Option<SessionInfo>,
+    news: &News,
+) -> Result<Client, Attempt> {
+    let late = |_| Attempt::Failed(format!("no answer within {} ms", limit.as_millis()));
+    tokio::time::timeout(limit, connect_once(settings, session, news)).await.map_err(late)?
+}
+
 /// One round over the servers.
 async fn connect_once(
     settings: &SessionSettings,
@@ -240,14 +260,13 @@ async fn connect_once(
     }
 }
 
-/// A short session without the chroot, as Kafka makes it (KafkaZkClient.apply). It also says why nobody answers.
+/// A short session without the chroot, as Kafka makes it (KafkaZkClient.apply).
 async fn create_chroot(settings: &SessionSettings) -> Result<(), Attempt> {
+    let Some(chroot) = &settings.connect.chroot else { return Ok(()) };
     let failed = |error: std::io::Error| Attempt::Failed(error.to_string());
     let root = settings.connect.at_root();
     let mut client = RawClient::connect(&root, settings.session_timeout).await.map_err(failed)?;
-    if let Some(chroot) = &settings.connect.chroot {
-        create_path(&mut client, chroot).await.map_err(failed)?.map_err(Attempt::Chroot)?;
-    }
+    create_path(&mut client, chroot).await.map_err(failed)?.map_err(Attempt::Chroot)?;
     client.close().await.map_err(failed)
 }
 

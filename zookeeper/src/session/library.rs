@@ -40,6 +40,11 @@ pub(super) async fn perform(client: Arc<Client>, operation: Operation) -> Done {
     }
 }
 
+/// Whether the server still answers. A library whose task has died answers as well, with an error.
+pub(super) async fn probe(client: Arc<Client>) -> bool {
+    client.check_stat("/").await.is_ok()
+}
+
 type Watched = (Answer, Option<OneshotWatcher>);
 
 async fn get(client: &Client, path: &str, watch: Watch) -> Result<Watched, Error> {

@@ -23,6 +23,11 @@ pub(super) struct Close {
 }
 
 impl Request {
+    /// Nobody waits for the answer any more, so what was not sent yet need not be.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.reply.is_closed()
+    }
+
     pub(super) fn answer(self, result: Result<Answer, StoreError>) {
         // An error means that the caller no longer waits.
         let _ = self.reply.send(result);

@@ -12,6 +12,7 @@ use storage::{Fetched as Records, FirstBatch, LogView, ReadError, UpTo};
 
 use super::session::{Fetched, Room, TopicRef};
 use crate::api::context::Context;
+use crate::api::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
@@ -192,7 +193,7 @@ impl<'a> Reader<'a> {
                 if !matches!(error, ReadError::OutOfRange { .. }) {
                     tracing::error!(%error, "records cannot be read");
                 }
-                PartitionRead::failed(ErrorCode::from(&error))
+                PartitionRead::failed(Refused::from(&error).code)
             }
         }
     }

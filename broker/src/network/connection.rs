@@ -1,0 +1,268 @@
+//! One client's connection: requests in, answers out in the order of the requests, whichever is done first.
+//!
+//! It owns the one buffer that frames are slices of, and shares nothing with other connections. It judges a request
+//! by its frame and shape only. A client that cannot be understood gets the answers to what it sent before, and is
+//! then cut off, as by Kafka. Sources: Selector, KafkaChannel, SocketServer (3.9).
+
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::ApiKey;
+use protocol::frame::Frames;
+use protocol::request::{DecodeError, Request};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::net::tcp::ReadHalf;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tracing::debug;
+
+use super::replies::Replies;
+use super::writer::{WriteError, Writer};
+use super::{Admission, Network};
+use crate::api::api_versions;
+use crate::api::context::{Context, Outcome, Pending};
+use crate::tasks::{TaskError, TaskKind};
+
+/// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
+const QUIET: Duration = Duration::from_secs(2);
+/// Stands in for "never", far enough for any broker.
+const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    network: Arc<Network>,
+    /// What the requests of this connection have in common.
+    context: Context,
+    peer: SocketAddr,
+    frames: Frames,
+    /// The newest request, while its first stage is not done.
+    admitting: Option<Admitting>,
+    replies: Replies,
+    writer: Writer,
+    last_traffic: Instant,
+    /// Why nothing more is read. What has been taken on is still answered.
+    end: Option<End>,
+}
+
+struct Admitting {
+    stage: Admission,
+    request_bytes: usize,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+enum End {
+    #[error("the client left")]
+    Left,
+    #[error("the client left in the middle of a request, after {0} bytes of it")]
+    CutShort(usize),
+    #[error("the connection broke: {0}")]
+    Broken(io::Error),
+    #[error("no traffic for connections.max.idle.ms")]
+    Idle,
+    #[error("the broker stops")]
+    Stopped,
+    #[error("{0}")]
+    Refused(String),
+    #[error(transparent)]
+    Unsent(#[from] WriteError),
+}
+
+impl Connection {
+    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr) -> Connection {
+        Connection {
+            context,
+            peer,
+            frames: Frames::new(network.settings.request_bytes_max),
+            admitting: None,
+            replies: Replies::default(),
+            writer: Writer::new(network.tasks.clone()),
+            last_traffic: Instant::now(),
+            end: None,
+            network,
+        }
+    }
+
+    /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
+    pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
+        let end = self.serve(&mut socket).await;
+        self.report(&end);
+        Ok(())
+    }
+
+    async fn serve(&mut self, socket: &mut TcpStream) -> End {
+        let stopping = self.network.tasks.stopping(TaskKind::Connection);
+        let mut stopped = pin!(stopping.cancelled());
+        let mut timer = pin!(sleep_until(self.next_look()));
+        let (mut reading, writing) = socket.split();
+        loop {
+            self.take_frames();
+            if self.has_answered_all()
+                && let Some(end) = self.end.take()
+            {
+                return end;
+            }
+            // Answers come before reading: they leave together, and who does not read them is not read from.
+            tokio::select! {
+                biased;
+                // Lives outside the loop; once done it is not polled again, since `end` stays.
+                () = &mut stopped, if self.end.is_none() => self.end = Some(End::Stopped),
+                // Lives outside the loop.
+                () = &mut timer => match self.look_at_clock() {
+                    Ok(next) => timer.as_mut().reset(next),
+                    Err(end) => return end,
+                },
+                // What is polled stays in `admitting` until it is done.
+                (pending, bytes) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, bytes),
+                // What is polled stays in `replies` until it is done.
+                outcome = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
+                    self.conclude(outcome),
+                // Notes what the socket took in the poll in which it took it.
+                sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
+                    Ok(()) => self.note_traffic(timer.as_mut()),
+                    Err(error) => return End::Unsent(error),
+                },
+                // Reads in its last poll only; what is read is in `frames` then.
+                read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
+                    Ok(0) => self.end = Some(self.client_left()),
+                    Ok(_) => self.note_traffic(timer.as_mut()),
+                    Err(error) => return End::Broken(error),
+                },
+            }
+        }
+    }
+
+    /// Whether another request may be taken on: the one before has passed its first stage, and not too much waits.
+    fn wants_input(&self) -> bool {
+        self.end.is_none() && self.admitting.is_none() && self.replies.has_room()
+    }
+
+    fn has_answered_all(&self) -> bool {
+        self.admitting.is_none() && self.replies.is_empty() && self.writer.is_empty()
+    }
+
+    /// Takes requests out of the buffer until one has to be waited for. So whenever the socket is read, the buffer
+    /// holds less than one frame.
+    fn take_frames(&mut self) {
+        while self.wants_input() {
+            match self.frames.split() {
+                Ok(Some(frame)) => self.take_on(frame),
+                Ok(None) => return,
+                Err(error) => self.end = Some(End::Refused(error.to_string())),
+            }
+        }
+    }
+
+    fn take_on(&mut self, frame: Bytes) {
+        let request_bytes = frame.len();
+        match Request::decode(frame) {
+            Ok(request) => {
+                let context = self.context.of(&request.header);
+                let stage = (self.network.serve)(context, request);
+                self.admitting = Some(Admitting { stage, request_bytes });
+            }
+            Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
+                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), request_bytes);
+            }
+            Err(error) => self.end = Some(End::Refused(error.to_string())),
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Answer(response) => self.writer.push(response),
+            Outcome::Silent => {}
+            Outcome::Close(reason) => {
+                self.replies.clear();
+                self.admitting = None;
+                self.end = Some(End::Refused(reason));
+            }
+        }
+    }
+
+    fn client_left(&self) -> End {
+        match self.frames.pending() {
+            0 => End::Left,
+            bytes => End::CutShort(bytes),
+        }
+    }
+
+    fn note_traffic(&mut self, timer: Pin<&mut Sleep>) {
+        self.last_traffic = Instant::now();
+        // Otherwise the timer fires soon enough, and is set anew then: a busy connection hardly ever touches it.
+        if timer.deadline() > self.last_traffic + QUIET {
+            timer.reset(self.next_look());
+        }
+    }
+
+    /// Closes what is idle, and takes the buffers from what is quiet; says when to look again.
+    fn look_at_clock(&mut self) -> Result<Instant, End> {
+        let idle_max = self.network.settings.idle_max.unwrap_or(NEVER);
+        let quiet_for = self.last_traffic.elapsed();
+        if quiet_for >= idle_max {
+            return Err(End::Idle);
+        }
+        if quiet_for < QUIET {
+            return Ok(self.next_look());
+        }
+        self.give_back();
+        Ok(self.last_traffic + idle_max)
+    }
+
+    fn next_look(&self) -> Instant {
+        self.last_traffic + self.network.settings.idle_max.unwrap_or(NEVER).min(QUIET)
+    }
+
+    fn give_back(&mut self) {
+        if self.frames.pending() == 0 {
+            self.frames = Frames::new(self.network.settings.request_bytes_max);
+        }
+        self.replies.shrink();
+        self.writer.shrink();
+    }
+
+    /// Says why the connection ended: loudly, but not too often, where the client or a log is at fault.
+    fn report(&self, end: &End) {
+        let who = format_args!("client {} on {}", self.peer, self.context.listener);
+        match end {
+            End::Refused(_) | End::Unsent(WriteError::File(_) | WriteError::Truncated { .. }) => {
+                self.network.complaints.warn(&who, &format_args!("connection closed: {end}"));
+            }
+            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped => {
+                debug!("{who}: connection closed: {end}");
+            }
+            End::Unsent(WriteError::Socket(_)) => debug!("{who}: connection closed: {end}"),
+        }
+    }
+}
+
+/// Waits until the first stage of the newest request is done, and takes it off.
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, usize) {
+    poll_fn(|context| {
+        let Some(Admitting { stage, request_bytes }) = admitting else { return Poll::Pending };
+        let admitted = (ready!(stage.as_mut().poll(context)), *request_bytes);
+        *admitting = None;
+        Poll::Ready(admitted)
+    })
+    .await
+}
+
+/// Reads what has arrived, or nothing at the end of the stream. While nothing arrives no room is reserved.
+async fn fill(reading: &mut ReadHalf<'_>, frames: &mut Frames) -> io::Result<usize> {
+    reading.readable().await?;
+    reading.read_buf(&mut frames.spare()).await
+}
+
+impl fmt::Debug for Admitting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Admitting").field("request_bytes", &self.request_bytes).finish_non_exhaustive()
+    }
+}
