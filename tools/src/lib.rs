@@ -12,6 +12,7 @@ mod librdkafka;
 mod metrics;
 mod options;
 mod producer_perf;
+pub mod quickstart;
 mod signals;
 mod topic_filter;
 mod topics;

@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode};
 pub use jars::Missing;
 
 const MAIN_CLASS: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
+/// By this `bin/zookeeper-server-stop.sh` knows the processes that were started here.
+const MARK: &str = "-Dottla.zookeeper=true";
 const USAGE: &str = "usage: ottla zookeeper FILE";
 const HEAP_DEFAULT: &str = "-Xmx512M";
 
@@ -42,7 +44,7 @@ pub fn command(file: &Path) -> Result<Command, Missing> {
         Ok(_) | Err(_) => drop(command.arg(HEAP_DEFAULT)),
     }
     command
-        .args(["-cp", &class_path, "-Dorg.slf4j.simpleLogger.showDateTime=true"])
+        .args(["-cp", &class_path, MARK, "-Dorg.slf4j.simpleLogger.showDateTime=true"])
         .args(["-Dzookeeper.admin.enableServer=false", MAIN_CLASS])
         .arg(file);
     Ok(command)

@@ -20,7 +20,9 @@ const DEBIAN: &str = "/usr/share/java";
 /// Why no ZooKeeper can be started, and what to do.
 #[derive(Debug, Error)]
 pub enum Missing {
-    #[error("ZooKeeper needs Java, and there is no `java` on the PATH and no JAVA_HOME; try: apt-get install default-jre-headless")]
+    #[error(
+        "ZooKeeper needs Java, and there is no `java` on the PATH and no JAVA_HOME; try: apt-get install default-jre-headless"
+    )]
     Java,
     #[error("{home} (ZOOKEEPER_HOME) has no lib/zookeeper-*.jar", home = .0.display())]
     NotInHome(PathBuf),
@@ -29,7 +31,9 @@ pub enum Missing {
          try: apt-get install zookeeper, or: apt-get install maven"
     )]
     Jars,
-    #[error("Maven could not fetch ZooKeeper {VERSION}; its own words are above. Another way: apt-get install zookeeper")]
+    #[error(
+        "Maven could not fetch ZooKeeper {VERSION}; its own words are above. Another way: apt-get install zookeeper"
+    )]
     Fetch,
     #[error("{path}: {source}", path = path.display())]
     Cache { path: PathBuf, source: io::Error },
@@ -120,7 +124,8 @@ fn project() -> String {
     let exclude = |artifact: &str| {
         format!("<exclusion><groupId>ch.qos.logback</groupId><artifactId>{artifact}</artifactId></exclusion>")
     };
-    let exclusions = format!("<exclusions>{}{}</exclusions>", exclude("logback-core"), exclude("logback-classic"));
+    let exclusions =
+        format!("<exclusions>{}{}</exclusions>", exclude("logback-core"), exclude("logback-classic"));
     format!(
         "<project xmlns=\"http://maven.apache.org/POM/4.0.0\">\n  <modelVersion>4.0.0</modelVersion>\n  \
          <groupId>ottla</groupId><artifactId>zookeeper</artifactId><version>1</version><packaging>pom</packaging>\n  \
