@@ -131,7 +131,7 @@ mod tests {
         check("a-b.c-12-delete", None);
         check("a-x", None);
         check("-3", None);
-        check("a--3", None);
+        check("a--3", Some(DirKind::Replica(TopicPartition::new("a-", 3))));
         check("lost+found", None);
         check("remote-log-index-cache", Some(DirKind::Skipped));
     }

@@ -10,7 +10,7 @@ use protocol::{Offset, TopicPartition};
 use storage::disk::crash::{CrashDisk, Loss, scratch};
 use storage::{Checkpoint, Disk, FlushScope, Log, LogDir, LogSettings, OpenOptions, OsDisk, Shutdown};
 
-use crate::kit::{NOW, append, create_on, numbered, options, partition, settings, values};
+use crate::kit::{NOW, append, create_on, files, numbered, options, partition, settings, values};
 
 /// What the workload knows after some number of operations.
 #[derive(Debug, Clone, Copy)]
@@ -217,5 +217,53 @@ fn a_clean_stop_survives_the_power() {
         let options = OpenOptions { recovery_point: Offset(20), ..options(&path, &small(), Shutdown::Clean) };
         let (log, report) = Log::open(options, Arc::new(OsDisk)).unwrap();
         assert_eq!((values(&log), report.segments_scanned), (run.appended.clone(), 0), "{loss:?}");
+    }
+}
+
+/// The log files of a partition's directory, and what was set aside, without names.
+fn contents(dir: &Path) -> (Vec<Vec<u8>>, Vec<Vec<u8>>) {
+    let (mut logs, mut pieces) = (Vec::new(), Vec::new());
+    for name in files(dir).into_keys() {
+        let bytes = || std::fs::read(dir.join(&name)).unwrap();
+        if name.ends_with(".log") {
+            logs.push(bytes());
+        } else if name.starts_with("salvaged-") {
+            pieces.push(bytes());
+        }
+    }
+    (logs, pieces)
+}
+
+#[test]
+fn a_hole_stays_the_end_and_no_byte_behind_it_is_lost() {
+    let root = scratch();
+    let path = root.path().join(partition().to_string());
+    let mut log = create_on(&path, &small(), Arc::new(OsDisk));
+    for sequence in 0..30 {
+        append(&mut log, &numbered(5, 0, sequence, &["x"]));
+    }
+    drop(log);
+    // Segments of seven batches; the hole is in the second batch of the second one.
+    let (mut logs, _) = contents(&path);
+    let damaged = path.join("00000000000000000008.log");
+    let mut bytes = std::fs::read(&damaged).unwrap();
+    let batch = bytes.len() / 8;
+    bytes[batch + 30] ^= 1;
+    std::fs::write(&damaged, &bytes).unwrap();
+    logs[1] = bytes.split_off(batch);
+
+    let disk = Arc::new(CrashDisk::new(root.path()).unwrap());
+    assert_eq!(reopen(root.path(), disk.clone()).unwrap().end_offset(), Offset(9));
+    for cut in 0..=disk.operations() {
+        for loss in LOSSES {
+            let image = scratch();
+            disk.image(cut, loss, image.path()).unwrap();
+            let log = reopen(image.path(), Arc::new(OsDisk)).unwrap();
+            assert_eq!(log.end_offset(), Offset(9), "recovery cut at {cut}, {loss:?}");
+            let (_, pieces) = contents(&image.path().join(partition().to_string()));
+            for lost in &logs[1..] {
+                assert!(pieces.contains(lost), "recovery cut at {cut}, {loss:?}: bytes are gone");
+            }
+        }
     }
 }

@@ -16,35 +16,35 @@ use storage::{
 };
 
 /// When tests take place: a few seconds after the fixtures' records.
-pub const NOW: Millis = Millis(1_700_000_100_000);
-pub const EPOCH: LeaderEpoch = LeaderEpoch(0);
+pub(crate) const NOW: Millis = Millis(1_700_000_100_000);
+pub(crate) const EPOCH: LeaderEpoch = LeaderEpoch(0);
 
-pub fn partition() -> TopicPartition {
+pub(crate) fn partition() -> TopicPartition {
     TopicPartition::new("t", 0)
 }
 
 /// Keeps everything for ever.
-pub fn settings() -> LogSettings {
+pub(crate) fn settings() -> LogSettings {
     LogSettings { retention_ms: None, ..LogSettings::default() }
 }
 
-pub fn fixture(path: &str) -> PathBuf {
+pub(crate) fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
 }
 
-pub fn golden(path: &str) -> Value {
+pub(crate) fn golden(path: &str) -> Value {
     let text = fs::read(fixture("golden").join(format!("{path}.json"))).unwrap();
     serde_json::from_slice(&text).unwrap()
 }
 
 /// A copy of a fixture directory that a test may change.
-pub fn copy_of(path: &str) -> Scratch {
+pub(crate) fn copy_of(path: &str) -> Scratch {
     let to = scratch();
     copy(&fixture("logdir").join(path), to.path());
     to
 }
 
-pub fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let from = entry.unwrap().path();
@@ -53,11 +53,11 @@ pub fn copy(from: &Path, to: &Path) {
     }
 }
 
-pub fn os() -> Arc<dyn Disk> {
+pub(crate) fn os() -> Arc<dyn Disk> {
     Arc::new(OsDisk)
 }
 
-pub fn options(dir: &Path, settings: &LogSettings, shutdown: Shutdown) -> OpenOptions {
+pub(crate) fn options(dir: &Path, settings: &LogSettings, shutdown: Shutdown) -> OpenOptions {
     OpenOptions {
         dir: dir.to_owned(),
         partition: partition(),
@@ -70,26 +70,26 @@ pub fn options(dir: &Path, settings: &LogSettings, shutdown: Shutdown) -> OpenOp
     }
 }
 
-pub fn open(dir: &Path, shutdown: Shutdown) -> Result<(Log, RecoveryReport), RecoveryError> {
+pub(crate) fn open(dir: &Path, shutdown: Shutdown) -> Result<(Log, RecoveryReport), RecoveryError> {
     Log::open(options(dir, &settings(), shutdown), os())
 }
 
-pub fn create(dir: &Path, settings: &LogSettings) -> Log {
+pub(crate) fn create(dir: &Path, settings: &LogSettings) -> Log {
     create_on(dir, settings, os())
 }
 
-pub fn create_on(dir: &Path, settings: &LogSettings, disk: Arc<dyn Disk>) -> Log {
+pub(crate) fn create_on(dir: &Path, settings: &LogSettings, disk: Arc<dyn Disk>) -> Log {
     let (partition, settings) = (partition(), settings.clone());
     Log::create(CreateOptions { dir: dir.to_owned(), partition, topic_id: None, settings, now: NOW }, disk)
         .unwrap()
 }
 
 /// One batch of records with these values, a millisecond apart.
-pub fn batch(values: &[&str], timestamp: i64) -> Produced {
+pub(crate) fn batch(values: &[&str], timestamp: i64) -> Produced {
     batch_with(Codec::None, values, timestamp, |_| {})
 }
 
-pub fn batch_with(
+pub(crate) fn batch_with(
     codec: Codec,
     values: &[&str],
     timestamp: i64,
@@ -106,7 +106,7 @@ pub fn batch_with(
 }
 
 /// A batch of an idempotent producer.
-pub fn numbered(producer: i64, epoch: i16, sequence: i32, values: &[&str]) -> Produced {
+pub(crate) fn numbered(producer: i64, epoch: i16, sequence: i32, values: &[&str]) -> Produced {
     batch_with(Codec::None, values, NOW.0, |header| {
         header.producer_id = ProducerId(producer);
         header.producer_epoch = ProducerEpoch(epoch);
@@ -115,14 +115,14 @@ pub fn numbered(producer: i64, epoch: i16, sequence: i32, values: &[&str]) -> Pr
 }
 
 /// Appends and raises the high watermark, as a leader without followers does.
-pub fn append(log: &mut Log, batch: &Produced) -> Offset {
+pub(crate) fn append(log: &mut Log, batch: &Produced) -> Offset {
     let results = log.append(std::slice::from_ref(batch), EPOCH, NOW);
     log.advance_high_watermark(log.end_offset());
     results[0].as_ref().unwrap().first_offset
 }
 
 /// All bytes from an offset on, fetched piece by piece.
-pub fn fetch(reader: &LogReader, mut from: Offset, max_bytes: u32) -> Vec<u8> {
+pub(crate) fn fetch(reader: &LogReader, mut from: Offset, max_bytes: u32) -> Vec<u8> {
     let mut all = Vec::new();
     loop {
         let fetched = reader.read(from, max_bytes, UpTo::LogEnd, FirstBatch::Whole).unwrap();
@@ -134,7 +134,7 @@ pub fn fetch(reader: &LogReader, mut from: Offset, max_bytes: u32) -> Vec<u8> {
     }
 }
 
-pub fn slice_bytes(slice: &protocol::response::FileSlice) -> Vec<u8> {
+pub(crate) fn slice_bytes(slice: &protocol::response::FileSlice) -> Vec<u8> {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; slice.length as usize];
     slice.file.read_exact_at(&mut bytes, slice.position).unwrap();
@@ -142,13 +142,13 @@ pub fn slice_bytes(slice: &protocol::response::FileSlice) -> Vec<u8> {
 }
 
 /// The headers of everything in a log.
-pub fn headers(log: &Log) -> Vec<BatchHeader> {
+pub(crate) fn headers(log: &Log) -> Vec<BatchHeader> {
     let bytes = fetch(&log.reader(), log.start_offset(), 1 << 20);
     Batches::new(&bytes).map(|batch| batch.unwrap().header).collect()
 }
 
 /// The values of all records in a log, by offset.
-pub fn values(log: &Log) -> BTreeMap<i64, String> {
+pub(crate) fn values(log: &Log) -> BTreeMap<i64, String> {
     let bytes = fetch(&log.reader(), log.start_offset(), 1 << 20);
     let mut values = BTreeMap::new();
     for batch in Batches::new(&bytes) {
@@ -166,13 +166,13 @@ pub fn values(log: &Log) -> BTreeMap<i64, String> {
 }
 
 /// The files of a partition's directory and their sizes.
-pub fn files(dir: &Path) -> BTreeMap<String, u64> {
+pub(crate) fn files(dir: &Path) -> BTreeMap<String, u64> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap());
     entries.map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().len())).collect()
 }
 
 /// What the independent decoder says of a file, for the kinds the suites compare.
-pub fn decode(dir: &Path, name: &str) -> Value {
+pub(crate) fn decode(dir: &Path, name: &str) -> Value {
     let bytes = fs::read(dir.join(name)).unwrap();
     let base: i64 = name.split('.').next().unwrap().parse().unwrap();
     let long = |at: usize| i64::from_be_bytes(bytes[at..at + 8].try_into().unwrap());

@@ -50,7 +50,13 @@ fn compare(case: &str, dir: &std::path::Path, name: &str, expected: &Value) {
             expected["size"].as_u64().unwrap(),
             "{case} {name}"
         );
-    } else if name.ends_with("index") || name.ends_with(".snapshot") {
+    } else if name.ends_with(".snapshot") {
+        // Kafka forgot those whose last batch was a day old when it recovered.
+        let found = decode(dir, name);
+        for expected in expected["entries"].as_array().unwrap() {
+            assert!(found.as_array().unwrap().contains(expected), "{case} {name}: {expected}");
+        }
+    } else if name.ends_with("index") {
         // Kafka leaves a missing or odd time index as it is; here it is made anew.
         let is_better = case == "noindex" && name.ends_with(".timeindex");
         if !is_better {
@@ -196,6 +202,6 @@ fn an_index_that_lies_is_not_believed() {
     .unwrap();
     assert_eq!(values(&log), expected);
     for offset in 0..20 {
-        assert_eq!(crate::kit::fetch(&log.reader(), Offset(offset), 1).is_empty(), false);
+        assert!(!crate::kit::fetch(&log.reader(), Offset(offset), 1).is_empty());
     }
 }

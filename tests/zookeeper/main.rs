@@ -5,7 +5,7 @@ mod agreement;
 mod client;
 mod expiry;
 mod load;
-mod null_data;
+mod nulls;
 mod operations;
 mod outage;
 mod relay;

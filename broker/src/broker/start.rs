@@ -33,7 +33,7 @@ use crate::metadata::Metadata;
 use crate::network::{BindError, Listener};
 use crate::producer_ids::ProducerIds;
 use crate::registration::identity::{
-    IdGeneration, Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
+    Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
 use crate::registration::{
     Registration, RegistrationError, RegistrationSettings, create_persistent_paths, other_brokers,
@@ -174,7 +174,7 @@ async fn identify(store: &dyn MetadataStore, config: &BrokerConfig, dirs: &[LogD
     }
     let settings = IdentitySettings {
         broker: config.broker_id.map(BrokerId),
-        generation: IdGeneration::Above(BrokerId(config.reserved_broker_id_max)),
+        reserved_max: BrokerId(config.reserved_broker_id_max),
     };
     let identity = settle_identity(store, settings, &stored).await?;
     for dir in dirs {

@@ -18,17 +18,10 @@ use zookeeper::znodes::{ClusterId, ZnodeError};
 /// What the configuration says about the broker's id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct IdentitySettings {
-    /// broker.id; `None` for -1.
+    /// broker.id; `None` for -1, which the configuration allows only with broker.id.generation.enable.
     pub(crate) broker: Option<BrokerId>,
-    pub(crate) generation: IdGeneration,
-}
-
-/// broker.id.generation.enable and reserved.broker.max.id
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum IdGeneration {
-    Disabled,
-    /// Generated ids are above this one.
-    Above(BrokerId),
+    /// reserved.broker.max.id: generated ids are above it.
+    pub(crate) reserved_max: BrokerId,
 }
 
 /// What the `meta.properties` of one log directory says. Its version has been checked by whoever read it.
@@ -59,10 +52,6 @@ pub(crate) enum IdentityError {
     )]
     InconsistentBrokerId { file: PathBuf, stored: BrokerId, expected: BrokerId, expected_by: String },
     #[error(
-        "broker.id is -1, no log directory remembers an id, and broker.id.generation.enable is false: set broker.id"
-    )]
-    NoBrokerId,
-    #[error(
         "reserved.broker.max.id is {reserved}, which leaves no room for the generated broker id number {number}"
     )]
     NoRoom { reserved: BrokerId, number: i32 },
@@ -82,7 +71,7 @@ pub(crate) async fn settle_identity(
     check_cluster(stored, &cluster)?;
     let broker = match check_broker(stored, settings.broker)? {
         Some(broker) => broker,
-        None => generate(store, settings.generation).await?,
+        None => generate(store, settings.reserved_max).await?,
     };
     Ok(Identity { broker, cluster_id: cluster.0 })
 }
@@ -144,8 +133,7 @@ fn check_broker(
 }
 
 /// Numbers are handed out by the version of a node, so that each is given once.
-async fn generate(store: &dyn MetadataStore, generation: IdGeneration) -> Result<BrokerId, IdentityError> {
-    let IdGeneration::Above(reserved) = generation else { return Err(IdentityError::NoBrokerId) };
+async fn generate(store: &dyn MetadataStore, reserved: BrokerId) -> Result<BrokerId, IdentityError> {
     loop {
         match store.set(paths::BROKER_SEQUENCE, Bytes::new(), Expected::Any).await {
             Ok(stat) => {
@@ -169,8 +157,8 @@ mod tests {
 
     use super::*;
 
-    const GENERATED: IdentitySettings =
-        IdentitySettings { broker: None, generation: IdGeneration::Above(BrokerId(1000)) };
+    const RESERVED: BrokerId = BrokerId(1000);
+    const GENERATED: IdentitySettings = IdentitySettings { broker: None, reserved_max: RESERVED };
 
     fn stored(file: &str, broker: Option<i32>, cluster_id: Option<&str>) -> StoredIdentity {
         let cluster_id = cluster_id.map(str::to_owned);
@@ -178,7 +166,7 @@ mod tests {
     }
 
     fn configured(broker: i32) -> IdentitySettings {
-        IdentitySettings { broker: Some(BrokerId(broker)), generation: IdGeneration::Disabled }
+        IdentitySettings { broker: Some(BrokerId(broker)), reserved_max: RESERVED }
     }
 
     fn store() -> ModelStore {
@@ -236,12 +224,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_generation_there_must_be_an_id() {
-        let settings = IdentitySettings { broker: None, generation: IdGeneration::Disabled };
-        let error = settle_identity(&store(), settings, &[]).await.unwrap_err().to_string();
-        assert!(error.contains("broker.id.generation.enable"), "{error}");
-        let full = IdGeneration::Above(BrokerId(i32::MAX));
-        let error = generate(&store(), full).await.unwrap_err().to_string();
+    async fn generated_ids_can_run_out() {
+        let error = generate(&store(), BrokerId(i32::MAX)).await.unwrap_err().to_string();
         assert!(error.contains("reserved.broker.max.id"), "{error}");
     }
 

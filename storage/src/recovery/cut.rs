@@ -14,6 +14,8 @@ use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path, salva
 
 /// Bytes copied or looked at in one piece.
 const PIECE: usize = 1 << 20;
+/// Zeros are kept up to a multiple of this behind the last other byte, for a record may end in zeros.
+const ZEROS_KEPT: u64 = 4096;
 
 /// Where a log is to be cut.
 pub(super) struct Place<'a> {
@@ -82,7 +84,7 @@ fn save_tail(disk: &dyn Disk, place: &Place<'_>, path: &Path) -> Result<Option<P
     Ok(Some(to))
 }
 
-/// Where the last byte that is not zero ends.
+/// Where a row of zeros begins that reaches to the end of the file; the position if there is nothing else.
 fn end_of_content(place: &Place<'_>, path: &Path) -> Result<u64, DiskError> {
     let mut piece = vec![0; PIECE];
     let mut end = place.found;
@@ -91,7 +93,7 @@ fn end_of_content(place: &Place<'_>, path: &Path) -> Result<u64, DiskError> {
         let length = (end - at) as usize;
         let read = place.file.read_at(&mut piece[..length], at).during("read", path)?;
         if let Some(last) = piece[..read].iter().rposition(|byte| *byte != 0) {
-            return Ok(at + last as u64 + 1);
+            return Ok((at + last as u64 + 1).next_multiple_of(ZEROS_KEPT).min(place.found));
         }
         end = at;
     }

@@ -134,6 +134,13 @@ impl Loader<'_> {
         remove_if_there(self.disk, &file_path(&self.dir, offset, SNAPSHOT))
     }
 
+    fn forget_snapshots_above(&mut self, offset: Offset) -> Result<(), DiskError> {
+        while let Some(newest) = self.snapshots.last().filter(|newest| **newest > offset).copied() {
+            self.forget_snapshot(newest)?;
+        }
+        Ok(())
+    }
+
     /// Takes the trusted segments as they are and recovers the rest, down to the segment that will be written.
     fn ending(&mut self) -> Result<Ending, RecoveryError> {
         let Some(last) = self.bases.last().copied() else {
@@ -244,6 +251,10 @@ impl Loader<'_> {
             if let Some(flaw) = rebuilt.flaw {
                 self.cut(base, &rebuilt, flaw, &bases[at + 1..])?;
             }
+            if at == from {
+                // Only now: a log that is refused keeps all its files. Snapshots behind its base are not believed.
+                self.forget_snapshots_above(base).map_err(|error| self.disk_error(error))?;
+            }
             self.write_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
             rebuilt.write_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
@@ -261,11 +272,8 @@ impl Loader<'_> {
         self.begin_anew().map_err(|error| self.disk_error(error))
     }
 
-    /// The producers as of the base of an untrusted segment. Snapshots behind it are not believed.
+    /// The producers as of the base of an untrusted segment.
     fn producers_at(&mut self, base: Offset, at: usize) -> Result<Producers, DiskError> {
-        while let Some(newest) = self.snapshots.last().filter(|newest| **newest > base).copied() {
-            self.forget_snapshot(newest)?;
-        }
         let mut producers = self.restore(base)?;
         state::replay(self.disk, &self.dir, &self.bases[..at], base, &mut producers)?;
         Ok(producers)
@@ -321,9 +329,7 @@ impl Loader<'_> {
     }
 
     fn snapshot_at_end(&mut self, producers: &Producers, end: Offset) -> Result<(), DiskError> {
-        while let Some(newest) = self.snapshots.last().filter(|newest| **newest > end).copied() {
-            self.forget_snapshot(newest)?;
-        }
+        self.forget_snapshots_above(end)?;
         if end.0 == 0 || self.snapshots.contains(&end) {
             return Ok(());
         }

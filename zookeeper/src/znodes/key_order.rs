@@ -1,9 +1,8 @@
 //! The order in which Kafka's hash tables give their keys, since that is the order of keys in its JSON.
 //!
 //! Owns three orders: Scala's mutable and immutable maps and Java's `Properties`; pure. Readers don't care about order: this is
-//! for znodes that equal a real broker's byte for byte. Source: Scala 2.13 `mutable/HashMap.scala`, `immutable/HashMap.scala`,
-//! `Hashing.scala`; JDK 17 `ConcurrentHashMap.java`, where keys that
-//! share a bin stand as their history has left them; here they stand as given.
+//! for znodes that equal a real broker's byte for byte. Keys that share a bin of `Properties` stand there as their history left
+//! them, here as given. Source: Scala 2.13 `HashMap.scala` of both kinds, `Hashing.scala`; JDK 17 `ConcurrentHashMap.java`.
 
 /// `java.lang.String.hashCode`.
 fn java_hash(key: &str) -> u32 {

@@ -87,9 +87,7 @@ impl Loader<'_> {
 
     /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
     fn clean_producers(&mut self, end: Offset) -> Result<Producers, DiskError> {
-        while let Some(newest) = self.snapshots.last().filter(|newest| **newest > end).copied() {
-            self.forget_snapshot(newest)?;
-        }
+        self.forget_snapshots_above(end)?;
         if self.snapshots.is_empty() {
             return Ok(Producers::none(end));
         }
