@@ -25,7 +25,7 @@ const TABLE: &[Row] = &[
     row("client", LAYER_ONE, &["kafka-protocol", "tokio"]),
     // Layer 2
     row("broker", LAYER_TWO, &["anyhow", "rustix", "socket2", "tokio", "tokio-util"]),
-    row("tools", LAYER_TWO, &["anyhow", "clap", "rdkafka", "serde_json", "tokio"]),
+    row("tools", LAYER_TWO, &["anyhow", "base64", "clap", "jiff", "rdkafka", "regex", "serde_json", "tokio"]),
     // Layer 3
     row(
         "ottla",
