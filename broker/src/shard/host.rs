@@ -46,7 +46,10 @@ impl Clock {
     pub(crate) fn now(&self) -> Now {
         // A clock before 1970 reads as 1970.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now { monotonic: Monotonic(self.started.elapsed()), wall: Millis(i64::try_from(wall).unwrap_or(i64::MAX)) }
+        Now {
+            monotonic: Monotonic(self.started.elapsed()),
+            wall: Millis(i64::try_from(wall).unwrap_or(i64::MAX)),
+        }
     }
 }
 
@@ -91,7 +94,11 @@ impl Shards {
     /// Starts the shards as tasks of the broker's runtime.
     pub(crate) fn run(&self, shards: Vec<(Shard, mpsc::Receiver<Command>)>, tasks: &Tasks) {
         for (index, (shard, mailbox)) in shards.into_iter().enumerate() {
-            tasks.spawn(TaskKind::Shard, format!("shard {index}"), drive(shard, mailbox, self.clock, tasks.stopping(TaskKind::Shard)));
+            tasks.spawn(
+                TaskKind::Shard,
+                format!("shard {index}"),
+                drive(shard, mailbox, self.clock, tasks.stopping(TaskKind::Shard)),
+            );
         }
     }
 }
