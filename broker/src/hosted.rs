@@ -7,8 +7,10 @@ mod watch;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use protocol::ids::{TopicId, TopicPartition};
+use protocol::ids::{LeaderEpoch, TopicId, TopicPartition};
 use storage::LogReader;
+
+use crate::topic_settings::ProduceRules;
 
 pub(crate) use leadership::{EpochMismatch, Leadership};
 pub(crate) use watch::{Watch, WatchKey, Watchers};
@@ -29,6 +31,29 @@ pub(crate) struct HostedPartition {
     pub(crate) log: LogReader,
     pub(crate) leadership: Leadership,
     pub(crate) watchers: Watchers,
+    rules: RwLock<ProduceRules>,
+}
+
+impl HostedPartition {
+    pub(crate) fn new(
+        name: TopicPartition,
+        topic_id: TopicId,
+        log: LogReader,
+        epoch: LeaderEpoch,
+        rules: ProduceRules,
+    ) -> Self {
+        let (leadership, watchers, rules) = (Leadership::of(epoch), Watchers::default(), RwLock::new(rules));
+        Self { name, topic_id, log, leadership, watchers, rules }
+    }
+
+    /// What a batch for this partition must keep to.
+    pub(crate) fn rules(&self) -> ProduceRules {
+        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn set_rules(&self, rules: ProduceRules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
 }
 
 impl Hosted {

@@ -1,9 +1,22 @@
 //! The server as a library: sockets, files, ZooKeeper and clocks around the pure machines.
-
-// Nothing here starts them: `broker.rs`, which does, comes with the shards.
-#![allow(dead_code, unused_imports)]
+//!
+//! Holds no rules: what is decided is decided in `coordinator` and `storage`. `broker.rs` starts and stops everything.
 
 mod api;
 mod authorizer;
+mod broker;
+mod config_changes;
+mod controller;
+mod hosted;
+mod log_dirs;
+mod metadata;
 mod network;
+mod producer_ids;
+mod registration;
+mod settings;
+mod shard;
 mod tasks;
+mod topic_settings;
+mod upkeep;
+
+pub use broker::{Options, StartError, run};

@@ -21,7 +21,7 @@ pub(crate) struct Metadata {
 }
 
 /// One immutable state of the cluster.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(crate) struct Picture {
     /// The broker that sent the last picture, or `None` before the first.
     pub(crate) controller: Option<BrokerId>,
@@ -80,6 +80,18 @@ impl Metadata {
         let mut pictures = self.picture.subscribe();
         let arrival = pictures.wait_for(|picture| seen(picture));
         matches!(tokio::time::timeout(patience, arrival).await, Ok(Ok(_)))
+    }
+}
+
+impl Default for Picture {
+    fn default() -> Self {
+        Self {
+            controller: None,
+            controller_epoch: ControllerEpoch(0),
+            brokers: BTreeMap::new(),
+            topics: BTreeMap::new(),
+            names: HashMap::new(),
+        }
     }
 }
 

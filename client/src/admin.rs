@@ -59,9 +59,9 @@ fn topic_name(name: &str) -> TopicName {
     TopicName(text(name))
 }
 
-/// Milliseconds as requests carry them.
-fn millis(duration: Duration) -> i32 {
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+/// How long a broker may take, in milliseconds: less than we wait for its answer, so that it can say what it did.
+fn patience(request_timeout: Duration) -> i32 {
+    i32::try_from((request_timeout * 9 / 10).as_millis()).unwrap_or(i32::MAX)
 }
 
 /// The refusal that voids a whole answer: the controller has moved, so that nothing was done.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
 use std::marker::PhantomData;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use protocol::request::RequestHeader;
 use protocol::{ApiKey, ErrorCode, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 
 use crate::address::Address;
@@ -58,9 +59,11 @@ impl Connection {
         client_id: &str,
         request_timeout: Duration,
     ) -> Result<Connection, ClientError> {
-        let connecting = TcpStream::connect((address.host.as_str(), address.port));
         let unreachable = |source| ClientError::Unreachable { address: address.clone(), source };
-        let stream = match timeout(request_timeout, connecting).await {
+        let unresolved = |source| ClientError::Unresolved { address: address.clone(), source };
+        let resolved = lookup_host((address.host.as_str(), address.port)).await.map_err(unresolved)?;
+        let resolved: Vec<SocketAddr> = resolved.collect();
+        let stream = match timeout(request_timeout, TcpStream::connect(&resolved[..])).await {
             Ok(connected) => connected.map_err(unreachable)?,
             Err(_) => return Err(unreachable(io::ErrorKind::TimedOut.into())),
         };

@@ -14,6 +14,8 @@ use crate::address::Address;
 pub enum ClientError {
     #[error("`{given}` is no list of host:port addresses, like host1:9092,host2:9092")]
     BadAddress { given: String },
+    #[error("there is no address for the host of {address}: {source}")]
+    Unresolved { address: Address, source: io::Error },
     #[error("cannot connect to {address}: {source}")]
     Unreachable { address: Address, source: io::Error },
     #[error("{address} did not answer {api} within {} ms", .after.as_millis())]
@@ -46,11 +48,29 @@ impl ClientError {
             | ClientError::UnknownBroker { .. } => true,
             ClientError::Refused { refusal, .. } => refusal.is_passing(),
             ClientError::BadAddress { .. }
+            | ClientError::Unresolved { .. }
             | ClientError::TimedOut { .. }
             | ClientError::Unsupported { .. }
             | ClientError::Malformed { .. }
             | ClientError::Unencodable { .. }
             | ClientError::NoBroker { .. } => false,
+        }
+    }
+
+    /// Whether it says nothing about the request: another broker can be asked in the same attempt.
+    pub(crate) fn is_of_one_broker(&self) -> bool {
+        match self {
+            ClientError::Unresolved { .. }
+            | ClientError::Unreachable { .. }
+            | ClientError::TimedOut { .. }
+            | ClientError::Lost { .. } => true,
+            ClientError::BadAddress { .. }
+            | ClientError::Unsupported { .. }
+            | ClientError::Malformed { .. }
+            | ClientError::Unencodable { .. }
+            | ClientError::NoBroker { .. }
+            | ClientError::UnknownBroker { .. }
+            | ClientError::Refused { .. } => false,
         }
     }
 }

@@ -176,7 +176,7 @@ impl Client {
             }
             match self.ask(&address, request).await {
                 Ok(answer) => return Ok((answer, address)),
-                Err(error) if error.is_passing() => last = error,
+                Err(error) if error.is_of_one_broker() => last = error,
                 Err(error) => return Err(error),
             }
         }

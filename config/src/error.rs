@@ -13,25 +13,50 @@ pub struct ConfigError {
     pub value: String,
     /// What is allowed instead.
     pub allowed: String,
+    pub rule: Rule,
+}
+
+/// What was broken, which decides how Kafka words it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The setting's own type or range (`ConfigException`).
+    Value,
+    /// A condition that settings must meet together (`require` in `KafkaConfig`).
+    Requirement,
 }
 
 impl ConfigError {
-    pub fn new(key: &str, value: impl Into<String>, allowed: impl Into<String>) -> ConfigError {
-        ConfigError { key: key.to_owned(), value: value.into(), allowed: allowed.into() }
+    pub(crate) fn value(key: &str, value: &str, allowed: impl Into<String>) -> ConfigError {
+        ConfigError {
+            key: key.to_owned(),
+            value: value.to_owned(),
+            allowed: allowed.into(),
+            rule: Rule::Value,
+        }
     }
 
-    /// The text that Kafka's `ConfigException` has, as clients see it.
+    pub(crate) fn requirement(key: &str, value: &str, allowed: impl Into<String>) -> ConfigError {
+        ConfigError { rule: Rule::Requirement, ..ConfigError::value(key, value, allowed) }
+    }
+
+    /// The text that Kafka's exception has, as clients see it.
     pub fn wire_message(&self) -> String {
-        format!("Invalid value {} for configuration {}: {}", self.value, self.key, self.allowed)
+        match self.rule {
+            Rule::Value => {
+                format!("Invalid value {} for configuration {}: {}", self.value, self.key, self.allowed)
+            }
+            Rule::Requirement => format!("requirement failed: {} {}", self.key, self.allowed),
+        }
     }
 }
 
-/// Everything that keeps a broker from starting, in the order of the keys. Never empty.
+/// Everything that keeps a broker from starting. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(pub Vec<ConfigError>);
 
 impl std::error::Error for ConfigErrors {}
 
+/// One line per error.
 impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (index, error) in self.0.iter().enumerate() {
@@ -43,10 +68,24 @@ impl fmt::Display for ConfigErrors {
 }
 
 /// One sentence for the log at start.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Warning {
-    #[error("{key} is set to {value} but is not acted on by this version")]
+    /// A setting that this version accepts but does nothing about.
     NotActedOn { key: String, value: String },
-    #[error("{key} is not a setting of Kafka 3.9{}", nearest.as_ref().map(|n| format!("; did you mean {n}?")).unwrap_or_default())]
-    Unknown { key: String, nearest: Option<String> },
+    /// A key that Kafka 3.9 does not have.
+    Unknown { key: String, nearest: Option<&'static str> },
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Warning::NotActedOn { key, value } => {
+                write!(f, "{key}={value} has no effect: this version does not act on it yet")
+            }
+            Warning::Unknown { key, nearest: Some(nearest) } => {
+                write!(f, "{key} is not a setting of Kafka 3.9; did you mean {nearest}?")
+            }
+            Warning::Unknown { key, nearest: None } => write!(f, "{key} is not a setting of Kafka 3.9"),
+        }
+    }
 }

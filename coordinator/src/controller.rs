@@ -58,18 +58,13 @@ impl Controller {
 
     /// Appends what is to be done now. Without the seat everything but `Elected` is ignored.
     pub fn handle(&mut self, now: Now, event: Event, actions: &mut Actions) {
-        match event {
-            Event::Elected { epoch } => {
-                self.resign(actions);
-                let tenure = Tenure::begin(epoch, self.settings.clone(), now, actions);
-                self.tenure = Some(tenure);
-            }
-            Event::Deposed => self.resign(actions),
-            event => {
-                if let Some(tenure) = &mut self.tenure {
-                    tenure.handle(now, event, &mut self.random, actions);
-                }
-            }
+        if let Event::Elected { epoch } = event {
+            self.resign(actions);
+            self.tenure = Some(Tenure::begin(epoch, self.settings.clone(), now, actions));
+        } else if event == Event::Deposed {
+            self.resign(actions);
+        } else if let Some(tenure) = &mut self.tenure {
+            tenure.handle(now, event, &mut self.random, actions);
         }
     }
 

@@ -3,6 +3,8 @@
 
 use protocol::ids::TopicId;
 
+use crate::topics::topic_id;
+
 #[derive(Debug)]
 pub(crate) struct Random {
     high: u64,
@@ -14,23 +16,15 @@ impl Random {
         Random { high: (seed >> 64) as u64, low: seed as u64 }
     }
 
-    /// A random (version 4) UUID. Kafka prints ids in base64 and avoids those that look like a command-line option
-    /// (org.apache.kafka.common.Uuid.randomUuid), since tools take them as arguments.
     pub(crate) fn topic_id(&mut self) -> TopicId {
         loop {
             let random = u128::from(step(&mut self.high)) << 64 | u128::from(step(&mut self.low));
-            let id = TopicId::from_u128(random & !VERSION_AND_VARIANT | VERSION_4);
-            if id.as_bytes()[0] >> 2 != BASE64_DASH {
+            if let Some(id) = topic_id(random) {
                 return id;
             }
         }
     }
 }
-
-const VERSION_AND_VARIANT: u128 = 0xf << 76 | 0b11 << 62;
-const VERSION_4: u128 = 0x4 << 76 | 0b10 << 62;
-/// The six bits that URL-safe base64 writes as '-'.
-const BASE64_DASH: u8 = 62;
 
 fn step(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -53,7 +47,7 @@ mod tests {
         for id in ids {
             assert_eq!(id.get_version_num(), 4, "{id}");
             assert_eq!(id.as_bytes()[8] >> 6, 0b10, "{id}");
-            assert_ne!(id.as_bytes()[0] >> 2, BASE64_DASH, "{id}");
+            assert_ne!(id.as_bytes()[0] >> 2, 62, "in base64 it begins with a dash: {id}");
         }
     }
 

@@ -6,6 +6,7 @@
 pub mod api;
 pub mod batch;
 pub mod error_code;
+pub mod fetch_response;
 pub mod frame;
 pub mod ids;
 pub mod record;
@@ -20,6 +21,8 @@ pub use bytes;
 /// The message structs, one per request and response, the same for all versions of it.
 pub use kafka_protocol::messages;
 pub use kafka_protocol::protocol::StrBytes;
+/// What the message structs have in common, for code that is generic over them.
+pub use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Message, Request as RequestMessage};
 
 pub use api::{API_TABLE, Api, ApiKey};
 pub use error_code::ErrorCode;

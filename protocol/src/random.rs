@@ -2,6 +2,10 @@
 
 use crate::shape::{Field, Kind, Shape};
 
+mod records;
+
+pub(crate) use records::{push, samples};
+
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -42,8 +46,20 @@ impl Random {
     /// The bytes of a message that `shape` allows, and that an encoder would write in just this way: what is
     /// tagged does not have its default value.
     pub(crate) fn message(&mut self, shape: &Shape, version: i16) -> Vec<u8> {
+        self.write(shape, version, &mut None)
+    }
+
+    /// Such a message, but one of its lengths and counts, by its number from 0 on, is the largest there is. None
+    /// if it has not so many.
+    pub(crate) fn lie(&mut self, shape: &Shape, version: i16, number: usize) -> Option<Vec<u8>> {
+        let mut lie = Some(number);
+        let message = self.write(shape, version, &mut lie);
+        lie.is_none().then_some(message)
+    }
+
+    fn write(&mut self, shape: &Shape, version: i16, lie: &mut Option<usize>) -> Vec<u8> {
         let flexible = version >= shape.flexible_since;
-        let mut writer = Writer { random: self, version, flexible, out: Vec::new() };
+        let mut writer = Writer { random: self, lie, version, flexible, out: Vec::new() };
         writer.group(shape.fields);
         writer.out
     }
@@ -51,6 +67,8 @@ impl Random {
 
 struct Writer<'a> {
     random: &'a mut Random,
+    /// How many lengths to write before the wrong one; none once that is written.
+    lie: &'a mut Option<usize>,
     version: i16,
     flexible: bool,
     out: Vec<u8>,
@@ -107,10 +125,15 @@ impl Writer<'_> {
     }
 
     fn length(&mut self, kind: &Kind, length: Option<usize>) {
+        let lies = *self.lie == Some(0);
+        *self.lie = self.lie.and_then(|left| left.checked_sub(1));
+        let length = length.map_or(-1, |length| length as i64);
         match (self.flexible, kind) {
-            (true, _) => self.varint(length.map_or(0, |length| length as u32 + 1)),
-            (false, Kind::String) => self.out.extend(length.map_or(-1, |length| length as i16).to_be_bytes()),
-            (false, _) => self.out.extend(length.map_or(-1, |length| length as i32).to_be_bytes()),
+            (true, _) => self.varint(if lies { u32::MAX } else { (length + 1) as u32 }),
+            (false, Kind::String) => {
+                self.out.extend(if lies { i16::MAX } else { length as i16 }.to_be_bytes())
+            }
+            (false, _) => self.out.extend(if lies { i32::MAX } else { length as i32 }.to_be_bytes()),
         }
     }
 
@@ -134,11 +157,10 @@ impl Writer<'_> {
         }
     }
 
-    fn tag(&mut self, tag: u32, write: impl FnOnce(&mut Writer<'_>)) {
-        let Writer { random, version, flexible, .. } = self;
-        let mut inner = Writer { random, version: *version, flexible: *flexible, out: Vec::new() };
-        write(&mut inner);
-        let content = inner.out;
+    fn tag(&mut self, tag: u32, write: impl FnOnce(&mut Self)) {
+        let before = std::mem::take(&mut self.out);
+        write(self);
+        let content = std::mem::replace(&mut self.out, before);
         self.varint(tag);
         self.varint(content.len() as u32);
         self.out.extend(content);

@@ -3,14 +3,14 @@
 //! Records of an uncompressed batch are the bytes behind its header; `decompress` gives those of any other. Called
 //! by the Produce path (`scan`), by look-ups inside a batch and by the tools. Source: DefaultRecord.
 
-use crate::ids::Millis;
-
 mod builder;
 mod compression;
+mod scan;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::{CompressionError, compress, decompress};
+pub use scan::{Scan, scan};
 use varint::Reader;
 pub use varint::{put_unsigned, put_varint, put_varlong};
 
@@ -120,58 +120,6 @@ impl<'a> Iterator for RecordIter<'a> {
     }
 }
 
-/// What the leader of a partition has to know about the records of a batch before it appends it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scan {
-    /// Lowest and highest timestamp of the records, by their own deltas.
-    pub min_timestamp: Millis,
-    pub max_timestamp: Millis,
-    /// Whether a record has no key, which a compacted topic refuses.
-    pub null_key: bool,
-    /// Whether the offset deltas are 0, 1, 2 and so on.
-    pub consecutive: bool,
-}
-
-/// Walks all records of a batch, checking every length and the count. Which records break a rule of the topic is
-/// for a second walk with [`RecordIter`], in the rare case that the answer shows there are such.
-///
-/// `count` is positive, as `batch::validate` has made sure.
-pub fn scan(records: &[u8], base_timestamp: Millis, count: i32) -> Result<Scan, RecordError> {
-    let mut reader = Reader { rest: records };
-    let mut sums = Sums { min_delta: i64::MAX, max_delta: i64::MIN, null_key: false, consecutive: true };
-    for record in 0..count {
-        sums.add(&mut reader, record).map_err(|fault| RecordError { record, fault })?;
-    }
-    if !reader.rest.is_empty() {
-        return Err(RecordError { record: count - 1, fault: RecordFault::Leftover(reader.rest.len()) });
-    }
-    Ok(Scan {
-        min_timestamp: base_timestamp + sums.min_delta,
-        max_timestamp: base_timestamp + sums.max_delta,
-        null_key: sums.null_key,
-        consecutive: sums.consecutive,
-    })
-}
-
-struct Sums {
-    min_delta: i64,
-    max_delta: i64,
-    null_key: bool,
-    consecutive: bool,
-}
-
-impl Sums {
-    #[inline(always)]
-    fn add(&mut self, reader: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
-        let record = read(reader)?;
-        self.min_delta = self.min_delta.min(record.timestamp_delta);
-        self.max_delta = self.max_delta.max(record.timestamp_delta);
-        self.null_key |= record.key.is_none();
-        self.consecutive &= record.offset_delta == index;
-        Ok(())
-    }
-}
-
 /// Reads the record at the front. Its length is checked first, so that no part of it reaches into the next one.
 #[inline(always)]
 fn read<'a>(reader: &mut Reader<'a>) -> Result<Record<'a>, RecordFault> {
@@ -219,45 +167,9 @@ mod tests {
     use kafka_protocol::records::RecordBatchDecoder;
 
     use super::*;
+    use crate::Millis;
     use crate::batch::{BatchHeader, Codec, HEADER_SIZE, verify_crc};
-    use crate::random::Random;
-
-    struct Sample {
-        timestamp: Millis,
-        key: Option<Vec<u8>>,
-        value: Option<Vec<u8>>,
-        headers: Vec<(String, Option<Vec<u8>>)>,
-    }
-
-    fn samples(random: &mut Random) -> Vec<Sample> {
-        let bytes = |random: &mut Random| {
-            let size = [0, 1, 63, 64, 1000, 9000][random.below(6)];
-            (!random.one_in(4)).then(|| random.bytes(size))
-        };
-        let headers = |random: &mut Random| {
-            let count = if random.one_in(2) { 0 } else { random.below(4) };
-            (0..count).map(|_| (random.text(), bytes(random))).collect()
-        };
-        (0..1 + random.below(20))
-            .map(|_| Sample {
-                timestamp: Millis(1_700_000_000_000 + random.below(1 << 20) as i64 - (1 << 19)),
-                key: bytes(random),
-                value: bytes(random),
-                headers: headers(random),
-            })
-            .collect()
-    }
-
-    fn push(builder: &mut BatchBuilder, sample: &Sample) {
-        let headers: Vec<_> =
-            sample.headers.iter().map(|(key, value)| (key.as_str(), value.as_deref())).collect();
-        builder.push(&NewRecord {
-            timestamp: sample.timestamp,
-            key: sample.key.as_deref(),
-            value: sample.value.as_deref(),
-            headers: &headers,
-        });
-    }
+    use crate::random::{Random, push, samples};
 
     #[test]
     fn records_survive_their_batch() {

@@ -1,1 +1,35 @@
 //! One partition's log on disk, in Kafka's file formats; synchronous, no clock.
+//!
+//! A [`Log`] has one writer; a [`LogReader`] serves everyone else from what the writer published. Work that waits
+//! for the disk is a plan made by the log, run on a thread that may block, and reported back to the log.
+
+mod aborted;
+mod checkpoint;
+pub mod disk;
+mod epochs;
+mod flush;
+mod index;
+mod log;
+pub mod log_dir;
+mod names;
+mod partition_metadata;
+mod producers;
+mod recovery;
+mod retention;
+mod scan;
+mod segment;
+mod settings;
+mod view;
+
+pub use aborted::AbortedTransaction;
+pub use checkpoint::CheckpointError;
+pub use disk::{Disk, DiskError, OsDisk};
+pub use epochs::{EpochEnd, EpochEntry};
+pub use flush::{FlushPlan, FlushScope, Flushed};
+pub use log::{AppendError, Appended, Closed, CreateOptions, Freshness, Log, OpenOptions};
+pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown};
+pub use partition_metadata::PartitionMetadataError;
+pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
+pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
+pub use settings::{Cleanup, LogSettings};
+pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, TimestampedOffset, UpTo};

@@ -1,1 +1,14 @@
-//! Real processes on loopback.
+//! One broker on a real ZooKeeper, driven from outside by the programs that people use: processes on loopback, nothing in common
+//! with our crates but what a client sees. How: each test starts its own ZooKeeper and broker (`scene.rs`), and waits for conditions.
+//! `OTTLA_TEST_BROKER=kafka` runs the client tests against a real Kafka 3.9, which proves the tests themselves.
+mod bad_input;
+mod go_clients;
+mod java_tools;
+mod kcat;
+mod kill9;
+mod load;
+mod readme;
+mod scene;
+mod startup;
+mod znodes;
+mod zookeeper_outage;

@@ -73,6 +73,10 @@ impl Site {
         self.port.address()
     }
 
+    pub fn port(&self) -> u16 {
+        self.port.number
+    }
+
     /// A path in the broker's directory, which vanishes with the site.
     pub fn path(&self, below: &str) -> PathBuf {
         self.dir.join(below)

@@ -1,14 +1,12 @@
 //! Words and calls that have no place in the repository, or only one; each with the reason.
 //! How: a table of bans is matched against every line; a sample shows what each finds.
-use crate::source::{Line, Source, all};
+use crate::source::{FOR_TESTS, Line, Source, all};
 
 /// Where a ban looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum In {
     /// Code that goes into a program.
     Production,
-    /// Test code.
-    Testing,
     /// Everything, comments and documents too.
     Everything,
 }
@@ -27,7 +25,6 @@ const ASYNC: &[&str] = &["broker/", "client/", "tools/", "zookeeper/src/session"
 const SPAWN: &str = "every task has a kind with an owner and a consequence: use broker/src/tasks.rs";
 const PATHS: &str = "names a folder of one machine";
 const UNFINISHED: &str = "finish it, or leave it out";
-const SLEEP: &str = "step the time, or wait for a condition with a deadline";
 
 // The texts are split so that this table is not a breach itself.
 const BANS: &[Ban] = &[
@@ -45,8 +42,6 @@ const BANS: &[Ban] = &[
     ban(concat!("FIX", "ME"), In::Everything, &[], UNFINISHED),
     ban(concat!("#[ign", "ore"), In::Everything, &[], "a test that is not run proves nothing"),
     ban(concat!("#[should_", "panic"), In::Everything, &[], "assert on the value that tells"),
-    ban(concat!("thread::", "sleep("), In::Testing, &[], SLEEP),
-    ban(concat!("time::", "sleep("), In::Testing, &[], SLEEP),
     ban(concat!("/wo", "rk/"), In::Everything, &[], PATHS),
     ban(concat!("/ro", "ot/"), In::Everything, &[], PATHS),
     ban(concat!("/ho", "me/"), In::Everything, &[], PATHS),
@@ -73,9 +68,19 @@ fn breaches(sources: &[Source]) -> Vec<String> {
 fn lines_in(source: &Source, scope: In) -> Vec<Line<'_>> {
     match scope {
         In::Production => source.production(),
-        In::Testing => source.testing(),
         In::Everything => source.lines(),
     }
+}
+
+/// Tests that wait for the real clock; tokio's paused one is stepped, not waited for.
+fn sleeps(sources: &[Source]) -> Vec<String> {
+    let mut found = Vec::new();
+    for source in sources.iter().filter(|source| !source.text.contains("start_paused = true")) {
+        let lines = source.testing();
+        let asleep = lines.iter().filter(|line| line.code.contains(concat!("sle", "ep(")));
+        found.extend(asleep.map(|line| format!("{}: step the time, or await a condition", source.at(line))));
+    }
+    found
 }
 
 /// Whether `text` occurs with no letter before it, where it begins with one.
@@ -93,14 +98,13 @@ fn misplaced(sources: &[Source]) -> Vec<String> {
             found.push(format!("{}: name it after its folder, beside it", source.path));
         }
         let lines = source.lines();
-        let tests = lines.iter().position(|line| line.code.trim() == "#[cfg(test)]");
-        let next = tests.and_then(|at| lines.get(at + 1));
-        if let Some(line) = next.filter(|line| !line.code.starts_with("mod tests {")) {
-            found.push(format!(
-                "{}: below #[cfg(test)] stands only `mod tests {{`, at the file's end",
-                source.at(line)
-            ));
-        }
+        let pairs = lines.windows(2).filter(|pair| pair[0].code.trim() == FOR_TESTS);
+        let odd = pairs.filter(|pair| !["mod ", "use "].iter().any(|word| pair[1].code.contains(word)));
+        found.extend(
+            odd.map(|pair| {
+                format!("{}: only a `mod` or `use` stands below {FOR_TESTS}", source.at(&pair[1]))
+            }),
+        );
     }
     found
 }
@@ -108,6 +112,11 @@ fn misplaced(sources: &[Source]) -> Vec<String> {
 #[test]
 fn nothing_banned() {
     crate::none(&breaches(&all()));
+}
+
+#[test]
+fn no_test_sleeps() {
+    crate::none(&sleeps(&all()));
 }
 
 #[test]
@@ -128,7 +137,8 @@ fn the_bans_find_what_they_should() {
     let found: Vec<String> =
         breaches(&[source]).iter().map(|line| line.split('`').next().unwrap().to_owned()).collect();
     let at = |line| format!("storage/src/a.rs:{line}: ");
-    assert_eq!(found, [at(2), at(3), at(3), at(7)]);
+    assert_eq!(found, [at(2), at(3), at(3)]);
+    assert_eq!(sleeps(&[Source::new("storage/src/a.rs", &text)]).len(), 1);
 }
 
 #[test]

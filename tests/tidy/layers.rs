@@ -22,9 +22,9 @@ const TABLE: &[Row] = &[
     row("storage", LAYER_ONE, &["crc32c", "memmap2", "rustix"]),
     row("coordinator", LAYER_ONE, &[]),
     row("zookeeper", LAYER_ONE, &["base64", "serde", "serde_json", "tokio", "zookeeper-client"]),
-    row("client", LAYER_ONE, &["tokio"]),
+    row("client", LAYER_ONE, &["kafka-protocol", "tokio"]),
     // Layer 2
-    row("broker", LAYER_TWO, &["anyhow", "rustix", "socket2", "tokio"]),
+    row("broker", LAYER_TWO, &["anyhow", "rustix", "socket2", "tokio", "tokio-util"]),
     row("tools", LAYER_TWO, &["anyhow", "clap", "rdkafka", "serde_json", "tokio"]),
     // Layer 3
     row(

@@ -8,6 +8,8 @@ use tests::project;
 pub(crate) struct Source {
     pub(crate) path: String,
     pub(crate) text: String,
+    /// Declared below `#[cfg(test)]`: a file of tests as a whole.
+    pub(crate) only_tests: bool,
 }
 
 /// A line of code without its comment.
@@ -17,11 +19,11 @@ pub(crate) struct Line<'a> {
     pub(crate) code: &'a str,
 }
 
-const TEST_PART: &str = "#[cfg(test)]";
+pub(crate) const FOR_TESTS: &str = "#[cfg(test)]";
 
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Source {
-        Source { path: path.to_owned(), text: text.to_owned() }
+        Source { path: path.to_owned(), text: text.to_owned(), only_tests: false }
     }
 
     pub(crate) fn is_rust(&self) -> bool {
@@ -35,10 +37,15 @@ impl Source {
 
     /// Lines that go into a program: none of the crate `tests` but its harness.
     pub(crate) fn production(&self) -> Vec<Line<'_>> {
-        if !self.is_rust() || (self.folder() == "tests" && !self.path.starts_with("tests/src/")) {
+        let suite = self.folder() == "tests" && !self.path.starts_with("tests/src/");
+        if !self.is_rust() || suite || self.only_tests {
             return Vec::new();
         }
-        code(&self.text).into_iter().take_while(|line| line.code.trim() != TEST_PART).collect()
+        let lines = code(&self.text);
+        let is_tests =
+            |pair: &[Line<'_>]| pair[0].code == FOR_TESTS && pair[1].code.starts_with("mod tests {");
+        let end = lines.windows(2).position(is_tests).unwrap_or(lines.len());
+        lines.into_iter().take(end).collect()
     }
 
     /// Lines of tests.
@@ -60,6 +67,16 @@ impl Source {
     }
 }
 
+/// Paths of the files that `source` declares for tests only: `#[cfg(test)]` and `mod name;` below it.
+fn declared_for_tests(source: &Source) -> Vec<String> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let pairs = lines.windows(2).filter(|pair| pair[0] == FOR_TESTS);
+    let names = pairs.filter_map(|pair| pair[1].strip_prefix("mod ")?.strip_suffix(';'));
+    let stem = source.path.trim_end_matches(".rs");
+    let folder = ["/lib", "/main"].iter().find_map(|root| stem.strip_suffix(root)).unwrap_or(stem);
+    names.map(|name| format!("{folder}/{name}.rs")).collect()
+}
+
 fn code(text: &str) -> Vec<Line<'_>> {
     text.lines().enumerate().map(|(at, line)| Line { number: at + 1, code: before_comment(line) }).collect()
 }
@@ -67,7 +84,7 @@ fn code(text: &str) -> Vec<Line<'_>> {
 /// What stands before `//`, unless that is within a string.
 fn before_comment(line: &str) -> &str {
     let starts = line.match_indices("//").map(|(at, _)| at);
-    let mut outside = starts.filter(|at| line[..*at].matches('"').count() % 2 == 0);
+    let mut outside = starts.filter(|at| line[..*at].matches('"').count().is_multiple_of(2));
     outside.next().map_or(line, |at| &line[..at])
 }
 
@@ -76,6 +93,10 @@ pub(crate) fn all() -> Vec<Source> {
     let mut found = Vec::new();
     collect(project::root(), &mut found);
     assert!(found.len() > 50, "only {} files found below {}", found.len(), project::root().display());
+    let for_tests: Vec<String> = found.iter().flat_map(declared_for_tests).collect();
+    for source in &mut found {
+        source.only_tests = for_tests.contains(&source.path);
+    }
     found
 }
 
@@ -94,7 +115,7 @@ fn collect(folder: &Path, found: &mut Vec<Source>) {
             // A file that is no text has no style.
             if let Ok(text) = std::fs::read_to_string(&path) {
                 let below = path.strip_prefix(project::root()).unwrap();
-                found.push(Source { path: below.to_string_lossy().into_owned(), text });
+                found.push(Source::new(&below.to_string_lossy(), &text));
             }
         }
     }
@@ -110,6 +131,11 @@ fn code_ends_where_a_comment_begins() {
 fn tests_are_at_the_bottom() {
     let source = Source::new("broker/src/a.rs", "fn a() {}\n#[cfg(test)]\nmod tests {\n}\n");
     assert_eq!((source.production().len(), source.testing().len()), (1, 3));
+    let declares = Source::new("broker/src/lib.rs", "#[cfg(test)]\nmod random;\n\nmod api;\n");
+    assert_eq!(
+        (declares.production().len(), declared_for_tests(&declares)),
+        (4, vec!["broker/src/random.rs".into()])
+    );
     let suite = Source::new("tests/cluster/a.rs", "fn a() {}\n");
     assert_eq!((suite.production().len(), suite.testing().len()), (0, 1));
 }

@@ -1,1 +1,59 @@
 //! Kafka's command line tools, one module each.
+//!
+//! Flags, output that scripts parse, and exit codes are those of Kafka 3.9 (and 2.8 for `--zookeeper`). Records go
+//! through librdkafka, admin requests through `client`. Called by the `ottla` binary, and by nothing else.
+
+mod console_consumer;
+mod console_producer;
+mod consumer_perf;
+mod failure;
+mod java_properties;
+mod librdkafka;
+mod metrics;
+mod options;
+mod producer_perf;
+mod signals;
+mod topic_filter;
+mod topics;
+
+use std::process::ExitCode;
+
+/// A tool of Kafka's, under the name `ottla` knows it by.
+#[derive(Debug)]
+pub struct Tool {
+    /// `ottla NAME …` is what `bin/kafka-NAME.sh …` calls.
+    pub name: &'static str,
+    /// One line for the list of commands.
+    pub about: &'static str,
+    run: fn(&[String]) -> Result<(), failure::Failure>,
+}
+
+/// All tools, in the order in which help lists them.
+pub const TOOLS: &[Tool] = &[
+    Tool { name: "topics", about: "create, list, describe, alter and delete topics", run: topics::run },
+    Tool {
+        name: "console-producer",
+        about: "send lines of standard input as records",
+        run: console_producer::run,
+    },
+    Tool { name: "console-consumer", about: "print records as lines", run: console_consumer::run },
+    Tool {
+        name: "producer-perf-test",
+        about: "measure how fast records can be produced",
+        run: producer_perf::run,
+    },
+    Tool {
+        name: "consumer-perf-test",
+        about: "measure how fast records can be consumed",
+        run: consumer_perf::run,
+    },
+];
+
+/// Runs a tool with the arguments after its name; `None` if there is no such tool.
+pub fn run(name: &str, args: &[String]) -> Option<ExitCode> {
+    let tool = TOOLS.iter().find(|tool| tool.name == name)?;
+    Some(match (tool.run)(args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    })
+}

@@ -7,7 +7,6 @@ use protocol::messages::describe_cluster_response::DescribeClusterBroker;
 use protocol::messages::{BrokerId as WireBrokerId, DescribeClusterRequest, DescribeClusterResponse};
 
 use super::context::Context;
-use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 
@@ -23,9 +22,9 @@ pub(crate) fn answer(
     context: &Context,
     version: i16,
     request: &DescribeClusterRequest,
-) -> Result<DescribeClusterResponse, Refused> {
+) -> DescribeClusterResponse {
     if version >= 1 && request.endpoint_type != BROKERS {
-        return Err(wrong_endpoints(request.endpoint_type));
+        return wrong_endpoints(request.endpoint_type);
     }
     let picture = broker.metadata.picture();
     let brokers = picture.brokers.iter().filter_map(|(id, live)| {
@@ -38,21 +37,25 @@ pub(crate) fn answer(
                 .with_rack(live.rack.clone().map(StrBytes::from_string)),
         )
     });
-    Ok(DescribeClusterResponse::default()
+    DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(broker.identity.cluster_id.clone()))
         .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
         .with_brokers(brokers.collect())
-        .with_cluster_authorized_operations(operations(broker, context, request)))
+        .with_cluster_authorized_operations(operations(broker, context, request))
 }
 
-fn wrong_endpoints(asked: i8) -> Refused {
-    if asked == CONTROLLERS {
-        return Refused::new(
+fn wrong_endpoints(asked: i8) -> DescribeClusterResponse {
+    let (code, message) = match asked {
+        CONTROLLERS => (
             ErrorCode::MismatchedEndpointType,
-            "The request was sent to an endpoint of the wrong type: this is a broker, not a controller.",
-        );
-    }
-    Refused::new(ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {asked}"))
+            "The request was sent to an endpoint of the wrong type: this is a broker, not a controller.".to_owned(),
+        ),
+        _ => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {asked}")),
+    };
+    DescribeClusterResponse::default()
+        .with_error_code(code.code())
+        .with_error_message(Some(StrBytes::from_string(message)))
+        .with_cluster_authorized_operations(NOT_ASKED)
 }
 
 fn operations(broker: &Broker, context: &Context, request: &DescribeClusterRequest) -> i32 {

@@ -1,7 +1,13 @@
 //! The one place that turns a condition into one of Kafka's error codes; nothing else chooses a number.
 //! Called by every file in `api/`.
 
+use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
+use protocol::batch::ProducedError;
 use protocol::error_code::ErrorCode;
+use storage::{AppendError, ReadError};
+
+use crate::hosted::EpochMismatch;
+use crate::shard::{AppendFailure, AssignFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,5 +26,95 @@ impl Refused {
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self { code, message: None }
+    }
+}
+
+impl From<EpochMismatch> for ErrorCode {
+    fn from(mismatch: EpochMismatch) -> Self {
+        match mismatch {
+            EpochMismatch::NotLeader => ErrorCode::NotLeaderOrFollower,
+            EpochMismatch::Fenced => ErrorCode::FencedLeaderEpoch,
+            EpochMismatch::Unknown => ErrorCode::UnknownLeaderEpoch,
+        }
+    }
+}
+
+impl From<&ReadError> for Refused {
+    fn from(error: &ReadError) -> Self {
+        let code = match error {
+            ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
+            ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
+            ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&ProducedError> for Refused {
+    fn from(error: &ProducedError) -> Self {
+        let code = match error {
+            ProducedError::NoBatch
+            | ProducedError::SeveralBatches
+            | ProducedError::OldFormat(_)
+            | ProducedError::BaseOffset(_)
+            | ProducedError::Count { .. }
+            | ProducedError::Control
+            | ProducedError::Sequence { .. } => ErrorCode::InvalidRecord,
+            ProducedError::Corrupt(_) => ErrorCode::CorruptMessage,
+            ProducedError::ZstdTooEarly(_) => ErrorCode::UnsupportedCompressionType,
+            ProducedError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+            ProducedError::UnknownCodec(_) => ErrorCode::UnknownServerError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&AppendFailure> for Refused {
+    fn from(failure: &AppendFailure) -> Self {
+        let code = match failure {
+            AppendFailure::Refused(AppendRefused::NotLeader)
+            | AppendFailure::NotAcknowledged(ProduceFault::NotLeader) => ErrorCode::NotLeaderOrFollower,
+            AppendFailure::Refused(AppendRefused::NotEnoughReplicas { .. }) => ErrorCode::NotEnoughReplicas,
+            AppendFailure::NotAcknowledged(ProduceFault::NotEnoughReplicasAfterAppend { .. }) => {
+                ErrorCode::NotEnoughReplicasAfterAppend
+            }
+            AppendFailure::NotAcknowledged(ProduceFault::TimedOut) => ErrorCode::RequestTimedOut,
+            AppendFailure::Log(error) => append_error(error),
+            AppendFailure::Offline => ErrorCode::KafkaStorageError,
+        };
+        Self::new(code, failure.to_string())
+    }
+}
+
+fn append_error(error: &AppendError) -> ErrorCode {
+    match error {
+        AppendError::OutOfOrderSequence { .. } => ErrorCode::OutOfOrderSequenceNumber,
+        AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
+        AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
+        AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
+        AppendError::Disk { .. } | AppendError::Offline { .. } => ErrorCode::KafkaStorageError,
+    }
+}
+
+impl From<&AssignFailure> for ErrorCode {
+    fn from(failure: &AssignFailure) -> Self {
+        match failure {
+            AssignFailure::Refused(
+                AssignmentRefused::StaleLeaderEpoch { .. } | AssignmentRefused::SameLeaderEpoch { .. },
+            ) => ErrorCode::StaleControllerEpoch,
+            AssignFailure::Refused(AssignmentRefused::NotAReplica) => ErrorCode::UnknownTopicOrPartition,
+            AssignFailure::TopicId { .. } => ErrorCode::InconsistentTopicId,
+            AssignFailure::Offline => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl From<&StopFailure> for ErrorCode {
+    fn from(failure: &StopFailure) -> Self {
+        match failure {
+            StopFailure::FencedLeaderEpoch { .. } => ErrorCode::FencedLeaderEpoch,
+            StopFailure::Offline => ErrorCode::KafkaStorageError,
+        }
     }
 }

@@ -16,11 +16,9 @@ use protocol::messages::metadata_response::{
 use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResponse, TopicName};
 
 use super::context::Context;
-use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::metadata::{Partition, Picture, Topic};
-use crate::topic_creation;
 
 const NO_CONTROLLER: i32 = -1;
 /// In place of a set of operations that was not asked for.
@@ -31,8 +29,8 @@ pub(crate) async fn answer(
     context: &Context,
     version: i16,
     request: MetadataRequest,
-) -> Result<MetadataResponse, Refused> {
-    let wanted = Wanted::of(version, &request)?;
+) -> MetadataResponse {
+    let Some(wanted) = Wanted::of(version, &request) else { return invalid(&request) };
     let picture = broker.metadata.picture();
     let view = View { broker, context, version, picture: &picture, request: &request };
     let topics = match wanted {
@@ -40,12 +38,24 @@ pub(crate) async fn answer(
         Wanted::Ids(ids) => ids.into_iter().map(|id| view.topic_by_id(id)).collect(),
         Wanted::Names(names) => view.topics_by_name(names).await,
     };
-    Ok(MetadataResponse::default()
+    MetadataResponse::default()
         .with_brokers(view.brokers())
         .with_cluster_id((version >= 2).then(|| StrBytes::from_string(broker.identity.cluster_id.clone())))
         .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
         .with_topics(topics)
-        .with_cluster_authorized_operations(view.cluster_operations()))
+        .with_cluster_authorized_operations(view.cluster_operations())
+}
+
+/// A request that asks by id where its version cannot: each topic gets the error.
+fn invalid(request: &MetadataRequest) -> MetadataResponse {
+    let topics = request.topics.iter().flatten().map(|topic| {
+        let name = topic.name.clone().unwrap_or_default();
+        MetadataResponseTopic::default()
+            .with_name(Some(name))
+            .with_topic_id(topic.topic_id)
+            .with_error_code(ErrorCode::InvalidRequest.code())
+    });
+    MetadataResponse::default().with_topics(topics.collect())
 }
 
 /// Which topics a request asks for.
@@ -56,22 +66,20 @@ enum Wanted {
 }
 
 impl Wanted {
-    fn of(version: i16, request: &MetadataRequest) -> Result<Self, Refused> {
-        let Some(topics) = &request.topics else { return Ok(Self::All) };
+    /// `None` where topics are given by id before version 12, which answers by id.
+    fn of(version: i16, request: &MetadataRequest) -> Option<Self> {
+        let Some(topics) = &request.topics else { return Some(Self::All) };
         if version == 0 && topics.is_empty() {
-            return Ok(Self::All);
+            return Some(Self::All);
         }
         if version < 12 && topics.iter().any(|t| t.name.is_none() || !t.topic_id.is_nil()) {
-            return Err(Refused::new(
-                ErrorCode::InvalidRequest,
-                format!("Topics must be named, not given by id, in version {version}"),
-            ));
+            return None;
         }
         let ids: BTreeSet<_> = topics.iter().map(|t| t.topic_id).filter(|id| !id.is_nil()).collect();
         if !ids.is_empty() {
-            return Ok(Self::Ids(ids));
+            return Some(Self::Ids(ids));
         }
-        Ok(Self::Names(topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string()).collect()))
+        Some(Self::Names(topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string()).collect()))
     }
 }
 
@@ -146,8 +154,8 @@ impl View<'_> {
 
     /// What to say of a topic that is not there, after asking for its creation where that is allowed.
     async fn missing(&self, name: &str) -> ErrorCode {
-        if !self.request.allow_auto_topic_creation || !self.broker.config.auto_create_topics_enable {
-            return match coordinator::topics::validate_name(name) {
+        if !self.request.allow_auto_topic_creation || !self.broker.config.topics.auto_create {
+            return match coordinator::topics::check_name(name) {
                 Ok(()) => ErrorCode::UnknownTopicOrPartition,
                 Err(_) => ErrorCode::InvalidTopicException,
             };
@@ -157,7 +165,7 @@ impl View<'_> {
         if !may_create {
             return ErrorCode::TopicAuthorizationFailed;
         }
-        topic_creation::create_automatically(self.broker, name).await
+        super::create_topics::create_automatically(self.broker, name).await
     }
 
     fn known_topic(&self, name: &str) -> Option<MetadataResponseTopic> {

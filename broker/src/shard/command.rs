@@ -1,32 +1,37 @@
 //! What a shard can be asked to do, and what it answers. A closed list: nothing else reaches a partition's log.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, ProduceFault};
 use protocol::batch::Produced;
-use protocol::ids::{BrokerId, LeaderEpoch, Offset, Millis, TopicId, TopicPartition};
-use storage::{AppendError, FlushReport, LogSettings};
+use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
+use storage::{AppendError, DiskError, Flushed, Log};
 use tokio::sync::oneshot;
 
-use super::partition::Standing;
+use crate::topic_settings::TopicSettings;
 
 #[derive(Debug)]
 pub(crate) enum Command {
     Append(Append),
-    /// LeaderAndIsr for one partition.
+    /// LeaderAndIsr, for one partition.
     Assign(Box<Assign>),
-    Stop(StopReplica),
-    /// A topic's settings changed.
-    Configure { topic: String, settings: Box<LogSettings>, min_insync_replicas: usize },
-    /// Asks for the partitions that changed since the last call, for the checkpoint files.
+    /// StopReplica, for one partition.
+    Stop(Stop),
+    /// The settings of a topic changed.
+    Configure(Box<Configure>),
+    /// The partitions that changed since the last time this was asked, for the checkpoint files.
     TakeChanged(oneshot::Sender<Vec<Standing>>),
-    /// Time to look for segments and producers that are too old.
+    /// Forget segments and producers that are too old.
     Retain,
-    /// Time to look for logs whose flush is due by time.
+    /// Look for logs whose flush is due by time.
     FlushDue,
-    Flushed { partition: TopicPartition, report: FlushReport },
-    /// The last command: flush and close every log; the answer says which directories closed cleanly.
-    Close(oneshot::Sender<Vec<Closed>>),
+    /// A flush has ended.
+    Flushed { partition: TopicPartition, result: Result<Flushed, DiskError> },
+    /// A log directory cannot be trusted any more: its partitions stop.
+    FailDir(PathBuf),
+    /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
+    Close(oneshot::Sender<Vec<Log>>),
 }
 
 /// One Produce request's part in this shard.
@@ -42,12 +47,12 @@ pub(crate) struct Append {
 
 pub(crate) type AppendOutcome = Result<Appended, AppendFailure>;
 
-/// A batch that is in the log, or was already.
+/// A batch that is in the log, now or from an earlier try of its producer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Appended {
     pub(crate) base_offset: Offset,
-    /// `Millis(-1)` unless the broker's clock stamped the batch.
-    pub(crate) log_append_time: Millis,
+    /// The broker's clock where it stamped the batch, the batch's own time for a duplicate.
+    pub(crate) log_append_time: Option<Millis>,
     pub(crate) log_start: Offset,
 }
 
@@ -59,7 +64,7 @@ pub(crate) enum AppendFailure {
     NotAcknowledged(#[from] ProduceFault),
     #[error(transparent)]
     Log(#[from] AppendError),
-    /// The partition is offline after an error; the log said why when it happened.
+    /// What went wrong was logged when it happened.
     #[error("the partition is offline on this broker since an earlier error")]
     Offline,
 }
@@ -68,9 +73,64 @@ pub(crate) enum AppendFailure {
 pub(crate) struct Assign {
     pub(crate) partition: TopicPartition,
     pub(crate) topic_id: TopicId,
+    /// This broker or another; `None` where there is none.
     pub(crate) leader: Option<BrokerId>,
     pub(crate) assigned: Assigned,
-    /// Where the log is made if there is none yet.
-    pub(crate) home: Home,
+    pub(crate) settings: TopicSettings,
+    /// Made for this command where the shard has none.
+    pub(crate) log: Option<Log>,
     pub(crate) reply: oneshot::Sender<Result<(), AssignFailure>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AssignFailure {
+    #[error(transparent)]
+    Refused(#[from] AssignmentRefused),
+    #[error("the topic has id {known} in the log directory, but the controller says {asked}")]
+    TopicId { known: TopicId, asked: TopicId },
+    #[error("the partition's log is offline")]
+    Offline,
+}
+
+#[derive(Debug)]
+pub(crate) struct Stop {
+    pub(crate) partition: TopicPartition,
+    /// `None` where the controller knows none, or deletes the topic: then it always applies.
+    pub(crate) leader_epoch: Option<LeaderEpoch>,
+    pub(crate) fate: Fate,
+    pub(crate) reply: oneshot::Sender<Result<Option<Log>, StopFailure>>,
+}
+
+/// What becomes of the log of a stopped replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Keep,
+    /// The log is handed to the caller, who deletes it.
+    Delete,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StopFailure {
+    #[error("leader epoch {asked} is older than {known}, which was applied before")]
+    FencedLeaderEpoch { asked: LeaderEpoch, known: LeaderEpoch },
+    #[error("the partition's log is offline")]
+    Offline,
+}
+
+#[derive(Debug)]
+pub(crate) struct Configure {
+    pub(crate) topic: String,
+    pub(crate) settings: TopicSettings,
+}
+
+/// What the checkpoint files say of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) partition: TopicPartition,
+    /// The partition's own directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) high_watermark: Offset,
+    pub(crate) recovery_point: Offset,
+    /// Only where the first file's name does not say it.
+    pub(crate) log_start: Option<Offset>,
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use coordinator::deadlines::{Deadlines, Monotonic};
 use coordinator::replica::{ProduceFault, Ticket};
+use protocol::ids::TopicPartition;
 use tokio::sync::oneshot;
 
 use super::command::{AppendFailure, AppendOutcome, Appended};
@@ -29,7 +30,13 @@ struct Produce {
 }
 
 #[derive(Debug)]
-enum Place {
+struct Place {
+    partition: TopicPartition,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
     Undecided,
     /// Written here; whether it is acknowledged is the replica's to say.
     Written(Appended),
@@ -37,17 +44,17 @@ enum Place {
 }
 
 impl Produces {
-    /// Takes in a request of `count` partitions. Its tickets are `Produces::ticket(key, 0..count)`.
+    /// Takes in a request. Its tickets are `Produces::ticket(key, place)`, one for each of `partitions`.
     pub(super) fn open(
         &mut self,
-        count: usize,
+        partitions: impl Iterator<Item = TopicPartition>,
         timeout: Duration,
         reply: oneshot::Sender<Vec<AppendOutcome>>,
     ) -> u64 {
         let key = self.next;
         self.next += 1;
-        let places = std::iter::repeat_with(|| Place::Undecided).take(count).collect();
-        self.open.insert(key, Produce { places, undecided: count, timeout, reply });
+        let places: Vec<_> = partitions.map(|partition| Place { partition, state: State::Undecided }).collect();
+        self.open.insert(key, Produce { undecided: places.len(), places, timeout, reply });
         key
     }
 
@@ -58,7 +65,7 @@ impl Produces {
 
     pub(super) fn written(&mut self, ticket: Ticket, appended: Appended) {
         if let Some(place) = self.place(ticket) {
-            *place = Place::Written(appended);
+            place.state = State::Written(appended);
         }
     }
 
@@ -69,7 +76,7 @@ impl Produces {
     /// The replica's word on a partition that was written.
     pub(super) fn answer(&mut self, ticket: Ticket, result: Result<(), ProduceFault>) {
         self.deadlines.clear(&ticket);
-        let Some(Place::Written(appended)) = self.place(ticket) else { return };
+        let Some(Place { state: State::Written(appended), .. }) = self.place(ticket) else { return };
         let outcome = result.map(|()| *appended).map_err(AppendFailure::NotAcknowledged);
         self.decide(ticket, outcome);
     }
@@ -84,9 +91,22 @@ impl Produces {
         self.deadlines.next()
     }
 
-    /// The tickets whose time is up.
-    pub(super) fn expired(&mut self, now: Monotonic) -> Vec<Ticket> {
-        self.deadlines.expired(now)
+    /// The tickets whose time is up, with their partitions.
+    pub(super) fn expired(&mut self, now: Monotonic) -> Vec<(TopicPartition, Ticket)> {
+        let tickets = self.deadlines.expired(now);
+        tickets.into_iter().filter_map(|t| Some((self.place(t)?.partition.clone(), t))).collect()
+    }
+
+    /// The partition cannot answer any more: whoever waits for it hears so.
+    pub(super) fn fail_all(&mut self, partition: &TopicPartition) {
+        let mut lost = Vec::new();
+        for (key, produce) in &self.open {
+            let places = produce.places.iter().enumerate().filter(|(_, place)| place.partition == *partition);
+            lost.extend(places.map(|(place, _)| Self::ticket(*key, place)));
+        }
+        for ticket in lost {
+            self.failed(ticket, AppendFailure::Offline);
+        }
     }
 
     fn place(&mut self, ticket: Ticket) -> Option<&mut Place> {
@@ -96,10 +116,10 @@ impl Produces {
 
     fn decide(&mut self, ticket: Ticket, outcome: AppendOutcome) {
         let Some(place) = self.place(ticket) else { return };
-        if matches!(place, Place::Decided(_)) {
+        if matches!(place.state, State::Decided(_)) {
             return;
         }
-        *place = Place::Decided(outcome);
+        place.state = State::Decided(outcome);
         let key = ticket.0 >> PLACE_BITS;
         let Some(produce) = self.open.get_mut(&key) else { return };
         produce.undecided -= 1;
@@ -110,9 +130,9 @@ impl Produces {
 
     fn reply(&mut self, key: u64) {
         let Some(produce) = self.open.remove(&key) else { return };
-        let outcomes = produce.places.into_iter().filter_map(|place| match place {
-            Place::Decided(outcome) => Some(outcome),
-            Place::Undecided | Place::Written(_) => None,
+        let outcomes = produce.places.into_iter().filter_map(|place| match place.state {
+            State::Decided(outcome) => Some(outcome),
+            State::Undecided | State::Written(_) => None,
         });
         // A client that went away does not wait for its answer.
         let _ = produce.reply.send(outcomes.collect());

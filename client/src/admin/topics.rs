@@ -15,7 +15,7 @@ use protocol::messages::{
 };
 use protocol::{BrokerId, ErrorCode};
 
-use super::{Outcome, millis, moved, text, topic_name};
+use super::{Outcome, moved, patience, text, topic_name};
 use crate::cluster::Topic;
 use crate::error::{ClientError, Refusal};
 use crate::session::Client;
@@ -73,7 +73,7 @@ impl Client {
     pub async fn create_topics(&mut self, topics: &[NewTopic]) -> Result<Vec<Outcome>, ClientError> {
         let request = CreateTopicsRequest::default()
             .with_topics(topics.iter().map(creatable).collect())
-            .with_timeout_ms(millis(self.settings.request_timeout));
+            .with_timeout_ms(patience(self.settings.request_timeout));
         let answer = self
             .call_controller(&request, |answer| {
                 moved(answer.topics.iter().map(|topic| (topic.error_code, topic.error_message.as_deref())))
@@ -89,7 +89,7 @@ impl Client {
     pub async fn create_partitions(&mut self, topics: &[NewPartitions]) -> Result<Vec<Outcome>, ClientError> {
         let request = CreatePartitionsRequest::default()
             .with_topics(topics.iter().map(enlargement).collect())
-            .with_timeout_ms(millis(self.settings.request_timeout));
+            .with_timeout_ms(patience(self.settings.request_timeout));
         let answer = self
             .call_controller(&request, |answer| {
                 moved(answer.results.iter().map(|topic| (topic.error_code, topic.error_message.as_deref())))
@@ -107,7 +107,7 @@ impl Client {
         let states = names.iter().map(|name| DeleteTopicState::default().with_name(Some(topic_name(name))));
         let request = DeleteTopicsRequest::default()
             .with_topics(states.collect())
-            .with_timeout_ms(millis(self.settings.request_timeout));
+            .with_timeout_ms(patience(self.settings.request_timeout));
         let answer = self.call_controller(&request, deletion_moved).await?;
         let outcomes = answer.responses.iter().map(|topic| {
             let name = topic.name.as_ref().map_or("", |name| name.as_str());

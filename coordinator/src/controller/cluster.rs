@@ -53,6 +53,13 @@ pub struct TopicAssignment {
     pub partitions: BTreeMap<i32, Assignment>,
 }
 
+/// A topic's assignment with the version of its znode.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredTopic {
+    pub assignment: TopicAssignment,
+    pub version: Version,
+}
+
 /// Who is to keep a partition: the first replica is the preferred leader. `adding` and `removing` name those of
 /// `replicas` that a reassignment brings in or takes out (KIP-455).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

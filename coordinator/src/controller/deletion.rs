@@ -49,7 +49,8 @@ impl Tenure {
             self.out.remove_marks.extend(names);
             return;
         }
-        let started = |topic: &TopicName| self.picture.topics.get(topic).is_some_and(|found| found.deletion.is_some());
+        let started =
+            |topic: &TopicName| self.picture.topics.get(topic).is_some_and(|found| found.deletion.is_some());
         self.marked = names.into_iter().filter(|topic| !started(topic)).collect();
         self.begin_marked_deletions();
         // Topics and marks are watched apart: a topic may be newer than what is known of the list.
@@ -80,7 +81,8 @@ impl Tenure {
 
     /// Called when the list of topics is new: a mark without a topic asks for nothing.
     pub(super) fn drop_marks_without_topic(&mut self) {
-        let waiting = |topic: &TopicName| self.reading.contains(topic) || self.picture.topics.contains_key(topic);
+        let waiting =
+            |topic: &TopicName| self.reading.contains(topic) || self.picture.topics.contains_key(topic);
         let (keep, drop): (BTreeSet<_>, BTreeSet<_>) =
             std::mem::take(&mut self.marked).into_iter().partition(waiting);
         for topic in &drop {
@@ -119,8 +121,12 @@ impl Tenure {
     fn finish_or_halt(&mut self, name: &TopicName) {
         let partitions = self.picture.partitions_of(name);
         let done = partitions.iter().all(|partition| {
-            let replicas = self.picture.partition(partition).map(|found| found.assignment.replicas.as_slice());
-            replicas.unwrap_or_default().iter().all(|replica| self.has_deleted(name, *replica, partition.partition))
+            let replicas =
+                self.picture.partition(partition).map(|found| found.assignment.replicas.as_slice());
+            replicas
+                .unwrap_or_default()
+                .iter()
+                .all(|replica| self.has_deleted(name, *replica, partition.partition))
         });
         if done {
             self.set_stage(name, Stage::Removing);
@@ -167,15 +173,21 @@ impl Tenure {
 
     /// Nobody answers for a dead broker; one that is born can be asked (again).
     pub(super) fn resume_deletions(&mut self, died: &BTreeSet<BrokerId>, born: &BTreeSet<BrokerId>) {
-        let topics: Vec<TopicName> =
-            self.picture.topics.iter().filter(|(_, topic)| topic.deletion.is_some()).map(|(n, _)| n.clone()).collect();
+        let topics: Vec<TopicName> = self
+            .picture
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.deletion.is_some())
+            .map(|(n, _)| n.clone())
+            .collect();
         for topic in topics {
             let Some(deletion) = self.deletion_mut(&topic) else { continue };
             if let Stage::Stopping(awaited) = &mut deletion.stage {
                 awaited.retain(|(broker, _)| !died.contains(broker));
                 self.advance_deletion(&topic);
             }
-            if !born.is_empty() && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted) {
+            if !born.is_empty() && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted)
+            {
                 self.stop_replicas(&topic);
             }
         }
@@ -188,10 +200,11 @@ impl Tenure {
                 self.picture.topics.remove(&name);
                 self.picture.failed.retain(|(_, partition)| partition.topic != name);
             }
-            Err(WriteFault::Unknown) => {
+            // Something has appeared below the topic, or an answer was lost.
+            Err(WriteFault::Stale | WriteFault::Exists | WriteFault::Missing | WriteFault::Unknown) => {
                 self.out.remove_topics.insert(name);
             }
-            Err(fault) => {
+            Err(fault @ WriteFault::Refused { .. }) => {
                 tracing::error!(topic = %name, "the deleted topic's znodes cannot be removed: {fault}");
                 self.set_stage(&name, Stage::Halted);
             }
@@ -218,7 +231,9 @@ impl Tenure {
 fn is_offline(topic: &Topic) -> bool {
     topic.partitions.values().all(|partition| match &partition.leadership {
         None => partition.is_idle(),
-        Some(leadership) => partition.is_idle() && (leadership.state.leader.is_none() || partition.is_abandoned()),
+        Some(leadership) => {
+            partition.is_idle() && (leadership.state.leader.is_none() || partition.is_abandoned())
+        }
     })
 }
 

@@ -36,7 +36,9 @@ pub fn settle(
     if state.leader.is_some_and(&online) {
         return shrink(state, state.leader, online);
     }
-    if let Some(leader) = replicas.iter().copied().find(|replica| online(*replica) && state.isr.contains(replica)) {
+    if let Some(leader) =
+        replicas.iter().copied().find(|replica| online(*replica) && state.isr.contains(replica))
+    {
         let isr = state.isr.iter().copied().filter(|member| online(*member)).collect();
         return Decision::Change(next(state, Some(leader), isr));
     }
@@ -98,7 +100,8 @@ mod tests {
 
     /// `expected` is "keep", "ask" or "leader isr…", with "!" for a recovering leader.
     fn check(before: (i32, &[i32]), replicas: &[i32], online: &[i32], unclean: Unclean, expected: &str) {
-        let decision = settle(&state(before.0, before.1), &ids(replicas), |id| online.contains(&id.0), unclean);
+        let decision =
+            settle(&state(before.0, before.1), &ids(replicas), |id| online.contains(&id.0), unclean);
         let got = match decision {
             Decision::Keep => "keep".to_owned(),
             Decision::AskUnclean => "ask".to_owned(),
@@ -145,7 +148,8 @@ mod tests {
     #[test]
     fn a_clean_election_keeps_the_recovery_flag() {
         let recovering = PartitionState { recovery: Recovery::Recovering, ..state(1, &[1, 2]) };
-        let Decision::Change(after) = settle(&recovering, &ids(&[1, 2]), |id| id.0 == 2, Unclean::Unknown) else {
+        let Decision::Change(after) = settle(&recovering, &ids(&[1, 2]), |id| id.0 == 2, Unclean::Unknown)
+        else {
             panic!("2 is in the ISR");
         };
         assert_eq!(after.recovery, Recovery::Recovering);

@@ -8,12 +8,14 @@ use protocol::messages::{
     LeaderAndIsrResponse, StopReplicaRequest, StopReplicaResponse, UpdateMetadataResponse,
 };
 
-use super::cluster::{Broker, Leadership, TopicAssignment, TopicName, Version};
+use super::cluster::{Broker, Leadership, StoredTopic, TopicName, Version};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// This broker wrote `/controller` and raised `/controller_epoch` to this number.
-    Elected { epoch: ControllerEpoch },
+    Elected {
+        epoch: ControllerEpoch,
+    },
     /// The seat is gone: a write was fenced, `/controller` names another, or the session is over.
     Deposed,
 
@@ -23,11 +25,13 @@ pub enum Event {
     TopicListChanged,
     TopicChanged(TopicName),
     DeletionListChanged,
+    /// The connection was lost for a while and every watch with it.
+    WatchesLost,
 
     // Outcomes of reads. A read that fails with the connection is repeated by the driver until it is answered.
     BrokersRead(BTreeMap<BrokerId, Result<Broker, ReadFault>>),
     TopicListRead(Vec<TopicName>),
-    TopicsRead(Vec<(TopicName, Result<(TopicAssignment, Version), ReadFault>)>),
+    TopicsRead(Vec<(TopicName, Result<StoredTopic, ReadFault>)>),
     PartitionStatesRead(Vec<(TopicPartition, Result<Leadership, ReadFault>)>),
     DeletionListRead(Vec<TopicName>),
     /// The effective unclean.leader.election.enable of each topic.
@@ -43,7 +47,11 @@ pub enum Event {
     DeletionMarksRemoved(Result<(), WriteFault>),
 
     /// A broker answered a request. The epoch is that of the life of the broker to which the request was sent.
-    Answered { broker: BrokerId, broker_epoch: BrokerEpoch, answer: Answer },
+    Answered {
+        broker: BrokerId,
+        broker_epoch: BrokerEpoch,
+        answer: Answer,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -51,7 +59,10 @@ pub enum Answer {
     LeaderAndIsr(LeaderAndIsrResponse),
     UpdateMetadata(UpdateMetadataResponse),
     /// The request too, since the answer does not say what was only stopped and what deleted.
-    StopReplica { request: StopReplicaRequest, response: StopReplicaResponse },
+    StopReplica {
+        request: StopReplicaRequest,
+        response: StopReplicaResponse,
+    },
 }
 
 /// Why a znode could not be read. Faults of the connection are not among them.

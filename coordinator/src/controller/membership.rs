@@ -30,11 +30,21 @@ impl Changes {
             other.get(&broker.id).is_some_and(|found| found.epoch == broker.epoch)
         };
         let moved = |broker: &Broker| {
-            before.get(&broker.id).is_some_and(|old| old.epoch == broker.epoch && old.endpoints != broker.endpoints)
+            before
+                .get(&broker.id)
+                .is_some_and(|old| old.epoch == broker.epoch && old.endpoints != broker.endpoints)
         };
         Changes {
-            died: before.values().filter(|broker| !same_life(broker, after)).map(|broker| broker.id).collect(),
-            born: after.values().filter(|broker| !same_life(broker, before)).map(|broker| broker.id).collect(),
+            died: before
+                .values()
+                .filter(|broker| !same_life(broker, after))
+                .map(|broker| broker.id)
+                .collect(),
+            born: after
+                .values()
+                .filter(|broker| !same_life(broker, before))
+                .map(|broker| broker.id)
+                .collect(),
             moved: after.values().any(moved),
         }
     }
@@ -72,20 +82,21 @@ impl Tenure {
         actions.extend(born.cloned().map(Action::OpenChannel));
     }
 
-    /// Who is born is told what it has to do as things stand; what its birth makes possible follows as a change. Who
-    /// died is noted for each of its partitions, even where it is back.
+    /// Who died is noted for each of its partitions, even where it is back. Who is born is told its part, but of a
+    /// partition that is about to change only when it has: one that has lost its leader's end by the bounce must not be
+    /// led from there for even a moment.
     fn settle_after(&mut self, changes: &Changes) {
         for partition in self.picture.all_partitions() {
             let Some(found) = self.picture.partition_mut(&partition) else { continue };
-            let concerned: Vec<BrokerId> = found.assignment.replicas.clone();
-            found.died.extend(concerned.iter().filter(|broker| changes.died.contains(broker)));
+            let replicas = found.assignment.replicas.iter();
+            found.died.extend(replicas.clone().filter(|broker| changes.died.contains(broker)));
             let born: Vec<BrokerId> =
-                concerned.iter().copied().filter(|broker| changes.born.contains(broker)).collect();
-            if !born.is_empty() && found.leadership.is_some() {
-                self.out.requests.announce(&partition, &born);
-            }
+                replicas.copied().filter(|broker| changes.born.contains(broker)).collect();
             // Not only partitions of these brokers: whatever had no leader may have one now.
             self.settle(&partition);
+            if !born.is_empty() && self.is_settled(&partition) {
+                self.out.requests.announce(&partition, &born);
+            }
         }
     }
 
@@ -107,15 +118,17 @@ impl Tenure {
     fn leader_and_isr_answered(&mut self, broker: BrokerId, response: LeaderAndIsrResponse) {
         complain(broker, "LeaderAndIsr", response.error_code);
         for (partition, code) in self.partition_errors(&response) {
-            let changed = match ErrorCode::from_code(code) {
-                Some(ErrorCode::None) => self.picture.failed.remove(&(broker, partition.clone())),
-                Some(ErrorCode::KafkaStorageError) => self.picture.failed.insert((broker, partition.clone())),
+            let code = ErrorCode::from_code(code);
+            let changed = if code == ErrorCode::None {
+                self.picture.failed.remove(&(broker, partition.clone()))
+            } else if code == ErrorCode::KafkaStorageError {
+                self.picture.failed.insert((broker, partition.clone()))
+            } else {
                 // Equal leader epochs are normal: partitions are announced again whenever brokers come.
-                Some(ErrorCode::StaleControllerEpoch) => false,
-                _ => {
-                    tracing::warn!(%broker, %partition, code, "the broker refused its part in the partition");
-                    false
+                if code != ErrorCode::StaleControllerEpoch {
+                    tracing::warn!(%broker, %partition, %code, "the broker refused its part in the partition");
                 }
+                false
             };
             if changed {
                 self.settle(&partition);

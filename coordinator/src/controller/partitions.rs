@@ -45,8 +45,9 @@ impl Tenure {
 
     /// New → Online. Who is not online is not in the first ISR.
     fn create(&mut self, name: &TopicPartition) {
-        let online = self.picture.online_replicas(name);
-        let Some((leader, isr)) = election::first(&online, |_| true) else {
+        let Some(partition) = self.picture.partition(name) else { return };
+        let online = |replica: BrokerId| self.picture.is_online(replica, name);
+        let Some((leader, isr)) = election::first(&partition.assignment.replicas, online) else {
             tracing::warn!(partition = %name, "none of the new partition's replicas is alive");
             return;
         };
@@ -57,7 +58,7 @@ impl Tenure {
             recovery: Recovery::Recovered,
             controller_epoch: self.epoch,
         };
-        self.begin(name, Work::Creating(state.clone()));
+        self.start(name, Work::Creating(state.clone()));
         self.out.create.push((name.clone(), state));
     }
 
@@ -109,17 +110,22 @@ impl Tenure {
         }
     }
 
-    fn begin(&mut self, name: &TopicPartition, work: Work) {
+    fn start(&mut self, name: &TopicPartition, work: Work) {
         if let Some(partition) = self.picture.partition_mut(name) {
             partition.died.clear();
             partition.work = work;
         }
     }
 
-    pub(super) fn partitions_created(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
+    pub(super) fn partitions_created(
+        &mut self,
+        outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>,
+    ) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else { continue };
+            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -140,15 +146,18 @@ impl Tenure {
     pub(super) fn states_written(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            match std::mem::replace(&mut partition.work, Work::Nothing) {
-                Work::Writing { state, died } => match outcome {
-                    Ok(partition_epoch) => {
-                        partition.leadership = Some(Leadership { state, partition_epoch });
-                        self.announce(&name);
-                    }
-                    Err(fault) => self.write_failed(&name, state, died, fault),
-                },
-                other => partition.work = other,
+            if !matches!(partition.work, Work::Writing { .. }) {
+                continue;
+            }
+            let Work::Writing { state, died } = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
+            match outcome {
+                Ok(partition_epoch) => {
+                    partition.leadership = Some(Leadership { state, partition_epoch });
+                    self.announce(&name);
+                }
+                Err(fault) => self.write_failed(&name, state, died, fault),
             }
             self.changed(&name);
         }
@@ -181,10 +190,13 @@ impl Tenure {
     pub(super) fn states_read(&mut self, states: Vec<(TopicPartition, Result<Leadership, ReadFault>)>) {
         for (name, read) in states {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else { continue };
+            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else {
+                continue;
+            };
             match read {
                 Ok(leadership) => {
-                    let created = partition.leadership.is_none() && written.as_ref() == Some(&leadership.state);
+                    let created =
+                        partition.leadership.is_none() && written.as_ref() == Some(&leadership.state);
                     partition.leadership = Some(leadership);
                     if created {
                         self.tell_of_creation(&name);
@@ -217,16 +229,26 @@ impl Tenure {
                 if matches!(partition.work, Work::AskingUnclean) {
                     partition.work = Work::Nothing;
                     self.settle_with(&name, unclean);
+                    if self.is_settled(&name) {
+                        self.announce(&name);
+                    }
                 }
             }
             self.advance_deletion(&topic);
         }
     }
 
+    /// Whether the partition has a state and nothing is about to change it.
+    pub(super) fn is_settled(&self, name: &TopicPartition) -> bool {
+        let found = self.picture.partition(name);
+        found.is_some_and(|found| found.leadership.is_some() && found.is_idle())
+    }
+
     /// LeaderAndIsr to the replicas that can take it, UpdateMetadata to all; a topic on its way out is not announced.
     pub(super) fn announce(&mut self, name: &TopicPartition) {
         let Some(topic) = self.picture.topics.get(&name.topic) else { return };
-        let has_leadership = topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
+        let has_leadership =
+            topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
         if !self.is_in_office() || topic.deletion.is_some() || topic.known_id().is_none() || !has_leadership {
             return;
         }

@@ -109,8 +109,10 @@ impl Picture {
     /// Every partition that is not being deleted.
     pub(super) fn all_partitions(&self) -> Vec<TopicPartition> {
         let live = self.topics.iter().filter(|(_, topic)| topic.deletion.is_none());
-        live.flat_map(|(name, topic)| topic.partitions.keys().map(|index| TopicPartition::new(name.clone(), *index)))
-            .collect()
+        live.flat_map(|(name, topic)| {
+            topic.partitions.keys().map(|index| TopicPartition::new(name.clone(), *index))
+        })
+        .collect()
     }
 
     /// Those among the assigned replicas that can serve the partition, in the order of the assignment.

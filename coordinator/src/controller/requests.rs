@@ -170,7 +170,8 @@ fn leader_and_isr(
     request.broker_epoch = broker.epoch.0;
     request.topic_states = topics;
     let leaders = leaders.iter().filter_map(|id| picture.brokers.get(id));
-    request.live_leaders = leaders.filter_map(|leader| live_leader(leader, from.inter_broker_listener)).collect();
+    request.live_leaders =
+        leaders.filter_map(|leader| live_leader(leader, from.inter_broker_listener)).collect();
     request
 }
 
@@ -300,7 +301,10 @@ fn every_partition(picture: &Picture) -> Vec<TopicPartition> {
     picture.topics.keys().flat_map(|topic| picture.partitions_of(topic)).collect()
 }
 
-fn with_leadership<'a>(picture: &'a Picture, name: &TopicPartition) -> Option<(&'a Partition, &'a Leadership)> {
+fn with_leadership<'a>(
+    picture: &'a Picture,
+    name: &TopicPartition,
+) -> Option<(&'a Partition, &'a Leadership)> {
     let partition = picture.partition(name)?;
     Some((partition, partition.leadership.as_ref()?))
 }

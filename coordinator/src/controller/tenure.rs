@@ -50,7 +50,12 @@ pub(super) struct Loading {
 }
 
 impl Tenure {
-    pub(super) fn begin(epoch: ControllerEpoch, settings: Settings, now: Now, actions: &mut Actions) -> Tenure {
+    pub(super) fn begin(
+        epoch: ControllerEpoch,
+        settings: Settings,
+        now: Now,
+        actions: &mut Actions,
+    ) -> Tenure {
         tracing::info!(%epoch, "this broker is the controller");
         actions.extend([
             Action::EnsureFeature,
@@ -88,6 +93,7 @@ impl Tenure {
             Event::TopicListChanged => self.out.read_topic_list = true,
             Event::TopicChanged(topic) => self.topic_changed(topic),
             Event::DeletionListChanged => self.out.read_deletion_list = true,
+            Event::WatchesLost => self.read_all_again(),
 
             Event::BrokersRead(brokers) => self.brokers_read(brokers, actions),
             Event::TopicListRead(names) => self.topic_list_read(names),
@@ -111,6 +117,14 @@ impl Tenure {
         }
         self.out.flush_znodes(actions);
         self.flush_requests(actions);
+    }
+
+    /// Lists and topics are all that is watched.
+    fn read_all_again(&mut self) {
+        self.out.read_brokers = true;
+        self.out.read_topic_list = true;
+        self.out.read_deletion_list = true;
+        self.out.read_topics.extend(self.picture.topics.keys().chain(&self.unreadable).cloned());
     }
 
     pub(super) fn is_in_office(&self) -> bool {
@@ -145,8 +159,11 @@ impl Tenure {
         // Whether the marks that are left name topics is decided on a newer list.
         self.out.read_topic_list |= !self.marked.is_empty();
         for partition in self.picture.all_partitions() {
-            self.announce(&partition);
+            self.out.requests.tell_everyone(&partition);
             self.settle(&partition);
+            if self.is_settled(&partition) {
+                self.announce(&partition);
+            }
         }
     }
 

@@ -11,7 +11,7 @@ use protocol::ids::{TopicId, TopicPartition};
 use crate::random::Random;
 
 use super::action::TopicWrite;
-use super::cluster::{Assignment, TopicAssignment, TopicName, Version};
+use super::cluster::{Assignment, StoredTopic, TopicAssignment, TopicName, Version};
 use super::event::{ReadFault, WriteFault};
 use super::picture::{Partition, Topic, TopicIdentity, Work};
 use super::tenure::{Phase, Tenure};
@@ -46,8 +46,13 @@ impl Tenure {
         let vanished = |name: &TopicName, topic: &Topic| {
             !names.contains(name) && !topic.deletion.as_ref().is_some_and(|deletion| deletion.is_removing())
         };
-        let gone: Vec<TopicName> =
-            self.picture.topics.iter().filter(|(name, topic)| vanished(name, topic)).map(|(n, _)| n.clone()).collect();
+        let gone: Vec<TopicName> = self
+            .picture
+            .topics
+            .iter()
+            .filter(|(name, topic)| vanished(name, topic))
+            .map(|(n, _)| n.clone())
+            .collect();
         for topic in gone {
             tracing::warn!(%topic, "the topic's znode has vanished without a deletion: the topic is forgotten");
             if self.picture.topics.remove(&topic).is_some_and(|found| found.deletion.is_some()) {
@@ -58,13 +63,13 @@ impl Tenure {
 
     pub(super) fn topics_read(
         &mut self,
-        topics: Vec<(TopicName, Result<(TopicAssignment, Version), ReadFault>)>,
+        topics: Vec<(TopicName, Result<StoredTopic, ReadFault>)>,
         random: &mut Random,
     ) {
         for (name, read) in topics {
             self.reading.remove(&name);
             match read {
-                Ok((assignment, version)) => {
+                Ok(StoredTopic { assignment, version }) => {
                     self.unreadable.remove(&name);
                     let assignment = self.valid(&name, assignment);
                     if self.picture.topics.contains_key(&name) {
@@ -217,8 +222,10 @@ impl Tenure {
         let Some(topic) = self.picture.topics.get_mut(name) else { return };
         topic.id = TopicIdentity::Known(id);
         for partition in self.picture.partitions_of(name) {
-            self.announce(&partition);
             self.settle(&partition);
+            if self.is_settled(&partition) {
+                self.announce(&partition);
+            }
         }
     }
 }
@@ -236,7 +243,10 @@ fn remembered(topic: &Topic) -> TopicAssignment {
         TopicIdentity::Missing | TopicIdentity::Refused => None,
     };
     let partitions = topic.partitions.iter();
-    TopicAssignment { id, partitions: partitions.map(|(index, found)| (*index, found.assignment.clone())).collect() }
+    TopicAssignment {
+        id,
+        partitions: partitions.map(|(index, found)| (*index, found.assignment.clone())).collect(),
+    }
 }
 
 fn flaw(index: i32, assignment: &Assignment) -> Option<&'static str> {

@@ -32,7 +32,12 @@ struct Parked {
 }
 
 impl Leader {
-    pub(super) fn new(local: BrokerId, min_insync_replicas: usize, assigned: Assigned, log: LogEnds) -> Leader {
+    pub(super) fn new(
+        local: BrokerId,
+        min_insync_replicas: usize,
+        assigned: Assigned,
+        log: LogEnds,
+    ) -> Leader {
         Leader {
             local,
             assigned,
@@ -100,7 +105,12 @@ impl Leader {
     }
 
     /// A position may go back: a follower that lost its disk starts again, and then holds the high watermark where it is.
-    pub(super) fn follower_fetched(&mut self, follower: BrokerId, fetch_offset: Offset, actions: &mut Actions) {
+    pub(super) fn follower_fetched(
+        &mut self,
+        follower: BrokerId,
+        fetch_offset: Offset,
+        actions: &mut Actions,
+    ) {
         if follower == self.local || !self.assigned.replicas.contains(&follower) {
             return;
         }
@@ -118,7 +128,9 @@ impl Leader {
         actions.push(Action::AdvanceHighWatermark(reached));
         let result = self.acknowledgement();
         let answered = self.parked.partition_point(|parked| parked.required <= reached);
-        actions.extend(self.parked.drain(..answered).map(|parked| Action::Answer { ticket: parked.ticket, result }));
+        actions.extend(
+            self.parked.drain(..answered).map(|parked| Action::Answer { ticket: parked.ticket, result }),
+        );
     }
 
     /// None while a member's position is unknown or the ISR is too small.
@@ -127,7 +139,9 @@ impl Leader {
             return None;
         }
         let others = self.assigned.isr.iter().filter(|member| **member != self.local);
-        others.map(|member| self.positions.get(member).copied()).try_fold(self.end, |least, at| Some(least.min(at?)))
+        others
+            .map(|member| self.positions.get(member).copied())
+            .try_fold(self.end, |least, at| Some(least.min(at?)))
     }
 
     fn acknowledgement(&self) -> Result<(), ProduceFault> {

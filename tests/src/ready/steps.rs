@@ -40,11 +40,13 @@ pub fn of(scope: Scope) -> Vec<Step> {
     let steps = [
         step("fmt", Quick, 10, "cargo fmt --all --check"),
         step("tidy", Quick, 20, "cargo test --package tests --test tidy"),
+        step("golden", Quick, 20, "cargo test --package tests --test golden"),
         step("clippy", Whole, 60, "cargo clippy --workspace --all-targets -- -D warnings"),
         step("unit", Whole, 120, "cargo test --workspace --lib --bins"),
         step("rustdoc", Whole, 60, "cargo doc --workspace --no-deps --document-private-items")
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 10, "cargo build --release --package ottla"),
+        step("zookeeper", Whole, 60, "cargo test --package tests --test zookeeper"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
         step(
             "clients on a real Kafka",

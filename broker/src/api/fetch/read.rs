@@ -1,0 +1,259 @@
+//! What one partition has for one fetch: the checks in Kafka's order, then the log.
+//! Holds no state between requests. Source: KafkaApis.handleFetchRequest, ReplicaManager.readFromLog (3.9).
+
+use std::sync::Arc;
+
+use protocol::error_code::ErrorCode;
+use protocol::fetch_response::{AbortedTransaction, CurrentLeader, EpochEndOffset, FetchedPartition};
+use protocol::ids::{BrokerId, LeaderEpoch, Offset};
+use protocol::messages::FetchRequest;
+use protocol::response::{FileSlice, Part};
+use storage::{Fetched as Records, FirstBatch, LogView, ReadError, UpTo};
+
+use super::session::{Fetched, Room, TopicRef};
+use crate::api::context::Context;
+use crate::api::error::Refused;
+use crate::authorizer::{Operation, Resource};
+use crate::broker::Broker;
+use crate::hosted::HostedPartition;
+use crate::metadata::Picture;
+
+const CONSUMER: i32 = -1;
+const READ_COMMITTED: i8 = 1;
+/// The first version that carries the replica's id in a tagged field (KIP-903).
+const REPLICA_STATE_SINCE: i16 = 15;
+const NOTHING: Offset = Offset(-1);
+
+/// One request's way of reading partitions.
+pub(crate) struct Reader<'a> {
+    pub(crate) broker: &'a Arc<Broker>,
+    context: &'a Context,
+    up_to: UpTo,
+    who: Who,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Consumer,
+    Replica,
+}
+
+/// What one partition says.
+#[derive(Debug, Clone)]
+pub(crate) struct PartitionRead {
+    pub(crate) error: ErrorCode,
+    pub(crate) high_watermark: Offset,
+    pub(crate) last_stable_offset: Offset,
+    pub(crate) log_start: Offset,
+    pub(crate) records: Option<FileSlice>,
+    /// Of `records`.
+    pub(crate) bytes: u32,
+    /// There are records for this client that are not in `records`.
+    pub(crate) more: bool,
+    aborted: Option<Vec<AbortedTransaction>>,
+    diverging: Option<EpochEndOffset>,
+    /// Whom to ask instead.
+    pub(crate) leader: Option<CurrentLeader>,
+}
+
+impl Default for PartitionRead {
+    fn default() -> Self {
+        Self::failed(ErrorCode::None)
+    }
+}
+
+impl PartitionRead {
+    fn failed(error: ErrorCode) -> Self {
+        Self {
+            error,
+            high_watermark: NOTHING,
+            last_stable_offset: NOTHING,
+            log_start: NOTHING,
+            records: None,
+            bytes: 0,
+            more: false,
+            aborted: None,
+            diverging: None,
+            leader: None,
+        }
+    }
+
+    /// The client should hear of it without waiting.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.error != ErrorCode::None || self.diverging.is_some()
+    }
+
+    pub(crate) fn into_response(self, partition: i32) -> FetchedPartition {
+        FetchedPartition {
+            error: self.error,
+            high_watermark: self.high_watermark,
+            last_stable_offset: self.last_stable_offset,
+            log_start_offset: self.log_start,
+            diverging_epoch: self.diverging,
+            current_leader: self.leader,
+            aborted_transactions: self.aborted,
+            records: self.records.map(Part::File).into_iter().collect(),
+            ..FetchedPartition::failed(partition, self.error)
+        }
+    }
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn of(broker: &'a Arc<Broker>, context: &'a Context, version: i16, request: &FetchRequest) -> Self {
+        let replica =
+            if version >= REPLICA_STATE_SINCE { request.replica_state.replica_id } else { request.replica_id };
+        let committed = request.isolation_level == READ_COMMITTED;
+        Self {
+            broker,
+            context,
+            up_to: if committed { UpTo::LastStableOffset } else { UpTo::HighWatermark },
+            who: if replica.0 == CONSUMER { Who::Consumer } else { Who::Replica },
+        }
+    }
+
+    pub(crate) fn listener(&self) -> &str {
+        &self.context.listener
+    }
+
+    pub(crate) fn read(&self, picture: &Picture, fetched: &mut Fetched, room: Room) -> PartitionRead {
+        match self.find(picture, fetched) {
+            Ok((hosted, epoch)) => self.read_log(&hosted, epoch, fetched, room),
+            Err(error) => {
+                fetched.lose();
+                PartitionRead { leader: self.leader(picture, fetched, error), ..PartitionRead::failed(error) }
+            }
+        }
+    }
+
+    /// The partition's log here, if the client may read it and believes in the right epoch.
+    fn find(
+        &self,
+        picture: &Picture,
+        fetched: &mut Fetched,
+    ) -> Result<(Arc<HostedPartition>, LeaderEpoch), ErrorCode> {
+        let index = fetched.wanted.partition;
+        let name: &str = match &fetched.topic {
+            TopicRef::Name(name) => name,
+            TopicRef::Id(id) => picture.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?,
+        };
+        if !self.allowed(name) {
+            return Err(ErrorCode::TopicAuthorizationFailed);
+        }
+        if picture.partition(name, index).is_none() {
+            return Err(ErrorCode::UnknownTopicOrPartition);
+        }
+        let hosted = match &fetched.hosted {
+            Some(hosted) => Arc::clone(hosted),
+            None => self.broker.hosted.get(name, index).ok_or(ErrorCode::NotLeaderOrFollower)?,
+        };
+        if let TopicRef::Id(id) = &fetched.topic
+            && !hosted.topic_id.is_nil()
+            && hosted.topic_id != *id
+        {
+            return Err(ErrorCode::InconsistentTopicId);
+        }
+        let believed = LeaderEpoch(fetched.wanted.current_leader_epoch);
+        if self.who == Who::Replica {
+            let named = believed != LeaderEpoch::NONE;
+            return Err(if named { ErrorCode::UnknownLeaderEpoch } else { ErrorCode::NotLeaderOrFollower });
+        }
+        let epoch = hosted.leadership.check(believed)?;
+        fetched.hosted = Some(Arc::clone(&hosted));
+        Ok((hosted, epoch))
+    }
+
+    fn allowed(&self, topic: &str) -> bool {
+        match self.who {
+            Who::Consumer => {
+                self.broker.authorizer.allows(self.context, Operation::Read, &Resource::topic(topic))
+            }
+            Who::Replica => {
+                self.broker.authorizer.allows(self.context, Operation::ClusterAction, &Resource::cluster())
+            }
+        }
+    }
+
+    fn read_log(
+        &self,
+        hosted: &HostedPartition,
+        epoch: LeaderEpoch,
+        fetched: &Fetched,
+        room: Room,
+    ) -> PartitionRead {
+        let wanted = &fetched.wanted;
+        if let Some(diverging) = diverging(hosted, wanted.last_fetched_epoch, Offset(wanted.fetch_offset)) {
+            return PartitionRead { diverging: Some(diverging), ..standing(hosted.log.view()) };
+        }
+        let most = u32::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room.bytes);
+        let first = if room.empty { FirstBatch::Whole } else { FirstBatch::IfItFits };
+        match hosted.log.read(Offset(wanted.fetch_offset), most, self.up_to, first) {
+            Ok(records) => self.found(hosted, Offset(wanted.fetch_offset), records),
+            Err(error) => {
+                tracing::debug!(%error, %epoch, "fetch");
+                if !matches!(error, ReadError::OutOfRange { .. }) {
+                    tracing::error!(%error, "records cannot be read");
+                }
+                PartitionRead::failed(Refused::from(&error).code)
+            }
+        }
+    }
+
+    fn found(&self, hosted: &HostedPartition, from: Offset, records: Records) -> PartitionRead {
+        let Records { view, records, .. } = records;
+        let limit = match self.up_to {
+            UpTo::LogEnd => view.end,
+            UpTo::HighWatermark => view.high_watermark,
+            UpTo::LastStableOffset => view.last_stable_offset,
+        };
+        let aborted = (self.up_to == UpTo::LastStableOffset).then(|| match &records {
+            None => Vec::new(),
+            Some(_) => hosted.log.aborted(from, limit).iter().map(aborted_transaction).collect(),
+        });
+        let bytes = records.as_ref().map_or(0, |slice| slice.length);
+        PartitionRead { bytes, more: from < limit, records, aborted, ..standing(view) }
+    }
+
+    /// Who leads a partition that this broker does not (any more).
+    fn leader(&self, picture: &Picture, fetched: &Fetched, error: ErrorCode) -> Option<CurrentLeader> {
+        if !matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+            return None;
+        }
+        let name: &str = match &fetched.topic {
+            TopicRef::Name(name) => name,
+            TopicRef::Id(id) => picture.topic_name(*id)?,
+        };
+        let partition = picture.partition(name, fetched.wanted.partition)?;
+        Some(CurrentLeader { leader: partition.leader, epoch: partition.leader_epoch })
+    }
+}
+
+fn standing(view: LogView) -> PartitionRead {
+    PartitionRead {
+        high_watermark: view.high_watermark,
+        last_stable_offset: view.last_stable_offset,
+        log_start: view.start,
+        ..PartitionRead::default()
+    }
+}
+
+fn aborted_transaction(aborted: &storage::AbortedTransaction) -> AbortedTransaction {
+    AbortedTransaction { producer_id: aborted.producer_id, first_offset: aborted.first_offset }
+}
+
+/// Where the client's log parts from ours, if the epoch it fetched last ended earlier here (KIP-595).
+fn diverging(hosted: &HostedPartition, last_fetched: i32, from: Offset) -> Option<EpochEndOffset> {
+    if last_fetched < 0 {
+        return None;
+    }
+    let last_fetched = LeaderEpoch(last_fetched);
+    let end = hosted.log.epoch_end(last_fetched)?;
+    let parted = end.epoch < last_fetched || end.end < from;
+    parted.then_some(EpochEndOffset { epoch: end.epoch, end_offset: end.end })
+}
+
+/// The broker a client is sent to has no address to tell unless it is alive on the client's listener.
+pub(crate) fn address(picture: &Picture, broker: BrokerId, listener: &str) -> Option<(String, i32, Option<String>)> {
+    let live = picture.brokers.get(&broker)?;
+    let endpoint = live.endpoints.get(listener)?;
+    Some((endpoint.host.clone(), endpoint.port, live.rack.clone()))
+}

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
-use protocol::ids::TopicId;
+use protocol::ids::{Offset, TopicId};
 use protocol::messages::FetchRequest;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 
@@ -53,12 +53,12 @@ pub(crate) enum TopicRef {
 /// What the client last heard; -1 is nothing yet.
 #[derive(Debug, PartialEq)]
 struct Told {
-    high_watermark: i64,
-    last_stable_offset: i64,
-    log_start: i64,
+    high_watermark: Offset,
+    last_stable_offset: Offset,
+    log_start: Offset,
 }
 
-const NOTHING: Told = Told { high_watermark: -1, last_stable_offset: -1, log_start: -1 };
+const NOTHING: Told = Told { high_watermark: Offset::NONE, last_stable_offset: Offset::NONE, log_start: Offset::NONE };
 
 /// What an answer would hold now.
 #[derive(Debug, Default)]
@@ -273,7 +273,14 @@ mod tests {
     }
 
     fn read(bytes: u32, high_watermark: i64) -> PartitionRead {
-        PartitionRead { bytes, high_watermark, last_stable_offset: high_watermark, log_start: 0, ..Default::default() }
+        let high_watermark = Offset(high_watermark);
+        PartitionRead {
+            bytes,
+            high_watermark,
+            last_stable_offset: high_watermark,
+            log_start: Offset(0),
+            ..Default::default()
+        }
     }
 
     /// The partitions that the next answer lists, where `bytes` says what each has to send.

@@ -1,0 +1,124 @@
+//! What the requests about settings can name, what the authorizer is asked for it, and how a changed map is written.
+//! Shared by `describe_configs.rs`, `alter_configs.rs` and `incremental_alter_configs.rs`. Source: KafkaApis, AdminZkClient (3.9).
+
+use std::sync::Arc;
+
+use config::alter::Refusal;
+use config::layers::{ConfigMap, Scope};
+use protocol::error_code::ErrorCode;
+use zookeeper::paths;
+use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write};
+use zookeeper::znodes::{Controller, EntityConfig};
+
+use super::context::Context;
+use super::error::Refused;
+use crate::authorizer::{Operation, Resource};
+use crate::broker::Broker;
+use crate::config_changes::ConfigEntity;
+
+/// Kafka's numbers for kinds of resources.
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
+const CLIENT_METRICS: i8 = 16;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ConfigResource {
+    Topic(String),
+    /// By name: a number, or empty for all brokers.
+    Broker(String),
+    BrokerLogger(String),
+    ClientMetrics(String),
+}
+
+impl ConfigResource {
+    /// A kind that Kafka does not know makes the whole request invalid.
+    fn new(kind: i8, name: &str) -> Result<Self, Refused> {
+        match kind {
+            TOPIC => Ok(Self::Topic(name.to_owned())),
+            BROKER => Ok(Self::Broker(name.to_owned())),
+            BROKER_LOGGER => Ok(Self::BrokerLogger(name.to_owned())),
+            CLIENT_METRICS => Ok(Self::ClientMetrics(name.to_owned())),
+            _ => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected resource type {kind}"))),
+        }
+    }
+
+    /// The resources that a request names, or why it is invalid as a whole.
+    pub(super) fn all<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Result<Vec<Self>, Refused> {
+        named.map(|(kind, name)| Self::new(kind, name)).collect()
+    }
+
+    pub(super) fn authorize(&self, broker: &Broker, context: &Context, operation: Operation) -> Result<(), Refused> {
+        let (resource, denied) = match self {
+            Self::Topic(name) => (Resource::topic(name), ErrorCode::TopicAuthorizationFailed),
+            Self::Broker(_) | Self::BrokerLogger(_) | Self::ClientMetrics(_) => {
+                (Resource::cluster(), ErrorCode::ClusterAuthorizationFailed)
+            }
+        };
+        if broker.authorizer.allows(context, operation, &resource) { Ok(()) } else { Err(denied.into()) }
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
+            Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
+        }
+    }
+}
+
+/// Whose settings a broker resource stands for.
+pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> ConfigEntity {
+    match scope {
+        Scope::Broker => ConfigEntity::Broker(broker.identity.broker),
+        Scope::Cluster => ConfigEntity::AllBrokers,
+    }
+}
+
+/// Replaces an entity's map and tells all brokers. Fenced by the version of `/controller`, as Kafka's is, so that a change of
+/// controller in between refuses it.
+pub(super) async fn write_entity(
+    store: &Arc<dyn MetadataStore>,
+    entity: &ConfigEntity,
+    map: ConfigMap,
+) -> Result<(), Refused> {
+    write(store, entity, EntityConfig(map)).await.map_err(|error| {
+        tracing::error!(?entity, %error, "settings could not be written");
+        Refused::new(ErrorCode::UnknownServerError, format!("The settings could not be written: {error}"))
+    })
+}
+
+async fn write(store: &Arc<dyn MetadataStore>, entity: &ConfigEntity, content: EntityConfig) -> Result<(), StoreError> {
+    let path = entity.path();
+    let mut writes = vec![Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any }];
+    if let Some(version) = controller_version(store).await? {
+        writes.insert(0, Write::Check { path: paths::CONTROLLER.to_owned(), version });
+    }
+    match store.multi(writes).await {
+        Ok(_) => {}
+        // The check has just found its own znode, so it is the entity that is missing.
+        Err(StoreError::Refused { refusal: StoreRefusal::NoNode, .. }) => {
+            store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
+        }
+        Err(error) => return Err(error),
+    }
+    let notice = entity.announcement().encode();
+    store.create(&paths::config_change_prefix(), Some(notice), CreateMode::PersistentSequential).await?;
+    Ok(())
+}
+
+/// The version of `/controller`. A KRaft controller that holds it (a migration) must not be written past.
+async fn controller_version(store: &Arc<dyn MetadataStore>) -> Result<Option<i32>, StoreError> {
+    let node = match store.get(paths::CONTROLLER, Watch::None).await {
+        Ok(node) => node,
+        Err(error) if error.refusal() == Some(StoreRefusal::NoNode) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let problem = |what: String| StoreError::Unexpected { path: paths::CONTROLLER.to_owned(), what };
+    let controller = Controller::decode(paths::CONTROLLER, &node.data).map_err(|error| problem(error.problem))?;
+    if controller.kraft_controller_epoch > 0 {
+        return Err(problem("a KRaft controller has taken over: settings are its to write".to_owned()));
+    }
+    Ok(Some(node.stat.version))
+}

@@ -1,0 +1,263 @@
+//! CreateTopics (key 19), versions 0–7: checked and assigned here, written to ZooKeeper, answered when every partition has a leader.
+//!
+//! Only the controller takes it (NOT_CONTROLLER per topic elsewhere). v1 validates only, v4 takes -1 for the broker's defaults,
+//! v5 answers the settings, v7 the topic id. timeout_ms <= 0 answers REQUEST_TIMED_OUT at once, as Kafka does.
+//! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::describe;
+use config::layers::ConfigMap;
+use coordinator::assignment::{Candidate, Start};
+use coordinator::topics::{Creation, Defaults, TopicError, check_creation, plan_creation};
+use protocol::StrBytes;
+use protocol::error_code::ErrorCode;
+use protocol::ids::{BrokerId, TopicId};
+use protocol::messages::create_topics_request::CreatableTopic;
+use protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
+use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
+
+use super::context::Context;
+use super::error::Refused;
+use crate::authorizer::{Operation, Resource};
+use crate::broker::Broker;
+use crate::controller::topics::{self, NewTopic, TopicWriteError};
+use crate::metadata::Picture;
+
+/// A topic that only KRaft brokers have.
+const CLUSTER_METADATA: &str = "__cluster_metadata";
+const UNKNOWN_COUNT: i32 = -1;
+
+pub(crate) async fn answer(
+    broker: &Arc<Broker>,
+    context: &Context,
+    version: i16,
+    request: CreateTopicsRequest,
+) -> CreateTopicsResponse {
+    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
+    let mut outcomes = Vec::with_capacity(names.len());
+    for topic in &request.topics {
+        let twice = names.iter().filter(|name| **name == **topic.name).count() > 1;
+        let checked = check_request(broker, context, topic, twice);
+        outcomes.push(match checked {
+            Ok(()) => create(broker, topic, request.validate_only).await,
+            Err(refused) => Err(refused),
+        });
+    }
+    let waits = !request.validate_only;
+    if waits {
+        let made = names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+        let made: Vec<(&String, usize)> = made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
+        broker.metadata.wait_for(patience, |picture| made.iter().all(|(n, count)| has_leaders(picture, n, *count))).await;
+    }
+    let picture = broker.metadata.picture();
+    let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
+        let outcome = outcome.and_then(|made| {
+            let led = !waits || has_leaders(&picture, &topic.name, made.partitions);
+            if led { Ok(made) } else { Err(ErrorCode::RequestTimedOut.into()) }
+        });
+        result(broker, context, version, topic, outcome)
+    });
+    CreateTopicsResponse::default().with_topics(results.collect())
+}
+
+/// A topic that was written, or would have been.
+struct Made {
+    id: TopicId,
+    partitions: usize,
+    replication_factor: usize,
+    configs: ConfigMap,
+}
+
+fn check_request(broker: &Broker, context: &Context, topic: &CreatableTopic, twice: bool) -> Result<(), Refused> {
+    if !broker.is_controller() {
+        return Err(ErrorCode::NotController.into());
+    }
+    if &**topic.name == CLUSTER_METADATA {
+        let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
+        return Err(Refused::new(ErrorCode::InvalidRequest, text));
+    }
+    if twice {
+        return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
+    }
+    let allowed = broker.authorizer.allows(context, Operation::Create, &Resource::cluster())
+        || broker.authorizer.allows(context, Operation::Create, &Resource::topic(&topic.name));
+    if allowed {
+        Ok(())
+    } else {
+        Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."))
+    }
+}
+
+async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: bool) -> Result<Made, Refused> {
+    let picture = broker.metadata.picture();
+    let name = topic.name.to_string();
+    if picture.topics.contains_key(&*name) {
+        return Err(Refused::from(&TopicError::Exists { name }));
+    }
+    let configs = configs(topic)?;
+    let replicas = plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start(broker, &picture));
+    let replicas = replicas.map_err(|error| Refused::from(&error))?;
+    let existing = topics::existing(&broker.store, &name).await.map_err(|error| Refused::from(&error))?;
+    check_creation(&name, &replicas, &existing).map_err(|error| Refused::from(&error))?;
+    let defaults = &broker.settings.config().topic_defaults;
+    defaults.check(&configs).map_err(|error| Refused::new(ErrorCode::InvalidConfig, error.to_string()))?;
+    let made = Made {
+        id: fresh_id(),
+        partitions: replicas.len(),
+        replication_factor: replicas.values().next().map_or(0, Vec::len),
+        configs: configs.clone(),
+    };
+    if !validate_only {
+        let new = NewTopic { name, id: made.id, replicas, configs };
+        topics::create(&broker.store, new).await.map_err(|error| Refused::from(&error))?;
+    }
+    Ok(made)
+}
+
+/// Creates a topic for a client that asked for its metadata, with the broker's own numbers; what to answer meanwhile.
+pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> ErrorCode {
+    let topic = CreatableTopic::default()
+        .with_name(protocol::messages::TopicName(StrBytes::from_string(name.to_owned())))
+        .with_num_partitions(UNKNOWN_COUNT)
+        .with_replication_factor(-1);
+    match create(broker, &topic, false).await {
+        Ok(_) => {
+            tracing::info!(topic = name, "topic is created because a client asked for it (auto.create.topics.enable)");
+            ErrorCode::LeaderNotAvailable
+        }
+        // Somebody else was faster.
+        Err(Refused { code: ErrorCode::TopicAlreadyExists, .. }) => ErrorCode::LeaderNotAvailable,
+        Err(Refused { code, message }) => {
+            tracing::warn!(topic = name, %code, message, "topic cannot be created automatically");
+            code
+        }
+    }
+}
+
+fn configs(topic: &CreatableTopic) -> Result<ConfigMap, Refused> {
+    let nulls: Vec<&str> = topic.configs.iter().filter(|c| c.value.is_none()).map(|c| &*c.name).collect();
+    if !nulls.is_empty() {
+        let text = format!("Null value not supported for topic configs: {}", nulls.join(","));
+        return Err(Refused::new(ErrorCode::InvalidConfig, text));
+    }
+    let entry = |c: &protocol::messages::create_topics_request::CreatableTopicConfig| {
+        Some((c.name.to_string(), c.value.as_ref()?.to_string()))
+    };
+    Ok(topic.configs.iter().filter_map(entry).collect())
+}
+
+fn creation(topic: &CreatableTopic) -> Creation {
+    let replicas = topic.assignments.iter().map(|assignment| {
+        let ids = assignment.broker_ids.iter().map(|id| BrokerId(id.0)).collect();
+        (assignment.partition_index, ids)
+    });
+    Creation {
+        partitions: (topic.num_partitions != UNKNOWN_COUNT).then_some(topic.num_partitions),
+        replication_factor: (topic.replication_factor != -1).then_some(topic.replication_factor),
+        assignments: replicas.collect(),
+    }
+}
+
+fn defaults(broker: &Broker) -> Defaults {
+    let topics = &broker.config.topics;
+    Defaults {
+        partitions: i32::try_from(topics.partitions).unwrap_or(i32::MAX),
+        replication_factor: topics.replication_factor,
+    }
+}
+
+pub(super) fn candidates(picture: &Picture) -> Vec<Candidate> {
+    let candidate = |(id, live): (&BrokerId, &crate::metadata::LiveBroker)| Candidate { id: *id, rack: live.rack.clone() };
+    picture.brokers.iter().map(candidate).collect()
+}
+
+fn start(broker: &Broker, picture: &Picture) -> Start {
+    let count = picture.brokers.len().max(1) as u64;
+    let random = broker.random();
+    Start { first: (random % count) as usize, shift: (random / count % count) as usize }
+}
+
+/// A random id that Kafka's tools can take as an argument.
+fn fresh_id() -> TopicId {
+    loop {
+        if let Some(id) = coordinator::topics::topic_id(uuid::Uuid::new_v4().as_u128()) {
+            return id;
+        }
+    }
+}
+
+fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {
+    let topic = picture.topics.get(name);
+    topic.is_some_and(|topic| topic.partitions.len() >= partitions && topic.partitions.values().all(|p| p.leader.0 >= 0))
+}
+
+fn result(
+    broker: &Broker,
+    context: &Context,
+    version: i16,
+    topic: &CreatableTopic,
+    outcome: Result<Made, Refused>,
+) -> CreatableTopicResult {
+    let result = CreatableTopicResult::default().with_name(topic.name.clone());
+    let made = match outcome {
+        Err(Refused { code, message }) => {
+            return result
+                .with_error_code(code.code())
+                .with_error_message(message.filter(|_| version >= 1).map(StrBytes::from_string))
+                .with_num_partitions(UNKNOWN_COUNT)
+                .with_replication_factor(-1)
+                .with_configs((version >= 5).then(Vec::new));
+        }
+        Ok(made) => made,
+    };
+    let mut result = result.with_error_message(None);
+    if version >= 7 {
+        result.topic_id = made.id;
+    }
+    if version < 5 {
+        return result;
+    }
+    if !broker.authorizer.allows(context, Operation::DescribeConfigs, &Resource::topic(&topic.name)) {
+        return result
+            .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
+            .with_configs(Some(Vec::new()));
+    }
+    result
+        .with_num_partitions(i32::try_from(made.partitions).unwrap_or(i32::MAX))
+        .with_replication_factor(i16::try_from(made.replication_factor).unwrap_or(i16::MAX))
+        .with_configs(Some(described(broker, &made.configs)))
+}
+
+fn described(broker: &Broker, configs: &ConfigMap) -> Vec<CreatableTopicConfigs> {
+    let entries = describe::topic(&broker.settings.layers(), &broker.settings.config().topic_defaults, configs);
+    let described = entries.into_iter().map(|entry| {
+        CreatableTopicConfigs::default()
+            .with_name(StrBytes::from_string(entry.name))
+            .with_value(entry.value.map(StrBytes::from_string))
+            .with_read_only(entry.read_only)
+            .with_config_source(entry.source as i8)
+            .with_is_sensitive(entry.sensitive)
+    });
+    described.collect()
+}
+
+impl From<&TopicError> for Refused {
+    fn from(error: &TopicError) -> Self {
+        Self::new(error.code(), error.to_string())
+    }
+}
+
+impl From<&TopicWriteError> for Refused {
+    fn from(error: &TopicWriteError) -> Self {
+        match error {
+            TopicWriteError::Topic(error) => Self::from(error),
+            TopicWriteError::Store(error) => {
+                tracing::error!(%error, "a topic could not be written to ZooKeeper");
+                Self::new(ErrorCode::UnknownServerError, error.to_string())
+            }
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Fetch (key 1), versions 4–17: whole batches from an offset on, sent from the file by the connection's writer.
+//!
+//! Waits up to max_wait_ms for min_bytes; an error is answered at once. At least one batch is sent whatever the limits (KIP-74).
+//! v7 has sessions (KIP-227), v12 diverging epochs (KIP-595), v13 topic ids, v16 the address of a new leader (KIP-951).
+//! Differs from Kafka 3.9: a session lives on its connection (another connection gets FETCH_SESSION_ID_NOT_FOUND and fetches in full);
+//! followers are refused as replicas that are not assigned; versions before 4 are not served.
+
+pub(crate) mod read;
+pub(crate) mod session;
+pub(crate) mod sessions;
+pub(crate) mod slots;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::StrBytes;
+use protocol::error_code::ErrorCode;
+use protocol::fetch_response::{FetchResponse, FetchedTopic, NodeEndpoint};
+use protocol::ids::TopicId;
+use protocol::messages::FetchRequest;
+use protocol::request::RequestHeader;
+use tokio::time::Instant;
+
+use super::context::{Context, Outcome};
+use crate::broker::Broker;
+use read::Reader;
+use session::{FetchSession, Selection, TopicRef};
+
+pub(crate) async fn answer(
+    broker: Arc<Broker>,
+    context: Context,
+    header: RequestHeader,
+    request: FetchRequest,
+) -> Outcome {
+    let terms = Terms::of(&broker, &request);
+    let reader = Reader::of(&broker, &context, header.version, &request);
+    let opened = context.sessions().open(header.version, request, std::time::Instant::now());
+    let mut opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return encode(&header, failed(error)),
+    };
+    let session = opened.session();
+    let selection = collect(session, &terms, &reader).await;
+    session.answered(&selection);
+    let node_endpoints = node_endpoints(&reader, &selection);
+    let topics = topics(session, selection);
+    let session_id = context.sessions().keep(opened, &broker.fetch_slots, std::time::Instant::now());
+    encode(&header, FetchResponse { throttle_time_ms: 0, error: ErrorCode::None, session_id, topics, node_endpoints })
+}
+
+/// How long to wait and how much to send.
+struct Terms {
+    deadline: Instant,
+    min_bytes: u32,
+    max_bytes: u32,
+}
+
+impl Terms {
+    fn of(broker: &Broker, request: &FetchRequest) -> Self {
+        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
+        let positive = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
+        let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max);
+        Self { deadline: Instant::now() + wait, min_bytes: positive(request.min_bytes).min(max_bytes), max_bytes }
+    }
+
+    fn satisfied_by(&self, selection: &Selection) -> bool {
+        selection.urgent || selection.bytes >= self.min_bytes || Instant::now() >= self.deadline
+    }
+}
+
+/// Reads until there is enough, or the time is up.
+async fn collect(session: &mut FetchSession, terms: &Terms, reader: &Reader<'_>) -> Selection {
+    loop {
+        let picture = reader.broker.metadata.picture();
+        let selection = session.select(terms.max_bytes, |fetched, room| reader.read(&picture, fetched, room));
+        if session.len() == 0 || terms.satisfied_by(&selection) {
+            return selection;
+        }
+        drop(selection);
+        // What moved between the read and the registration is seen by the next look.
+        if session.watch_all() {
+            continue;
+        }
+        let _ = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
+    }
+}
+
+/// The reads as the response lists them: neighbours of one topic together.
+fn topics(session: &FetchSession, selection: Selection) -> Vec<FetchedTopic> {
+    let mut topics: Vec<FetchedTopic> = Vec::new();
+    for (key, read) in selection.reads {
+        let Some(fetched) = session.get(key) else { continue };
+        let (name, id) = match &fetched.topic {
+            TopicRef::Name(name) => (&**name, TopicId::nil()),
+            TopicRef::Id(id) => ("", *id),
+        };
+        let partition = read.into_response(fetched.wanted.partition);
+        match topics.last_mut().filter(|topic| &*topic.name == name && topic.id == id) {
+            Some(topic) => topic.partitions.push(partition),
+            None => topics.push(FetchedTopic {
+                name: StrBytes::from_string(name.to_owned()),
+                id,
+                partitions: vec![partition],
+            }),
+        }
+    }
+    topics
+}
+
+/// Where the leaders that partitions name can be reached.
+fn node_endpoints(reader: &Reader<'_>, selection: &Selection) -> Vec<NodeEndpoint> {
+    let leaders: BTreeSet<_> = selection.reads.iter().filter_map(|(_, read)| Some(read.leader?.leader)).collect();
+    if leaders.is_empty() {
+        return Vec::new();
+    }
+    let picture = reader.broker.metadata.picture();
+    let listed = leaders.into_iter().filter_map(|node| {
+        let (host, port, rack) = read::address(&picture, node, reader.listener())?;
+        Some(NodeEndpoint { node, host: StrBytes::from_string(host), port, rack: rack.map(StrBytes::from_string) })
+    });
+    listed.collect()
+}
+
+fn failed(error: ErrorCode) -> FetchResponse {
+    FetchResponse { throttle_time_ms: 0, error, session_id: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+}
+
+fn encode(header: &RequestHeader, response: FetchResponse) -> Outcome {
+    response.encode(header.correlation_id, header.version).into()
+}

@@ -1,0 +1,317 @@
+//! Starting a broker, in order: configuration, ZooKeeper, identity, logs, sockets, registration, controller. What fails is fatal and said
+//! in one sentence. Sockets are bound before the registration, so that nobody is sent to a port that cannot be had.
+//! Source of the order: KafkaServer.startup (3.9).
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+use std::time::Duration;
+
+use config::broker::BrokerConfig;
+use config::error::ConfigErrors;
+use config::layers::{Layers, Scope};
+use config::properties::{Properties, PropertiesError};
+use protocol::ids::{BrokerId, TopicPartition};
+use storage::{CheckpointError, DiskError, LogDir, LogDirError, MetaProperties};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+use zookeeper::connect_string::{ConnectString, ConnectStringError};
+use zookeeper::session::{ConnectError, Session, SessionSettings};
+use zookeeper::store::{MetadataStore, StoreError};
+use zookeeper::znodes::Endpoint;
+
+use super::logs::{self, Found};
+use super::{Broker, ControllerEpochGate, Options, reachability, wiring};
+use crate::api::fetch::slots::SessionSlots;
+use crate::authorizer::Authorizer;
+use crate::config_changes::{ConfigChanges, ConfigEntity};
+use crate::controller::Office;
+use crate::hosted::Hosted;
+use crate::log_dirs::LogDirs;
+use crate::metadata::Metadata;
+use crate::network::{BindError, Listener};
+use crate::producer_ids::ProducerIds;
+use crate::registration::identity::{
+    Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
+};
+use crate::registration::{
+    Registration, RegistrationError, RegistrationSettings, create_persistent_paths, other_brokers,
+};
+use crate::settings::Settings;
+use crate::shard::{Clock, Shard, Shards};
+use crate::tasks::{TaskFailed, Tasks};
+use crate::upkeep::{self, Job, JobQueue};
+
+/// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[allow(private_interfaces)]
+pub enum StartError {
+    #[error(transparent)]
+    Properties(#[from] PropertiesError),
+    #[error("the configuration cannot be used:\n{0}")]
+    Config(#[from] ConfigErrors),
+    #[error("zookeeper.connect: {0}")]
+    ConnectString(#[from] ConnectStringError),
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    #[error("ZooKeeper: {0}")]
+    Store(#[from] StoreError),
+    #[error("{0}")]
+    Identity(String),
+    #[error("{0}")]
+    Registration(String),
+    #[error(transparent)]
+    LogDir(#[from] LogDirError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("{partition} is in two log directories, {} and {}: move one of the two away", one.display(), other.display())]
+    SamePartition { partition: TopicPartition, one: PathBuf, other: PathBuf },
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(
+        "broker {other} ({addresses}) is registered in this ZooKeeper: this version serves clusters of one broker. \
+         Stop it, or use a zookeeper.connect with a chroot of its own"
+    )]
+    NotAlone { other: BrokerId, addresses: String },
+    #[error("signals cannot be received: {0}")]
+    Signals(std::io::Error),
+    #[error("the broker stopped by itself: {0}")]
+    Failed(String),
+}
+
+/// A broker that serves.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) broker: Arc<Broker>,
+    pub(super) session: Session,
+}
+
+impl Running {
+    /// Returns when an operator stops the broker, or with the failure that it cannot go on after.
+    pub(super) async fn until_stopped(&self) -> Result<(), StartError> {
+        let mut terminate = signal(SignalKind::terminate()).map_err(StartError::Signals)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::Signals)?;
+        // Each branch is only looked at once: nothing is lost with the others.
+        tokio::select! {
+            _ = terminate.recv() => Ok(()),
+            _ = interrupt.recv() => Ok(()),
+            failure = self.broker.tasks.failed() => Err(failure.into()),
+        }
+    }
+}
+
+pub(super) async fn start(options: Options) -> Result<Running, StartError> {
+    let begun = std::time::Instant::now();
+    let (config, layers) = configuration(&options)?;
+    let clock = Clock::start();
+    let tasks = Tasks::new();
+    let dirs = logs::open_dirs(&config)?;
+    let (session, events) = Session::connect(session_settings(&config)?).await?;
+    let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
+    create_persistent_paths(&*store).await?;
+    let identity = identify(&*store, &config, &dirs).await?;
+    let settings = Settings::new(Arc::clone(&store), layers, config.clone());
+    let mut changes = ConfigChanges::new(Arc::clone(&store));
+    for update in changes.load().await? {
+        apply_at_start(&settings, identity.broker, update);
+    }
+    let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await?;
+    let listeners = bind(&config).await?;
+    let endpoints = advertised(&config, &listeners);
+    alone(&*store, identity.broker).await?;
+    let registration_settings = RegistrationSettings {
+        broker: identity.broker,
+        endpoints,
+        rack: config.rack.clone(),
+        session_timeout: Duration::from_millis(u64::from(config.zookeeper.session_timeout_ms)),
+    };
+    let registration = Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
+    let (broker, parts) = assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
+    parts.run(&broker);
+    wiring::join_controller(&broker, events, changes);
+    wiring::open_doors(&broker, listeners);
+    reachability::check(&broker.config.network.advertised_listeners).await;
+    tracing::info!(
+        id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"
+    );
+    Ok(Running { broker, session })
+}
+
+fn configuration(options: &Options) -> Result<(BrokerConfig, Layers), StartError> {
+    let mut properties = Properties::read(&options.file)?;
+    for pair in &options.overrides {
+        properties.add_override(pair)?;
+    }
+    let loaded = BrokerConfig::load(&properties)?;
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((loaded.config, Layers::new(&properties)))
+}
+
+fn session_settings(config: &BrokerConfig) -> Result<SessionSettings, StartError> {
+    let zookeeper = &config.zookeeper;
+    let text = format!("{}{}", zookeeper.servers.join(","), zookeeper.chroot);
+    Ok(SessionSettings {
+        connect: ConnectString::parse(&text)?,
+        session_timeout: Duration::from_millis(u64::from(zookeeper.session_timeout_ms)),
+        connection_timeout: Duration::from_millis(u64::from(zookeeper.connection_timeout_ms)),
+        in_flight_max: NonZeroUsize::new(zookeeper.in_flight_requests_max as usize).unwrap_or(NonZeroUsize::MIN),
+    })
+}
+
+/// Settles the ids, and has every log directory remember them.
+async fn identify(store: &dyn MetadataStore, config: &BrokerConfig, dirs: &[LogDir]) -> Result<Identity, StartError> {
+    let mut stored = Vec::with_capacity(dirs.len());
+    for dir in dirs {
+        if let Some(meta) = dir.read_meta()? {
+            let file = dir.path.join("meta.properties");
+            stored.push(StoredIdentity { file, broker: meta.broker_id, cluster_id: meta.cluster_id });
+        }
+    }
+    let settings = IdentitySettings {
+        broker: config.broker_id.map(BrokerId),
+        reserved_max: BrokerId(config.reserved_broker_id_max),
+    };
+    let identity = settle_identity(store, settings, &stored).await?;
+    for dir in dirs {
+        let known = dir.read_meta()?;
+        let directory_id = known.as_ref().and_then(|meta| meta.directory_id.clone());
+        let (broker_id, cluster_id) = (Some(identity.broker), Some(identity.cluster_id.clone()));
+        let meta = MetaProperties { broker_id, cluster_id, directory_id };
+        if known.as_ref() != Some(&meta) {
+            dir.write_meta(&meta)?;
+        }
+    }
+    Ok(identity)
+}
+
+fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_changes::ConfigUpdate) {
+    match update.entity {
+        ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
+        ConfigEntity::Broker(id) if id == own => drop(settings.broker_changed(Scope::Broker, &update.settings)),
+        ConfigEntity::AllBrokers => drop(settings.broker_changed(Scope::Cluster, &update.settings)),
+        ConfigEntity::Broker(_) => {}
+    }
+}
+
+/// The advertised addresses, with the ports that were really bound where 0 was asked for.
+fn advertised(config: &BrokerConfig, listeners: &[Listener]) -> Vec<Endpoint> {
+    let endpoints = config.network.advertised_listeners.iter().map(|advertised| {
+        let bound = listeners.iter().find(|listener| *listener.name == *advertised.listener);
+        let chosen = bound.filter(|_| advertised.port == 0).map(|listener| listener.address.port());
+        let port = chosen.unwrap_or(advertised.port);
+        Endpoint {
+            listener: advertised.listener.clone(),
+            host: advertised.host.clone().unwrap_or_else(own_host),
+            port,
+            security_protocol: advertised.protocol.name().to_owned(),
+        }
+    });
+    endpoints.collect()
+}
+
+/// This machine's own name, as Kafka advertises it where no host is set.
+fn own_host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+async fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
+    let settings = wiring::socket_settings(config);
+    let mut listeners = Vec::with_capacity(config.network.listeners.len());
+    for endpoint in &config.network.listeners {
+        listeners.push(Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?);
+    }
+    Ok(listeners)
+}
+
+/// More brokers need replication between them, which this version does not have: better no start than a silent loss.
+async fn alone(store: &dyn MetadataStore, own: BrokerId) -> Result<(), StartError> {
+    match other_brokers(store, own).await?.first() {
+        None => Ok(()),
+        Some(other) => {
+            Err(StartError::NotAlone { other: other.broker, addresses: other.addresses.join(", ") })
+        }
+    }
+}
+
+/// What is started once the broker is assembled.
+struct Parts {
+    shards: Vec<(Shard, tokio::sync::mpsc::Receiver<crate::shard::Command>)>,
+    jobs: tokio::sync::mpsc::Receiver<Job>,
+}
+
+impl Parts {
+    fn run(self, broker: &Arc<Broker>) {
+        broker.shards.run(self.shards, &broker.tasks);
+        upkeep::start(broker, self.jobs);
+    }
+}
+
+fn assemble(
+    config: BrokerConfig,
+    identity: Identity,
+    settings: Settings,
+    store: Arc<dyn MetadataStore>,
+    registration: Registration,
+    (dirs, found): (Vec<LogDir>, Found),
+    (tasks, clock): (Tasks, Clock),
+) -> (Arc<Broker>, Parts) {
+    let hosted = Arc::new(Hosted::default());
+    let (jobs, job_receiver) = JobQueue::new();
+    let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let (shards, mailboxes) = Shards::open(count, clock);
+    let mut parts: Vec<_> =
+        mailboxes.into_iter().map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m)).collect();
+    for log in found.logs {
+        let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
+        parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
+    }
+    for removal in found.removals {
+        jobs.push(Job::Remove(removal));
+    }
+    let seed = Uuid::new_v4().as_u64_pair();
+    let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
+    let broker = Broker {
+        metadata: Metadata::new(),
+        hosted,
+        shards,
+        log_dirs: LogDirs::new(dirs, found.homes),
+        jobs,
+        registration,
+        office,
+        controller_epoch: ControllerEpochGate::default(),
+        producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
+        fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+        authorizer: Authorizer::AllowAll,
+        tasks,
+        feature_version: AtomicI64::new(0),
+        random: AtomicU64::new(seed.1 | 1),
+        config,
+        identity,
+        settings,
+        store,
+    };
+    (Arc::new(broker), Parts { shards: parts, jobs: job_receiver })
+}
+
+impl From<IdentityError> for StartError {
+    fn from(error: IdentityError) -> Self {
+        Self::Identity(error.to_string())
+    }
+}
+
+impl From<RegistrationError> for StartError {
+    fn from(error: RegistrationError) -> Self {
+        Self::Registration(error.to_string())
+    }
+}
+
+impl From<TaskFailed> for StartError {
+    fn from(failure: TaskFailed) -> Self {
+        Self::Failed(failure.to_string())
+    }
+}

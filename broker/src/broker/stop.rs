@@ -1,0 +1,93 @@
+//! Stopping a broker in stages, each with a deadline and a log line: requests end first, the logs are closed, ZooKeeper is told last.
+//! Past the last deadline the process ends without the marks of a clean stop, and the next start recovers.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::ids::{Offset, TopicPartition};
+use storage::{Checkpoint, Closed, DiskError, Log, LogDir};
+use tokio::sync::oneshot;
+
+use super::Broker;
+use super::start::Running;
+use crate::shard::Command;
+use crate::tasks::TaskKind;
+
+/// How long the server may take to confirm that the session is closed.
+const SESSION_PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn stop(running: Running) {
+    let Running { broker, session } = running;
+    tracing::info!(id = %broker.identity.broker, "stopping");
+    for kind in [TaskKind::Listener, TaskKind::Connection, TaskKind::Controller, TaskKind::Upkeep] {
+        // Who is late has been logged and dropped; the stages after it do not depend on it.
+        let _ = broker.tasks.stop(kind).await;
+    }
+    close_logs(&broker).await;
+    let _ = broker.tasks.stop(TaskKind::Shard).await;
+    let _ = broker.tasks.stop(TaskKind::ZooKeeper).await;
+    session.close(SESSION_PATIENCE).await;
+    tracing::info!(id = %broker.identity.broker, "stopped");
+}
+
+/// Takes the logs from the shards, closes them, and leaves what a clean start needs in each directory.
+async fn close_logs(broker: &Arc<Broker>) {
+    let mut replies = Vec::new();
+    let sent = broker.shards.send_all(|| {
+        let (reply, logs) = oneshot::channel();
+        replies.push(logs);
+        Command::Close(reply)
+    });
+    if sent.await.is_err() {
+        tracing::error!("a shard is gone: its logs are not closed, and the next start checks them");
+        return;
+    }
+    let mut logs = Vec::new();
+    for reply in replies {
+        match reply.await {
+            Ok(taken) => logs.extend(taken),
+            Err(_) => tracing::error!("a shard did not give its logs back: the next start checks them"),
+        }
+    }
+    let dirs = broker.log_dirs.all_online();
+    let expected = dirs.iter().map(|dir| (dir.path.clone(), broker.log_dirs.count(&dir.path))).collect();
+    broker.tasks.blocking(move || close_all(logs, &dirs, &expected)).await;
+}
+
+/// `expected` is the number of partitions in each directory: one that is offline has given no log back.
+fn close_all(logs: Vec<Log>, dirs: &[Arc<LogDir>], expected: &BTreeMap<PathBuf, usize>) {
+    let mut closed: BTreeMap<PathBuf, Vec<Closed>> = BTreeMap::new();
+    for log in logs {
+        let partition = log.partition.clone();
+        let Some(dir) = log.dir.parent().map(Path::to_path_buf) else { continue };
+        match log.close() {
+            Ok(ends) => closed.entry(dir).or_default().push(ends),
+            Err(error) => {
+                tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
+            }
+        }
+    }
+    for dir in dirs {
+        let ends = closed.remove(&dir.path).unwrap_or_default();
+        let clean = expected.get(&dir.path) == Some(&ends.len());
+        if let Err(error) = finish(dir, &ends, clean) {
+            tracing::error!(dir = %dir.path.display(), %error, "the log directory is not marked as cleanly stopped");
+        }
+    }
+}
+
+/// Writes the checkpoints, and the mark of a clean stop where everything in the directory was closed.
+fn finish(dir: &LogDir, ends: &[Closed], clean: bool) -> Result<(), DiskError> {
+    let offsets = |pick: fn(&Closed) -> Option<Offset>| -> BTreeMap<TopicPartition, Offset> {
+        ends.iter().filter_map(|end| Some((end.partition.clone(), pick(end)?))).collect()
+    };
+    dir.write_offsets(Checkpoint::HighWatermark, &offsets(|end| Some(end.high_watermark)))?;
+    dir.write_offsets(Checkpoint::RecoveryPoint, &offsets(|end| Some(end.recovery_point)))?;
+    dir.write_offsets(Checkpoint::LogStart, &offsets(|end| end.log_start))?;
+    if clean {
+        dir.write_clean_mark()?;
+    }
+    dir.release()
+}

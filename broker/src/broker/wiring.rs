@@ -1,0 +1,162 @@
+//! How the parts of a broker are joined: what the controller's shell, the ZooKeeper events and the sockets call in the rest.
+//! Only passes on; called once, at start.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use config::broker::BrokerConfig;
+use config::layers::Scope;
+use coordinator::controller::{Answer, ControlRequest};
+use tokio::sync::{Notify, mpsc};
+use zookeeper::events::SessionEvents;
+use zookeeper::paths;
+use zookeeper::store::Watch;
+
+use super::Broker;
+use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
+use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
+use crate::controller::driver;
+use crate::controller::session::{self, Listeners};
+use crate::network::{Complaints, Listener, Network, Settings as SocketSettings};
+use crate::registration::identity::Identity;
+use crate::shard::{Clock, Command, Configure};
+use crate::tasks::{TaskError, TaskKind};
+use crate::topic_settings::TopicSettings;
+
+pub(super) fn controller_settings(config: &BrokerConfig, identity: &Identity) -> coordinator::controller::Settings {
+    coordinator::controller::Settings {
+        broker: identity.broker,
+        delete_topic_enable: config.topics.delete,
+        inter_broker_listener: config.network.inter_broker_listener.clone(),
+    }
+}
+
+pub(super) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
+    let network = &config.network;
+    SocketSettings {
+        send_buffer_bytes: network.socket_send_buffer_bytes,
+        receive_buffer_bytes: network.socket_receive_buffer_bytes,
+        backlog: network.socket_listen_backlog,
+        request_bytes_max: network.socket_request_bytes_max as usize,
+        idle_max: network.connections_idle_ms_max.map(Duration::from_millis),
+    }
+}
+
+/// Serves what comes in by the bound sockets from here on.
+pub(super) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
+    let serving = Arc::clone(broker);
+    let network = Arc::new(Network {
+        settings: socket_settings(&broker.config),
+        serve: Arc::new(move |context, request| {
+            let broker = Arc::clone(&serving);
+            Box::pin(async move { api::handle(&broker, &context, request).await })
+        }),
+        tasks: broker.tasks.clone(),
+        complaints: Complaints::new(),
+    });
+    for listener in listeners {
+        let name = Arc::clone(&listener.name);
+        tracing::info!(listener = %name, address = %listener.address, "listening");
+        broker.tasks.spawn(TaskKind::Listener, name, listener.run(Arc::clone(&network)));
+    }
+}
+
+/// Starts the tasks that follow ZooKeeper: the session's events, the controller, settings and features.
+pub(super) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
+    let (hint, hints) = config_changes::hints();
+    let (updates, received) = mpsc::channel(config_changes::UPDATES_CAPACITY);
+    let feature_changed = Arc::new(Notify::new());
+    let listeners = listeners(broker, hint, Arc::clone(&feature_changed));
+    let tasks = &broker.tasks;
+    tasks.spawn(TaskKind::ZooKeeper, "session events", follow_session(Arc::clone(broker), events, listeners));
+    tasks.spawn(TaskKind::ZooKeeper, "settings", async move {
+        changes.run(hints, updates, || Clock::start().now().wall).await;
+        Ok(())
+    });
+    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received));
+    tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
+    let office = Arc::clone(broker);
+    tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
+}
+
+fn listeners(broker: &Arc<Broker>, hint: ConfigHint, feature_changed: Arc<Notify>) -> Listeners {
+    let registering = Arc::clone(broker);
+    Listeners {
+        register: Box::new(move || {
+            let broker = Arc::clone(&registering);
+            Box::pin(async move {
+                let now = broker.shards.clock().now().wall;
+                broker.registration.register_again(now).await.map(drop).map_err(TaskError::from)
+            })
+        }),
+        config_changed: Box::new(move || hint.look()),
+        feature_changed: Box::new(move || feature_changed.notify_one()),
+    }
+}
+
+async fn follow_session(broker: Arc<Broker>, events: SessionEvents, listeners: Listeners) -> Result<(), TaskError> {
+    let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
+    session::follow(events, &broker.office, listeners, stopping).await
+}
+
+async fn hold_office(broker: Arc<Broker>) -> Result<(), TaskError> {
+    let stopping = broker.tasks.stopping(TaskKind::Controller);
+    let (serving, asked) = (Arc::clone(&broker), Arc::clone(&broker));
+    let host = driver::Host {
+        deliver: Arc::new(move |request| Box::pin(deliver(Arc::clone(&serving), request))),
+        unclean_election: Box::new(move || asked.settings.config().topic_defaults.config.unclean_leader_election),
+    };
+    driver::run(&broker.office, host, stopping).await
+}
+
+/// Keeps the data version of `/feature`, which ApiVersions tells clients as the epoch of the finalized features.
+async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<(), TaskError> {
+    let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
+    loop {
+        match broker.store.exists(paths::FEATURE, Watch::Leave).await {
+            Ok(stat) => broker.set_feature_version(stat.map_or(0, |stat| i64::from(stat.version))),
+            Err(error) => tracing::debug!(%error, "the version of the features is not known"),
+        }
+        if stopping.run_until_cancelled(changed.notified()).await.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+async fn apply_updates(broker: Arc<Broker>, mut updates: mpsc::Receiver<ConfigUpdate>) -> Result<(), TaskError> {
+    while let Some(ConfigUpdate { entity, settings }) = updates.recv().await {
+        let changed = match entity {
+            ConfigEntity::Topic(name) => {
+                let topic = broker.settings.topic_changed(&name, settings);
+                vec![(name, topic)]
+            }
+            ConfigEntity::AllBrokers => broker.settings.broker_changed(Scope::Cluster, &settings),
+            ConfigEntity::Broker(id) if id == broker.identity.broker => {
+                broker.settings.broker_changed(Scope::Broker, &settings)
+            }
+            ConfigEntity::Broker(_) => Vec::new(),
+        };
+        for (topic, settings) in changed {
+            configure(&broker, topic, settings).await;
+        }
+    }
+    Ok(())
+}
+
+async fn configure(broker: &Broker, topic: String, settings: TopicSettings) {
+    let command = || Command::Configure(Box::new(Configure { topic: topic.clone(), settings: settings.clone() }));
+    // While the broker stops, settings do not matter any more.
+    let _ = broker.shards.send_all(command).await;
+}
+
+/// Carries a request of the controller out on this broker.
+async fn deliver(broker: Arc<Broker>, request: ControlRequest) -> Answer {
+    match request {
+        ControlRequest::LeaderAndIsr(request) => Answer::LeaderAndIsr(leader_and_isr::apply(&broker, request).await),
+        ControlRequest::UpdateMetadata(request) => Answer::UpdateMetadata(update_metadata::apply(&broker, &request)),
+        ControlRequest::StopReplica(request) => {
+            let response = stop_replica::apply(&broker, request.clone()).await;
+            Answer::StopReplica { request, response }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! The directories of `log.dirs`: which are online, which partition lives where, and where a new one goes.
+//! Owned by the broker; never looks inside a log. Source: LogManager (3.9).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use protocol::ids::TopicPartition;
+use storage::LogDir;
+
+#[derive(Debug)]
+pub(crate) struct LogDirs {
+    dirs: BTreeMap<PathBuf, Arc<LogDir>>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    homes: BTreeMap<TopicPartition, PathBuf>,
+    failed: BTreeSet<PathBuf>,
+}
+
+impl State {
+    fn count(&self, path: &Path) -> usize {
+        self.homes.values().filter(|home| *home == path).count()
+    }
+}
+
+/// No directory can take a new partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("no log directory is online")]
+pub(crate) struct NoneOnline;
+
+impl LogDirs {
+    /// `homes` says where the partitions found at start live.
+    pub(crate) fn new(dirs: Vec<LogDir>, homes: BTreeMap<TopicPartition, PathBuf>) -> Self {
+        let dirs = dirs.into_iter().map(|dir| (dir.path.clone(), Arc::new(dir))).collect();
+        Self { dirs, state: Mutex::new(State { homes, failed: BTreeSet::new() }) }
+    }
+
+    /// The directory if it is in service.
+    pub(crate) fn online(&self, path: &Path) -> Option<Arc<LogDir>> {
+        if self.state().failed.contains(path) {
+            return None;
+        }
+        self.dirs.get(path).cloned()
+    }
+
+    pub(crate) fn any_online(&self) -> bool {
+        self.state().failed.len() < self.dirs.len()
+    }
+
+    /// Takes a directory out of service; false if it was so already.
+    pub(crate) fn fail(&self, path: &Path) -> bool {
+        self.state().failed.insert(path.to_path_buf())
+    }
+
+    /// The number of partitions that live in the directory.
+    pub(crate) fn count(&self, path: &Path) -> usize {
+        self.state().count(path)
+    }
+
+    pub(crate) fn has_log(&self, partition: &TopicPartition) -> bool {
+        self.state().homes.contains_key(partition)
+    }
+
+    pub(crate) fn holds(&self, partition: &TopicPartition, path: &Path) -> bool {
+        self.state().homes.get(partition).is_some_and(|home| home == path)
+    }
+
+    /// Chooses the online directory with the fewest partitions for a new one, and counts it there.
+    pub(crate) fn settle(&self, partition: &TopicPartition) -> Result<Arc<LogDir>, NoneOnline> {
+        let mut state = self.state();
+        let count = |path: &PathBuf| state.count(path);
+        let online = self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path));
+        let (path, dir) = online.min_by_key(|(path, _)| count(path)).ok_or(NoneOnline)?;
+        state.homes.insert(partition.clone(), path.clone());
+        Ok(Arc::clone(dir))
+    }
+
+    /// The partition is deleted, or could not be made.
+    pub(crate) fn forget(&self, partition: &TopicPartition) {
+        self.state().homes.remove(partition);
+    }
+
+    /// All directories in service, to be closed when the broker stops.
+    pub(crate) fn all_online(&self) -> Vec<Arc<LogDir>> {
+        let state = self.state();
+        let online = self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path));
+        online.map(|(_, dir)| Arc::clone(dir)).collect()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,448 @@
+//! The broker's place in ZooKeeper: the persistent parents and its ephemeral node under `/brokers/ids`.
+//!
+//! Owns the registration and its epoch; `identity` settles who the broker is before. Never takes a node from a living process:
+//! it waits until ZooKeeper has ended a former session of the same id. Called at start, and by the driver after an expiry.
+//! Source: Kafka 3.9 `KafkaZkClient.registerBroker`, `CheckedEphemeral` (KAFKA-14845), `KafkaServer.createBrokerInfo`.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use protocol::{BrokerEpoch, BrokerId, Millis};
+use thiserror::Error;
+use tokio::time::Instant;
+use tracing::{info, warn};
+use zookeeper::events::SessionId;
+use zookeeper::paths;
+use zookeeper::session::{create_all, together};
+use zookeeper::store::{
+    CreateMode, Expected, MetadataStore, Refusal, Stat, StoreError, Watch, Write, WriteAnswer,
+};
+use zookeeper::znodes::{BrokerRegistration, Endpoint, ZnodeError};
+
+pub(crate) mod identity;
+
+/// ZooKeeper ends sessions at its own ticks, so a bit after their timeout.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(5);
+/// Between two looks at a node that a former session still holds.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
+/// Between two lines in the log that say so.
+const PROGRESS_PAUSE: Duration = Duration::from_secs(5);
+
+/// JMX is Java's.
+const NO_JMX: i32 = -1;
+
+/// What of the configuration the registration goes by.
+#[derive(Debug, Clone)]
+pub(crate) struct RegistrationSettings {
+    pub(crate) broker: BrokerId,
+    /// The advertised listeners with the ports that are really bound.
+    pub(crate) endpoints: Vec<Endpoint>,
+    /// broker.rack
+    pub(crate) rack: Option<String>,
+    /// zookeeper.session.timeout.ms, or what the server granted: how long a former session can live on.
+    pub(crate) session_timeout: Duration,
+}
+
+/// A broker that is registered, with its addresses as `host:port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Registered {
+    pub(crate) broker: BrokerId,
+    pub(crate) addresses: Vec<String>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Registration {
+    store: Arc<dyn MetadataStore>,
+    settings: RegistrationSettings,
+    epoch: AtomicI64,
+    /// The sessions that this process had: a node of theirs is its own to replace.
+    sessions: Mutex<Vec<SessionId>>,
+}
+
+#[derive(Debug, Error)]
+pub(crate) enum RegistrationError {
+    #[error(
+        "znode {path} is held by ZooKeeper session {owner} of another process, which advertises {}: a broker with \
+         broker.id={broker} is running; stop it, or give this one another broker.id",
+        addresses.join(" and ")
+    )]
+    Held { path: String, owner: SessionId, broker: BrokerId, addresses: Vec<String> },
+    #[error(
+        "broker {other} is registered with the address {address} already: correct advertised.listeners of one of the two"
+    )]
+    SameAddress { other: BrokerId, address: String },
+    #[error(transparent)]
+    Znode(#[from] ZnodeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// How one attempt ended.
+enum Attempt {
+    Registered(Stat),
+    Again,
+    Held(SessionId),
+}
+
+/// Makes what every broker makes at every start, in Kafka's order, and all at once, as each write waits for ZooKeeper's disk.
+pub(crate) async fn create_persistent_paths(store: &dyn MetadataStore) -> Result<(), StoreError> {
+    let found = together(paths::PERSISTENT.map(|path| store.exists(path, Watch::None))).await;
+    if found.iter().all(|found| matches!(found, Ok(Some(_)))) {
+        return Ok(());
+    }
+    let missing = with_parents(&paths::PERSISTENT);
+    let created = together(missing.iter().map(|path| store.create(path, None, CreateMode::Persistent))).await;
+    for (path, created) in missing.into_iter().zip(created) {
+        match created {
+            Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {}
+            // Also where a parent's fate is unknown and its children were refused.
+            Err(StoreError::OutcomeUnknown { .. } | StoreError::Refused { .. }) => {
+                create_all(store, path).await?
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Each path after those above it, none twice.
+fn with_parents<'a>(paths: &[&'a str]) -> Vec<&'a str> {
+    let mut all = Vec::new();
+    for path in paths {
+        let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
+        for above in ends.map(|end| &path[..end]) {
+            if !all.contains(&above) {
+                all.push(above);
+            }
+        }
+    }
+    all
+}
+
+/// Every registered broker but this one.
+pub(crate) async fn other_brokers(
+    store: &dyn MetadataStore,
+    own: BrokerId,
+) -> Result<Vec<Registered>, RegistrationError> {
+    let (names, _) = store.children(paths::BROKER_IDS, Watch::None).await?;
+    let mut ids: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(BrokerId).collect();
+    ids.retain(|id| *id != own);
+    ids.sort();
+    let nodes = together(ids.iter().map(|id| store.get(&paths::broker(id), Watch::None))).await;
+    let mut others = Vec::new();
+    for (broker, node) in ids.into_iter().zip(nodes) {
+        match node {
+            Ok(node) => {
+                let addresses = addresses(&BrokerRegistration::decode(&paths::broker(broker), &node.data)?);
+                others.push(Registered { broker, addresses });
+            }
+            // It went while we looked.
+            Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(others)
+}
+
+impl Registration {
+    /// Registers, waiting out a former session of the same id; refuses an address that another broker advertises.
+    pub(crate) async fn register(
+        store: Arc<dyn MetadataStore>,
+        settings: RegistrationSettings,
+        now: Millis,
+    ) -> Result<Registration, RegistrationError> {
+        let registration = Registration {
+            store,
+            settings,
+            epoch: AtomicI64::new(BrokerEpoch::NONE.0),
+            sessions: Mutex::default(),
+        };
+        registration.check_addresses().await?;
+        registration.register_again(now).await?;
+        Ok(registration)
+    }
+
+    /// Under the session that holds now: after an expiry this is a new life of the broker, with a new epoch.
+    pub(crate) async fn register_again(&self, now: Millis) -> Result<BrokerEpoch, RegistrationError> {
+        let znode = BrokerRegistration {
+            endpoints: self.settings.endpoints.clone(),
+            rack: self.settings.rack.clone(),
+            jmx_port: NO_JMX,
+            timestamp: now,
+        };
+        let stat = self.await_registration(&znode).await?;
+        let epoch = BrokerEpoch(stat.czxid);
+        self.epoch.store(epoch.0, Ordering::Release);
+        info!(broker = %self.settings.broker, %epoch, "registered in ZooKeeper");
+        Ok(epoch)
+    }
+
+    /// The creation zxid of the node: of this life of the broker.
+    pub(crate) fn epoch(&self) -> BrokerEpoch {
+        BrokerEpoch(self.epoch.load(Ordering::Acquire))
+    }
+
+    async fn await_registration(&self, znode: &BrokerRegistration) -> Result<Stat, RegistrationError> {
+        let started = Instant::now();
+        let patience = self.settings.session_timeout + EXPIRY_MARGIN;
+        let mut progress = started;
+        loop {
+            let owner = match self.attempt(znode).await? {
+                Attempt::Registered(stat) => return Ok(stat),
+                Attempt::Again => continue,
+                Attempt::Held(owner) => owner,
+            };
+            if started.elapsed() >= patience {
+                return Err(self.held(owner).await?);
+            }
+            if Instant::now() >= progress {
+                warn!(
+                    path = self.path(), %owner,
+                    "a former session of this broker id is still registered: waiting until ZooKeeper ends it, at most {} s",
+                    (patience - started.elapsed()).as_secs()
+                );
+                progress += PROGRESS_PAUSE;
+            }
+            tokio::time::sleep(LOOK_PAUSE).await;
+        }
+    }
+
+    async fn attempt(&self, znode: &BrokerRegistration) -> Result<Attempt, StoreError> {
+        let session = self.store.session();
+        self.remember(session);
+        match self.store.multi(self.writes(znode)).await {
+            Ok(answers) => match answers.last() {
+                Some(WriteAnswer::Set { stat }) => Ok(Attempt::Registered(*stat)),
+                Some(WriteAnswer::Checked | WriteAnswer::Created { .. } | WriteAnswer::Deleted) | None => {
+                    Ok(Attempt::Again)
+                }
+            },
+            Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => self.look().await,
+            // A lost answer is recognised by the owner of the node at the next attempt.
+            Err(StoreError::OutcomeUnknown { .. } | StoreError::SessionExpired) => Ok(Attempt::Again),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Created without data and filled in the same transaction, as Kafka does: the node starts with version 1.
+    fn writes(&self, znode: &BrokerRegistration) -> Vec<Write> {
+        let path = self.path();
+        vec![
+            Write::Create { path: path.clone(), data: None, mode: CreateMode::Ephemeral },
+            Write::Set { path, data: znode.encode(), expected: Expected::Version(0) },
+        ]
+    }
+
+    /// Whose is the node that is there?
+    async fn look(&self) -> Result<Attempt, StoreError> {
+        let path = self.path();
+        let stat = match self.store.exists(&path, Watch::None).await {
+            Ok(Some(stat)) => stat,
+            Ok(None) | Err(StoreError::SessionExpired) => return Ok(Attempt::Again),
+            Err(error) => return Err(error),
+        };
+        if stat.ephemeral_owner == self.store.session() {
+            return Ok(Attempt::Registered(stat));
+        }
+        if !self.had(stat.ephemeral_owner) {
+            return Ok(Attempt::Held(stat.ephemeral_owner));
+        }
+        match self.store.delete(&path, Expected::Version(stat.version)).await {
+            Ok(())
+            | Err(
+                StoreError::Refused { .. } | StoreError::OutcomeUnknown { .. } | StoreError::SessionExpired,
+            ) => Ok(Attempt::Again),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn held(&self, owner: SessionId) -> Result<RegistrationError, RegistrationError> {
+        let (path, broker) = (self.path(), self.settings.broker);
+        let node = self.store.get(&path, Watch::None).await?;
+        let addresses = addresses(&BrokerRegistration::decode(&path, &node.data)?);
+        Ok(RegistrationError::Held { path, owner, broker, addresses })
+    }
+
+    async fn check_addresses(&self) -> Result<(), RegistrationError> {
+        let own: Vec<_> = self.settings.endpoints.iter().map(address).collect();
+        for other in other_brokers(&*self.store, self.settings.broker).await? {
+            if let Some(address) = other.addresses.into_iter().find(|address| own.contains(address)) {
+                return Err(RegistrationError::SameAddress { other: other.broker, address });
+            }
+        }
+        Ok(())
+    }
+
+    fn path(&self) -> String {
+        paths::broker(self.settings.broker)
+    }
+
+    fn remember(&self, session: SessionId) {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        if !sessions.contains(&session) {
+            sessions.push(session);
+        }
+    }
+
+    fn had(&self, session: SessionId) -> bool {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner).contains(&session)
+    }
+}
+
+fn addresses(registration: &BrokerRegistration) -> Vec<String> {
+    registration.endpoints.iter().map(address).collect()
+}
+
+fn address(endpoint: &Endpoint) -> String {
+    format!("{}:{}", endpoint.host, endpoint.port)
+}
+
+#[cfg(test)]
+mod tests {
+    use zookeeper::tree::{ModelStore, ModelZooKeeper};
+
+    use super::*;
+
+    fn settings(broker: i32, port: u16) -> RegistrationSettings {
+        let endpoint = Endpoint {
+            listener: "PLAINTEXT".into(),
+            host: "localhost".into(),
+            port,
+            security_protocol: "PLAINTEXT".into(),
+        };
+        RegistrationSettings {
+            broker: BrokerId(broker),
+            endpoints: vec![endpoint],
+            rack: None,
+            session_timeout: Duration::from_secs(6),
+        }
+    }
+
+    async fn broker(zookeeper: &ModelZooKeeper) -> ModelStore {
+        let (store, _events) = zookeeper.connect();
+        create_persistent_paths(&store).await.unwrap();
+        store
+    }
+
+    async fn register(store: &ModelStore, id: i32, port: u16) -> Result<Registration, RegistrationError> {
+        Registration::register(Arc::new(store.clone()), settings(id, port), Millis(5)).await
+    }
+
+    async fn owner(store: &ModelStore, id: i32) -> Option<SessionId> {
+        store.exists(&paths::broker(id), Watch::None).await.unwrap().map(|stat| stat.ephemeral_owner)
+    }
+
+    #[tokio::test]
+    async fn persistent_paths_are_made_in_kafkas_order() {
+        assert_eq!(
+            with_parents(&paths::PERSISTENT)[..8].join(" "),
+            "/consumers /brokers /brokers/ids /brokers/topics /config /config/changes /admin /admin/delete_topics"
+        );
+        let zookeeper = ModelZooKeeper::default();
+        let (store, _events) = zookeeper.connect();
+        store.lose_answers(3);
+        create_persistent_paths(&store).await.unwrap();
+        create_persistent_paths(&store).await.unwrap();
+        for path in paths::PERSISTENT {
+            let stat = store.exists(path, Watch::None).await.unwrap().unwrap();
+            assert_eq!((stat.version, stat.ephemeral_owner), (0, SessionId(0)), "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_epoch_is_the_creation_zxid() {
+        let store = broker(&ModelZooKeeper::default()).await;
+        let registration = register(&store, 1, 9092).await.unwrap();
+        let node = store.get("/brokers/ids/1", Watch::None).await.unwrap();
+        assert_eq!((registration.epoch().0, node.stat.version), (node.stat.czxid, 1));
+        let written = String::from_utf8(node.data.into()).unwrap();
+        assert!(written.contains(r#""endpoints":["PLAINTEXT://localhost:9092"]"#), "{written}");
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_recognised_as_its_own() {
+        let store = broker(&ModelZooKeeper::default()).await;
+        store.lose_answers(1);
+        let registration = register(&store, 1, 9092).await.unwrap();
+        assert_eq!(owner(&store, 1).await, Some(store.session()));
+        assert_ne!(registration.epoch(), BrokerEpoch::NONE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_former_session_is_waited_out() {
+        let zookeeper = ModelZooKeeper::default();
+        let former = broker(&zookeeper).await;
+        register(&former, 1, 9092).await.unwrap();
+        let store = broker(&zookeeper).await;
+        let started = Instant::now();
+        let ends = async {
+            tokio::time::sleep_until(started + Duration::from_secs(6)).await;
+            zookeeper.end_session(former.session());
+        };
+        let (registration, ()) = tokio::join!(register(&store, 1, 9092), ends);
+        registration.unwrap();
+        assert_eq!(owner(&store, 1).await, Some(store.session()));
+        assert!(started.elapsed() < Duration::from_secs(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_living_owner_is_named() {
+        let zookeeper = ModelZooKeeper::default();
+        let living = broker(&zookeeper).await;
+        register(&living, 1, 9092).await.unwrap();
+        let error = register(&broker(&zookeeper).await, 1, 9093).await.unwrap_err().to_string();
+        for part in ["/brokers/ids/1", &living.session().to_string(), "localhost:9092", "broker.id=1"] {
+            assert!(error.contains(part), "{part} is not in: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_expiry_begins_a_new_life() {
+        let store = broker(&ModelZooKeeper::default()).await;
+        let registration = register(&store, 1, 9092).await.unwrap();
+        let first = registration.epoch();
+        store.expire();
+        assert_eq!(owner(&store, 1).await, None);
+        let second = registration.register_again(Millis(6)).await.unwrap();
+        assert!(second > first && registration.epoch() == second);
+        // Again under the same session: the node is its own, and nothing changes.
+        assert_eq!(registration.register_again(Millis(7)).await.unwrap(), second);
+    }
+
+    #[tokio::test]
+    async fn a_node_of_a_former_session_of_this_process_is_replaced() {
+        let zookeeper = ModelZooKeeper::default();
+        let (former, store) = (broker(&zookeeper).await, broker(&zookeeper).await);
+        register(&former, 1, 9092).await.unwrap();
+        let registration = Registration {
+            store: Arc::new(store.clone()),
+            settings: settings(1, 9092),
+            epoch: AtomicI64::new(0),
+            sessions: Mutex::new(vec![former.session()]),
+        };
+        registration.register_again(Millis(6)).await.unwrap();
+        assert_eq!(owner(&store, 1).await, Some(store.session()));
+    }
+
+    #[tokio::test]
+    async fn others_are_listed_and_their_addresses_are_theirs() {
+        let zookeeper = ModelZooKeeper::default();
+        let (one, two) = (broker(&zookeeper).await, broker(&zookeeper).await);
+        assert_eq!(other_brokers(&one, BrokerId(1)).await.unwrap(), []);
+        register(&one, 7, 9092).await.unwrap();
+        let expected = Registered { broker: BrokerId(7), addresses: vec!["localhost:9092".into()] };
+        assert_eq!(other_brokers(&two, BrokerId(1)).await.unwrap(), [expected]);
+        let error = register(&two, 1, 9092).await.unwrap_err().to_string();
+        assert!(error.contains("broker 7") && error.contains("localhost:9092"), "{error}");
+        register(&two, 1, 9093).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn garbage_in_anothers_registration_is_named() {
+        let store = broker(&ModelZooKeeper::default()).await;
+        store.create("/brokers/ids/3", Some("x".into()), CreateMode::Persistent).await.unwrap();
+        let error = register(&store, 1, 9092).await.unwrap_err().to_string();
+        assert!(error.contains("/brokers/ids/3"), "{error}");
+    }
+}

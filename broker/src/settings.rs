@@ -1,0 +1,111 @@
+//! What is configured now: the broker's own layers and each hosted topic's map, changed while running.
+//! Filled from ZooKeeper by `config_changes.rs` and at a topic's first LeaderAndIsr; read by everyone. Source: KIP-226, ZkConfigManager.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use config::broker::BrokerConfig;
+use config::layers::{ConfigMap, Layers, Scope};
+use zookeeper::store::MetadataStore;
+
+use crate::config_changes::{ConfigEntity, ConfigReadError, read_config};
+use crate::topic_settings::TopicSettings;
+
+#[derive(Debug)]
+pub(crate) struct Settings {
+    store: Arc<dyn MetadataStore>,
+    /// The lock guards maps that change when an operator changes them; nobody holds it across an await.
+    state: RwLock<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    layers: Layers,
+    config: Arc<BrokerConfig>,
+    topics: BTreeMap<String, ConfigMap>,
+}
+
+impl Settings {
+    pub(crate) fn new(store: Arc<dyn MetadataStore>, layers: Layers, config: BrokerConfig) -> Self {
+        let state = State { layers, config: Arc::new(config), topics: BTreeMap::new() };
+        Self { store, state: RwLock::new(state) }
+    }
+
+    pub(crate) fn config(&self) -> Arc<BrokerConfig> {
+        Arc::clone(&self.read().config)
+    }
+
+    pub(crate) fn layers(&self) -> Layers {
+        self.read().layers.clone()
+    }
+
+    /// The settings of a topic as its znode has them now. Where that cannot be read the last known map counts, and a warning says so.
+    pub(crate) async fn topic(&self, name: &str) -> TopicSettings {
+        match self.stored(&ConfigEntity::Topic(name.to_owned())).await {
+            Ok(map) => self.topic_changed(name, map),
+            Err(error) => {
+                tracing::warn!(topic = name, %error, "the topic's settings cannot be read: the last known ones stay in force");
+                self.known_topic(name)
+            }
+        }
+    }
+
+    /// The map of one entity as its znode has it now; an absent znode is an empty map.
+    pub(crate) async fn stored(&self, entity: &ConfigEntity) -> Result<ConfigMap, ConfigReadError> {
+        read_config(&*self.store, entity).await
+    }
+
+    /// Takes a topic's map; what cannot be used of it is warned about and left out.
+    pub(crate) fn topic_changed(&self, name: &str, map: ConfigMap) -> TopicSettings {
+        let mut state = self.write();
+        let settings = state.topic_settings(name, &map);
+        state.topics.insert(name.to_owned(), map);
+        settings
+    }
+
+    /// Takes a layer of the broker's map, and answers the new settings of every known topic.
+    pub(crate) fn broker_changed(&self, scope: Scope, map: &ConfigMap) -> Vec<(String, TopicSettings)> {
+        let mut state = self.write();
+        for ignored in state.layers.replace(scope, map) {
+            tracing::warn!(%ignored, "a broker setting in ZooKeeper is not used");
+        }
+        match state.layers.config() {
+            Ok(config) => state.config = Arc::new(config),
+            Err(errors) => {
+                tracing::error!(%errors, "the broker settings in ZooKeeper make no sense together: those before stay in force");
+                return Vec::new();
+            }
+        }
+        let topics = state.topics.iter().map(|(name, map)| (name.clone(), state.topic_settings(name, map)));
+        topics.collect()
+    }
+
+    pub(crate) fn forget_topic(&self, name: &str) {
+        self.write().topics.remove(name);
+    }
+
+    /// The settings of a topic by the map that was read last.
+    pub(crate) fn known_topic(&self, name: &str) -> TopicSettings {
+        let state = self.read();
+        let map = state.topics.get(name).cloned().unwrap_or_default();
+        state.topic_settings(name, &map)
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn topic_settings(&self, name: &str, map: &ConfigMap) -> TopicSettings {
+        let (config, ignored) = self.config.topic_defaults.topic(map);
+        for error in ignored {
+            tracing::warn!(topic = name, %error, "a topic setting in ZooKeeper is not used");
+        }
+        TopicSettings::new(&config, self.config.log.producer_id_expiration_ms)
+    }
+}

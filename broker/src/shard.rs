@@ -1,0 +1,306 @@
+//! A shard: the one writer of some partitions. Commands in, logs and replica machines driven, answers out.
+//! `turn` is plain code without a runtime; `shard/host.rs` alone decides what drives it. Requests reach it through `Shards`.
+//! Invariant: appends that wait in one turn become one write per partition, and no other command overtakes them.
+
+mod command;
+mod host;
+mod partition;
+mod produces;
+
+use std::collections::{BTreeSet, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use coordinator::deadlines::{Monotonic, Now};
+use coordinator::replica::AppendRefused;
+use protocol::ids::{BrokerId, TopicPartition};
+use storage::Log;
+
+pub(crate) use command::{
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate, Standing, Stop,
+    StopFailure,
+};
+pub(crate) use host::{Clock, Shards};
+
+use crate::hosted::Hosted;
+use crate::upkeep::{Job, JobQueue};
+use partition::Partition;
+use produces::Produces;
+
+#[derive(Debug)]
+pub(crate) struct Shard {
+    local: BrokerId,
+    partitions: HashMap<TopicPartition, Seat>,
+    hosted: Arc<Hosted>,
+    produces: Produces,
+    /// Partitions with staged batches, in the order in which the first came.
+    touched: Vec<TopicPartition>,
+    /// Partitions whose flush was due when the queue of jobs was full.
+    unflushed: BTreeSet<TopicPartition>,
+    jobs: JobQueue,
+}
+
+/// A partition's place in its shard.
+#[derive(Debug)]
+enum Seat {
+    Online(Box<Partition>),
+    /// Its log must not be touched until the broker starts again.
+    Offline,
+}
+
+impl Shard {
+    pub(crate) fn new(local: BrokerId, hosted: Arc<Hosted>, jobs: JobQueue) -> Self {
+        Self {
+            local,
+            partitions: HashMap::new(),
+            hosted,
+            produces: Produces::default(),
+            touched: Vec::new(),
+            unflushed: BTreeSet::new(),
+            jobs,
+        }
+    }
+
+    /// Takes in a log found at start. It serves nobody before a LeaderAndIsr names its role.
+    pub(crate) fn adopt(&mut self, log: Log, min_insync_replicas: usize) {
+        let name = log.partition.clone();
+        let partition = Partition::new(log, self.local, min_insync_replicas);
+        self.partitions.insert(name, Seat::Online(Box::new(partition)));
+    }
+
+    /// When `turn` has to be called though no command came.
+    pub(crate) fn next_deadline(&self) -> Option<Monotonic> {
+        self.produces.next_deadline()
+    }
+
+    /// Carries out `commands` in order.
+    pub(crate) fn turn(&mut self, now: Now, commands: &mut Vec<Command>) {
+        for command in commands.drain(..) {
+            match command {
+                Command::Append(append) => self.stage(append),
+                other => {
+                    self.write_staged(now);
+                    self.carry_out(now, other);
+                }
+            }
+        }
+        self.write_staged(now);
+        self.expire(now);
+    }
+
+    fn stage(&mut self, append: Append) {
+        let Append { batches, acks, timeout, reply } = append;
+        let names = batches.iter().map(|(name, _)| name.clone());
+        let key = self.produces.open(names, timeout, reply);
+        for (place, (name, batch)) in batches.into_iter().enumerate() {
+            let ticket = Produces::ticket(key, place);
+            let staged = match self.partitions.get_mut(&name) {
+                None => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
+                Some(Seat::Offline) => Err(AppendFailure::Offline),
+                Some(Seat::Online(partition)) => {
+                    let is_first = !partition.has_staged();
+                    partition.stage(ticket, acks, batch).map(|()| is_first).map_err(AppendFailure::Refused)
+                }
+            };
+            match staged {
+                Ok(true) => self.touched.push(name),
+                Ok(false) => {}
+                Err(failure) => self.produces.failed(ticket, failure),
+            }
+        }
+    }
+
+    fn write_staged(&mut self, now: Now) {
+        for name in std::mem::take(&mut self.touched) {
+            self.step(&name, |partition, produces| partition.write(now, produces));
+            self.flush_if_due(&name, now);
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, command: Command) {
+        match command {
+            Command::Append(append) => self.stage(append),
+            Command::Assign(assign) => self.assign(now, *assign),
+            Command::Stop(stop) => self.stop(now, stop),
+            Command::Configure(configure) => self.configure(now, &configure),
+            Command::TakeChanged(reply) => drop(reply.send(self.take_changed())),
+            Command::Retain => self.retain(now),
+            Command::FlushDue => self.flush_all_due(now),
+            Command::Flushed { partition, result } => self.flushed(now, &partition, result),
+            Command::FailDir(dir) => self.fail_dir(now, &dir),
+            Command::Close(reply) => drop(reply.send(self.close(now))),
+        }
+    }
+
+    fn assign(&mut self, now: Now, mut assign: Assign) {
+        let name = assign.partition.clone();
+        if let (None, Some(log)) = (self.partitions.get(&name), assign.log.take()) {
+            self.adopt(log, assign.settings.min_insync_replicas);
+        }
+        let (reply, unheard) = tokio::sync::oneshot::channel();
+        let reply = std::mem::replace(&mut assign.reply, reply);
+        drop(unheard);
+        let (local, hosted) = (self.local, Arc::clone(&self.hosted));
+        let mut result = Err(AssignFailure::Offline);
+        self.step(&name, |partition, produces| {
+            result = partition.assign(assign, (local, now), &hosted, produces);
+        });
+        // The sender of a LeaderAndIsr that went away asks again.
+        let _ = reply.send(result);
+    }
+
+    fn stop(&mut self, now: Now, stop: Stop) {
+        let Stop { partition: name, leader_epoch, fate, reply } = stop;
+        let known = match self.partitions.get(&name) {
+            None => return drop(reply.send(Ok(None))),
+            Some(Seat::Offline) => return drop(reply.send(Err(StopFailure::Offline))),
+            Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
+        };
+        if let (Some(asked), Some(known)) = (leader_epoch, known)
+            && asked < known
+        {
+            return drop(reply.send(Err(StopFailure::FencedLeaderEpoch { asked, known })));
+        }
+        let hosted = Arc::clone(&self.hosted);
+        self.step(&name, |partition, produces| partition.stop(now, &hosted, produces));
+        let log = match fate {
+            Fate::Keep => None,
+            Fate::Delete => self.take_log(&name),
+        };
+        drop(reply.send(Ok(log)));
+    }
+
+    fn configure(&mut self, now: Now, configure: &Configure) {
+        let names: Vec<_> = self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
+        for name in names {
+            self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
+        }
+    }
+
+    fn take_changed(&mut self) -> Vec<Standing> {
+        let changed = self.online().filter_map(|partition| {
+            std::mem::take(&mut partition.changed).then(|| partition.standing())
+        });
+        changed.collect()
+    }
+
+    fn retain(&mut self, now: Now) {
+        for name in self.names() {
+            let mut retirement = None;
+            self.step(&name, |partition, _| retirement = partition.retain(now));
+            if let Some(retirement) = retirement {
+                self.jobs.push(Job::Retire(retirement));
+            }
+            self.flush_if_due(&name, now);
+        }
+    }
+
+    fn flush_all_due(&mut self, now: Now) {
+        for name in self.names() {
+            self.flush_if_due(&name, now);
+        }
+    }
+
+    fn flush_if_due(&mut self, name: &TopicPartition, now: Now) {
+        if !self.jobs.has_room() {
+            self.unflushed.insert(name.clone());
+            return;
+        }
+        let mut plan = None;
+        self.step(name, |partition, _| plan = partition.flush_due(now));
+        if let Some(plan) = plan {
+            self.jobs.push(Job::Flush { partition: name.clone(), plan });
+        }
+    }
+
+    fn flushed(&mut self, now: Now, name: &TopicPartition, result: Result<storage::Flushed, storage::DiskError>) {
+        match result {
+            Ok(flushed) => self.step(name, |partition, _| partition.flushed(flushed)),
+            Err(error) => {
+                let dir = match self.partitions.get(name) {
+                    Some(Seat::Online(partition)) => partition.log.dir.parent().map(Path::to_path_buf),
+                    Some(Seat::Offline) | None => None,
+                };
+                tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
+                if let Some(dir) = dir {
+                    self.jobs.push(Job::FailDir(dir));
+                }
+            }
+        }
+        // A place in the queue of jobs has become free.
+        if let Some(name) = self.unflushed.pop_first() {
+            self.flush_if_due(&name, now);
+        }
+    }
+
+    fn fail_dir(&mut self, now: Now, dir: &Path) {
+        let inside = self.partitions.iter().filter(|(_, seat)| match seat {
+            Seat::Online(partition) => partition.is_in(dir),
+            Seat::Offline => false,
+        });
+        let names: Vec<_> = inside.map(|(name, _)| name.clone()).collect();
+        for name in names {
+            let hosted = Arc::clone(&self.hosted);
+            self.step(&name, |partition, produces| partition.stop(now, &hosted, produces));
+            self.take_offline(&name);
+        }
+    }
+
+    fn close(&mut self, now: Now) -> Vec<Log> {
+        let names = self.names();
+        for name in &names {
+            let hosted = Arc::clone(&self.hosted);
+            self.step(name, |partition, produces| partition.stop(now, &hosted, produces));
+        }
+        names.iter().filter_map(|name| self.take_log(name)).collect()
+    }
+
+    fn expire(&mut self, now: Now) {
+        for (name, ticket) in self.produces.expired(now.monotonic) {
+            self.step(&name, |partition, produces| partition.expire(ticket, now, produces));
+        }
+    }
+
+    /// Runs one partition's step. If it panics the partition goes offline, so that one poison record cannot take the broker down.
+    fn step(&mut self, name: &TopicPartition, step: impl FnOnce(&mut Partition, &mut Produces)) {
+        let Some(Seat::Online(partition)) = self.partitions.get_mut(name) else { return };
+        let produces = &mut self.produces;
+        // Nobody looks at the partition after a panic, so no broken invariant of it is seen.
+        if catch_unwind(AssertUnwindSafe(|| step(partition, produces))).is_err() {
+            tracing::error!(
+                partition = %name,
+                "the partition is taken offline after an internal error (see the panic above); its files are untouched. \
+                 Restart the broker to try again, and please report it"
+            );
+            self.take_offline(name);
+        }
+    }
+
+    fn take_offline(&mut self, name: &TopicPartition) {
+        self.partitions.insert(name.clone(), Seat::Offline);
+        self.produces.fail_all(name);
+        self.hosted.remove(name);
+    }
+
+    fn take_log(&mut self, name: &TopicPartition) -> Option<Log> {
+        match self.partitions.remove(name)? {
+            Seat::Online(partition) => Some(partition.log),
+            Seat::Offline => {
+                self.partitions.insert(name.clone(), Seat::Offline);
+                None
+            }
+        }
+    }
+
+    fn names(&self) -> Vec<TopicPartition> {
+        self.partitions.keys().cloned().collect()
+    }
+
+    fn online(&mut self) -> impl Iterator<Item = &mut Partition> {
+        self.partitions.values_mut().filter_map(|seat| match seat {
+            Seat::Online(partition) => Some(&mut **partition),
+            Seat::Offline => None,
+        })
+    }
+}

@@ -1,0 +1,246 @@
+//! One partition in its shard: the log, the replica's decisions carried out on it, and the batches staged for the next write.
+//! Called by `shard.rs` only. Invariant: what readers see (`HostedPartition`) changes after the log did, never before.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use coordinator::deadlines::Now;
+use coordinator::replica::{Acks, Action, Actions, AppendRefused, Event, LogEnds, Replica, Role, Ticket};
+use protocol::batch::Produced;
+use protocol::ids::BrokerId;
+use storage::{FlushPlan, FlushScope, Freshness, Log, Retirement};
+
+use super::command::{AppendFailure, Appended, Assign, AssignFailure, Standing};
+use super::produces::Produces;
+use crate::hosted::{Hosted, HostedPartition};
+use crate::topic_settings::TopicSettings;
+
+#[derive(Debug)]
+pub(super) struct Partition {
+    pub(super) log: Log,
+    pub(super) replica: Replica,
+    /// While this broker leads it.
+    hosted: Option<Arc<HostedPartition>>,
+    staged: Vec<Staged>,
+    batches: Vec<Produced>,
+    actions: Actions,
+    /// Something that the checkpoint files say is no longer so.
+    pub(super) changed: bool,
+    flush: Flush,
+}
+
+/// A batch of `batches`, by its place.
+#[derive(Debug, Clone, Copy)]
+struct Staged {
+    ticket: Ticket,
+    acks: Acks,
+}
+
+/// At most one flush of a log is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flush {
+    Idle,
+    UnderWay,
+}
+
+impl Partition {
+    pub(super) fn new(log: Log, local: BrokerId, min_insync_replicas: usize) -> Self {
+        Self {
+            log,
+            replica: Replica::new(local, min_insync_replicas),
+            hosted: None,
+            staged: Vec::new(),
+            batches: Vec::new(),
+            actions: Actions::new(),
+            changed: true,
+            flush: Flush::Idle,
+        }
+    }
+
+    /// Takes a batch in for the next `write`, before which no other command may reach the partition.
+    pub(super) fn stage(&mut self, ticket: Ticket, acks: Acks, batch: Produced) -> Result<(), AppendRefused> {
+        self.replica.check_append(acks)?;
+        self.staged.push(Staged { ticket, acks });
+        self.batches.push(batch);
+        Ok(())
+    }
+
+    pub(super) fn has_staged(&self) -> bool {
+        !self.staged.is_empty()
+    }
+
+    /// Writes what is staged in one go and answers whom it can.
+    pub(super) fn write(&mut self, now: Now, produces: &mut Produces) {
+        let staged = std::mem::take(&mut self.staged);
+        let batches = std::mem::take(&mut self.batches);
+        // Staging asked the replica, and it has heard of nothing since.
+        let Some(epoch) = self.replica.leader_epoch() else { return };
+        let mut end = self.log.end_offset();
+        let outcomes = self.log.append(&batches, epoch, now.wall);
+        for (Staged { ticket, acks }, outcome) in staged.iter().copied().zip(outcomes) {
+            let appended = match outcome {
+                Ok(appended) => appended,
+                Err(error) => {
+                    produces.failed(ticket, AppendFailure::Log(error));
+                    continue;
+                }
+            };
+            if appended.freshness == Freshness::Written {
+                end = appended.last_offset + 1;
+            }
+            produces.written(ticket, self.appended(&appended));
+            self.replica.handle(Event::Appended { end, acks, ticket }, &mut self.actions);
+        }
+        self.changed = true;
+        self.carry_out(now, produces);
+        self.reuse(staged, batches);
+    }
+
+    /// Applies a LeaderAndIsr.
+    pub(super) fn assign(
+        &mut self,
+        assign: Assign,
+        (local, now): (BrokerId, Now),
+        hosted: &Hosted,
+        produces: &mut Produces,
+    ) -> Result<(), AssignFailure> {
+        if let Some(known) = self.log.topic_id.filter(|known| !assign.topic_id.is_nil() && *known != assign.topic_id) {
+            return Err(AssignFailure::TopicId { known, asked: assign.topic_id });
+        }
+        self.replica.check_assignment(&assign.assigned)?;
+        self.configure(&assign.settings, produces, now);
+        let Assign { assigned, leader, .. } = assign;
+        let log = LogEnds { end: self.log.end_offset(), high_watermark: self.log.high_watermark() };
+        let event = if leader == Some(local) {
+            Event::LeaderAssigned { assigned, log }
+        } else {
+            Event::FollowerAssigned { assigned, leader }
+        };
+        self.replica.handle(event, &mut self.actions);
+        self.carry_out(now, produces);
+        self.publish(&assign.settings, assign.topic_id, hosted);
+        Ok(())
+    }
+
+    /// Leads and follows no more; whoever waits is told.
+    pub(super) fn stop(&mut self, now: Now, hosted: &Hosted, produces: &mut Produces) {
+        self.replica.handle(Event::Stopped, &mut self.actions);
+        self.carry_out(now, produces);
+        self.unpublish(hosted);
+    }
+
+    pub(super) fn configure(&mut self, settings: &TopicSettings, produces: &mut Produces, now: Now) {
+        self.log.set_settings(settings.log.clone());
+        if let Some(hosted) = &self.hosted {
+            hosted.set_rules(settings.rules);
+        }
+        self.replica.handle(Event::MinInsyncReplicasChanged(settings.min_insync_replicas), &mut self.actions);
+        self.carry_out(now, produces);
+    }
+
+    pub(super) fn expire(&mut self, ticket: Ticket, now: Now, produces: &mut Produces) {
+        self.replica.handle(Event::ProduceExpired(ticket), &mut self.actions);
+        self.carry_out(now, produces);
+    }
+
+    pub(super) fn standing(&self) -> Standing {
+        Standing {
+            partition: self.log.partition.clone(),
+            dir: self.log.dir.to_path_buf(),
+            high_watermark: self.log.high_watermark(),
+            recovery_point: self.log.recovery_point(),
+            log_start: self.log.start_to_checkpoint(),
+        }
+    }
+
+    pub(super) fn is_in(&self, log_dir: &Path) -> bool {
+        self.log.dir.parent() == Some(log_dir)
+    }
+
+    /// The flush that is due now, unless one is under way.
+    pub(super) fn flush_due(&mut self, now: Now) -> Option<FlushPlan> {
+        if self.flush == Flush::UnderWay {
+            return None;
+        }
+        let scope: FlushScope = self.log.flush_due(now.wall)?;
+        let plan = self.log.flush_plan(scope, now.wall)?;
+        self.flush = Flush::UnderWay;
+        Some(plan)
+    }
+
+    pub(super) fn flushed(&mut self, flushed: storage::Flushed) {
+        self.flush = Flush::Idle;
+        self.log.flushed(flushed);
+        self.changed = true;
+    }
+
+    /// Forgets what is too old; the files that go are the returned work.
+    pub(super) fn retain(&mut self, now: Now) -> Option<Retirement> {
+        self.log.expire_producers(now.wall);
+        let plan = self.log.retention_plan(now.wall)?;
+        for (base, bytes, reason) in &plan.segments {
+            tracing::info!(partition = %self.log.partition, %base, bytes, ?reason, "segment is deleted");
+        }
+        let retirement = self.log.retire(&plan, now.wall);
+        self.changed = true;
+        retirement
+            .inspect_err(|error| tracing::error!(%error, "old segments could not be taken out of the log"))
+            .ok()
+    }
+
+    fn appended(&self, appended: &storage::Appended) -> Appended {
+        Appended {
+            base_offset: appended.first_offset,
+            log_append_time: appended.log_append_time,
+            log_start: self.log.start_offset(),
+        }
+    }
+
+    fn carry_out(&mut self, now: Now, produces: &mut Produces) {
+        let mut advanced = false;
+        for action in self.actions.drain(..) {
+            match action {
+                Action::AssignEpoch { leader_epoch, .. } => self.log.assign_epoch(leader_epoch),
+                Action::AdvanceHighWatermark(to) => {
+                    self.log.advance_high_watermark(to);
+                    advanced = true;
+                }
+                Action::Answer { ticket, result } => produces.answer(ticket, result),
+                Action::Park(ticket) => produces.park(ticket, now.monotonic),
+            }
+        }
+        if let Some(hosted) = self.hosted.as_ref().filter(|_| advanced) {
+            hosted.watchers.wake();
+        }
+    }
+
+    /// Shows readers the partition as long as this broker leads it.
+    fn publish(&mut self, settings: &TopicSettings, topic_id: protocol::TopicId, hosted: &Hosted) {
+        let Role::Leader(leader) = self.replica.role() else { return self.unpublish(hosted) };
+        let epoch = leader.assigned().leader_epoch;
+        if let Some(known) = self.hosted.as_ref().filter(|known| known.topic_id == topic_id) {
+            known.leadership.lead(epoch);
+            known.watchers.wake();
+            return;
+        }
+        self.unpublish(hosted);
+        let name = self.log.partition.clone();
+        let fresh = Arc::new(HostedPartition::new(name, topic_id, self.log.reader(), epoch, settings.rules));
+        hosted.insert(Arc::clone(&fresh));
+        self.hosted = Some(fresh);
+    }
+
+    fn unpublish(&mut self, hosted: &Hosted) {
+        if self.hosted.take().is_some() {
+            hosted.remove(&self.log.partition);
+        }
+    }
+
+    /// Keeps the buffers for the next turn.
+    fn reuse(&mut self, mut staged: Vec<Staged>, mut batches: Vec<Produced>) {
+        staged.clear();
+        batches.clear();
+        self.staged = staged;
+        self.batches = batches;
+    }
+}

@@ -1,0 +1,81 @@
+//! One topic's settings, split by who acts on them: the log, the replica, and the checks of a produce.
+//! Made from the configuration here and nowhere else; plain values that travel to shards.
+
+use config::topic::{TimestampType as ConfiguredTimestampType, TopicConfig};
+use protocol::batch::TimestampType;
+use storage::{Cleanup, LogSettings};
+
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TopicSettings {
+    pub(crate) log: LogSettings,
+    pub(crate) min_insync_replicas: usize,
+    pub(crate) rules: ProduceRules,
+}
+
+/// What a batch must keep to before it is appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ProduceRules {
+    pub(crate) max_message_bytes: usize,
+    pub(crate) timestamp_type: TimestampType,
+    /// How far a record's time may lie behind and ahead of the broker's clock, in milliseconds.
+    pub(crate) timestamp_before_max_ms: u64,
+    pub(crate) timestamp_after_max_ms: u64,
+    pub(crate) keys: Keys,
+}
+
+/// Whether records may come without a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    Optional,
+    /// The topic is compacted.
+    Required,
+}
+
+impl TopicSettings {
+    /// `producer_id_expiration_ms` is the broker's, the rest the topic's with the broker's defaults.
+    pub(crate) fn new(topic: &TopicConfig, producer_id_expiration_ms: u64) -> Self {
+        let timestamp_type = match topic.timestamp_type {
+            ConfiguredTimestampType::CreateTime => TimestampType::CreateTime,
+            ConfiguredTimestampType::LogAppendTime => TimestampType::LogAppendTime,
+        };
+        Self {
+            log: LogSettings {
+                segment_bytes: topic.segment_bytes,
+                segment_ms: signed(topic.segment_ms),
+                segment_jitter_ms: signed(topic.segment_jitter_ms),
+                index_bytes_max: topic.segment_index_bytes,
+                index_interval_bytes: topic.index_interval_bytes,
+                retention_bytes: topic.retention_bytes,
+                retention_ms: topic.retention_ms.map(signed),
+                cleanup: cleanup(topic),
+                file_delete_delay_ms: signed(topic.file_delete_delay_ms),
+                flush_messages: topic.flush_messages.unwrap_or(u64::MAX),
+                flush_ms: topic.flush_ms.map(signed),
+                timestamp_type,
+                preallocate: topic.preallocate,
+                producer_id_expiration_ms: signed(producer_id_expiration_ms),
+            },
+            min_insync_replicas: topic.min_insync_replicas as usize,
+            rules: ProduceRules {
+                max_message_bytes: topic.max_message_bytes as usize,
+                timestamp_type,
+                timestamp_before_max_ms: topic.timestamp_before_max_ms,
+                timestamp_after_max_ms: topic.timestamp_after_max_ms,
+                keys: if topic.cleanup.compact { Keys::Required } else { Keys::Optional },
+            },
+        }
+    }
+}
+
+fn cleanup(topic: &TopicConfig) -> Cleanup {
+    match (topic.cleanup.delete, topic.cleanup.compact) {
+        (_, false) => Cleanup::Delete,
+        (true, true) => Cleanup::CompactDelete,
+        (false, true) => Cleanup::Compact,
+    }
+}
+
+/// Kafka's times are signed; its largest stands for "never".
+fn signed(ms: u64) -> i64 {
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,151 @@
+//! The work on logs that must not happen in a shard's turn: flushes, removals, retention, checkpoint files.
+//! Plans come from the shards, run on threads that may block, and are reported back. Decides nothing itself.
+
+mod checkpoints;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocol::ids::TopicPartition;
+use storage::{FlushPlan, Removal, Retirement};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::broker::Broker;
+use crate::shard::Command;
+use crate::tasks::{TaskError, TaskKind};
+
+pub(crate) use checkpoints::Checkpoints;
+
+/// Jobs that wait for the disk. A shard that finds the queue full tries again after the next flush, so the number only bounds memory.
+const QUEUE: usize = 1024;
+/// How often removals that are due are looked for.
+const REMOVAL_CHECK: Duration = Duration::from_secs(1);
+
+/// Work that a shard wants done.
+#[derive(Debug)]
+pub(crate) enum Job {
+    Flush { partition: TopicPartition, plan: FlushPlan },
+    Retire(Retirement),
+    Remove(Removal),
+    FailDir(PathBuf),
+}
+
+/// The shards' end of the queue; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct JobQueue(mpsc::Sender<Job>);
+
+impl JobQueue {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Job>) {
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        (Self(sender), receiver)
+    }
+
+    pub(crate) fn has_room(&self) -> bool {
+        self.0.capacity() > 0
+    }
+
+    /// Adds a job; call it only after `has_room`. A job that finds no place is dropped, which costs disk space until the next start.
+    pub(crate) fn push(&self, job: Job) {
+        if self.0.try_send(job).is_err() {
+            tracing::warn!("the queue of disk jobs is full: a flush or removal is left for the next start");
+        }
+    }
+}
+
+/// Starts the two tasks: one that carries out jobs, one that keeps the times.
+pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>) {
+    let tasks = broker.tasks.clone();
+    tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs));
+    tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker)));
+}
+
+async fn carry_out(broker: Arc<Broker>, mut jobs: mpsc::Receiver<Job>) -> Result<(), TaskError> {
+    let stopping = broker.tasks.stopping(TaskKind::Upkeep);
+    let mut removals: Vec<Removal> = Vec::new();
+    let mut check = interval_at(Instant::now() + REMOVAL_CHECK, REMOVAL_CHECK);
+    check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        // All branches are cancel-safe: recv takes a job only when it returns one, a tick and a token have no state to lose.
+        tokio::select! {
+            () = stopping.cancelled() => return Ok(()),
+            _ = check.tick(), if !removals.is_empty() => remove_due(&broker, &mut removals).await,
+            job = jobs.recv() => match job {
+                None => return Ok(()),
+                Some(Job::Flush { partition, plan }) => flush(&broker, partition, plan).await,
+                Some(Job::Retire(retirement)) => match broker.tasks.blocking(|| retirement.run()).await {
+                    Ok(removal) => removals.push(removal),
+                    Err(error) => tracing::error!(%error, "old segments could not be marked for deletion; the next start loads them again"),
+                },
+                Some(Job::Remove(removal)) => removals.push(removal),
+                Some(Job::FailDir(dir)) => fail_dir(&broker, &dir).await?,
+            },
+        }
+    }
+}
+
+async fn flush(broker: &Broker, partition: TopicPartition, plan: FlushPlan) {
+    let result = broker.tasks.blocking(|| plan.run()).await;
+    let report = Command::Flushed { partition: partition.clone(), result };
+    // While the broker stops, the logs are flushed by closing them.
+    let _ = broker.shards.send(&partition, report).await;
+}
+
+async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) {
+    let now = broker.shards.clock().now().wall;
+    let (due, later) = std::mem::take(removals).into_iter().partition(|removal| removal.due <= now);
+    *removals = later;
+    let due: Vec<Removal> = due;
+    for removal in due {
+        if let Err(error) = broker.tasks.blocking(|| removal.run()).await {
+            tracing::error!(%error, "deleted files could not be removed; the next start removes them");
+        }
+    }
+}
+
+/// Takes a log directory out of service; the broker cannot go on without any.
+async fn fail_dir(broker: &Broker, dir: &std::path::Path) -> Result<(), TaskError> {
+    if !broker.log_dirs.fail(dir) {
+        return Ok(());
+    }
+    tracing::error!(
+        dir = %dir.display(),
+        "log directory is offline: its partitions are served no more. Check the disk and restart the broker"
+    );
+    let path = dir.to_path_buf();
+    let _ = broker.shards.send_all(|| Command::FailDir(path.clone())).await;
+    if broker.log_dirs.any_online() { Ok(()) } else { Err("no log directory is left online".into()) }
+}
+
+async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {
+    let stopping = broker.tasks.stopping(TaskKind::Upkeep);
+    let log = &broker.config.log;
+    let mut watermarks = every(broker.config.replication.high_watermark_checkpoint_interval_ms, 0);
+    let mut recovery_points = every(log.flush_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
+    let mut log_starts = every(log.flush_start_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
+    let mut retention = every(log.retention_check_interval_ms, log.initial_task_delay_ms);
+    let mut flushes = every(log.flush_scheduler_interval_ms, log.initial_task_delay_ms);
+    let mut checkpoints = Checkpoints::default();
+    loop {
+        // Ticks and the token have no state to lose.
+        tokio::select! {
+            () = stopping.cancelled() => return Ok(()),
+            _ = watermarks.tick() => checkpoints.write(&broker, storage::Checkpoint::HighWatermark).await,
+            _ = recovery_points.tick() => checkpoints.write(&broker, storage::Checkpoint::RecoveryPoint).await,
+            _ = log_starts.tick() => checkpoints.write(&broker, storage::Checkpoint::LogStart).await,
+            _ = retention.tick() => drop(broker.shards.send_all(|| Command::Retain).await),
+            _ = flushes.tick() => drop(broker.shards.send_all(|| Command::FlushDue).await),
+        }
+    }
+}
+
+/// A period in milliseconds that begins after `delay_ms`. Kafka's "never" is further away than a timer reaches.
+fn every(period_ms: u64, delay_ms: u64) -> tokio::time::Interval {
+    const LONGEST_MS: u64 = 365 * 24 * 3_600_000;
+    let period = Duration::from_millis(period_ms.clamp(1, LONGEST_MS));
+    let first = Instant::now() + Duration::from_millis(delay_ms.min(LONGEST_MS)) + period;
+    let mut interval = interval_at(first, period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}

@@ -1,0 +1,276 @@
+//! The append: checks, offsets, one vectored write, index entries, publication.
+//!
+//! Per batch it costs a header of 61 bytes on its way to the kernel; records are never copied and nothing is
+//! allocated for them. Batches that fit in one segment go in one write. Source: UnifiedLog.append of Kafka 3.9.
+
+use std::io::IoSlice;
+
+use protocol::batch::{BatchHeader, HEADER_SIZE, Produced, TimestampType};
+use protocol::{LeaderEpoch, Millis, Offset, ProducerId};
+
+use super::active::{Active, Unwritten};
+use super::{AppendError, Appended, Freshness, Health, Log};
+use crate::disk::DiskError;
+use crate::index::{IndexRules, relative};
+use crate::names::LOG;
+use crate::producers::{CachedBatch, Producer, Refusal, Verdict};
+
+/// Batches that were accepted and are about to be written together.
+#[derive(Debug, Default)]
+pub(super) struct Staged {
+    heads: Vec<[u8; HEADER_SIZE]>,
+    headers: Vec<BatchHeader>,
+    /// Where each stands among the batches of the append.
+    indexes: Vec<usize>,
+    bytes: u64,
+    /// What was known of the producers before.
+    undo: Vec<(ProducerId, Option<Producer>)>,
+}
+
+impl Staged {
+    /// The offset that the next batch gets in a log which ends at `end`.
+    fn next_offset(&self, end: Offset) -> Offset {
+        self.headers.last().map_or(end, BatchHeader::next_offset)
+    }
+
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.headers.clear();
+        self.indexes.clear();
+        self.undo.clear();
+        self.bytes = 0;
+    }
+}
+
+/// One append in the making.
+struct Turn<'a> {
+    batches: &'a [Produced],
+    epoch: LeaderEpoch,
+    now: Millis,
+    staged: Staged,
+    /// One per batch; none while it is staged.
+    results: Vec<Option<Result<Appended, AppendError>>>,
+}
+
+impl Log {
+    /// Writes `batches` in order, with one vectored write if they fit in one segment, and answers for each.
+    ///
+    /// Base offset and leader epoch are assigned here; everything else is written as `header` says, so that a
+    /// corrected max timestamp is the caller's `header.stamp`. With log append time the log stamps itself. Each
+    /// batch passes the idempotence check on its own. After a disk error nothing of the failed write is left.
+    pub fn append(
+        &mut self,
+        batches: &[Produced],
+        leader_epoch: LeaderEpoch,
+        now: Millis,
+    ) -> Vec<Result<Appended, AppendError>> {
+        self.assign_epoch(leader_epoch);
+        let mut staged = std::mem::take(&mut self.staged);
+        staged.clear();
+        let results = vec![None; batches.len()];
+        let mut turn = Turn { batches, epoch: leader_epoch, now, staged, results };
+        for index in 0..batches.len() {
+            if let Some(result) = self.place(index, &mut turn).transpose() {
+                turn.results[index] = Some(result);
+            }
+        }
+        // A failure is in the results of the batches concerned.
+        let _ = self.write(&mut turn);
+        self.staged = turn.staged;
+        let offline = || Err(AppendError::Offline { partition: self.partition.clone() });
+        turn.results.into_iter().map(|result| result.unwrap_or_else(offline)).collect()
+    }
+
+    /// Stages a batch behind the others; answers at once if it is a duplicate or has to be refused.
+    fn place(&mut self, index: usize, turn: &mut Turn<'_>) -> Result<Option<Appended>, AppendError> {
+        let batch = &turn.batches[index];
+        if let Some(first) = self.admit(batch, &turn.staged)? {
+            // The first one may be staged itself: it has to be in the log before the log vouches for it.
+            if first.last_offset >= self.end {
+                self.write(turn)?;
+            }
+            return Ok(Some(duplicate(first)));
+        }
+        let next = turn.staged.next_offset(self.end);
+        if self.should_roll(&batch.header, (next, turn.staged.bytes), turn.now) {
+            self.write(turn)?;
+            self.roll(turn.now).map_err(|error| self.disk_error(error))?;
+        }
+        self.stage(index, turn);
+        Ok(None)
+    }
+
+    /// Whether the batch may be appended behind what is staged; some batch if it is a duplicate of that one.
+    fn admit(&self, batch: &Produced, staged: &Staged) -> Result<Option<CachedBatch>, AppendError> {
+        let header = &batch.header;
+        assert!(header.last_offset_delta >= 0 && batch.batch.len() == header.size(), "batches are validated");
+        let partition = || self.partition.clone();
+        if self.health == Health::Offline {
+            return Err(AppendError::Offline { partition: partition() });
+        }
+        let max = self.settings.segment_bytes;
+        if header.size() as u64 > u64::from(max) {
+            return Err(AppendError::LargerThanSegment { partition: partition(), size: header.size(), max });
+        }
+        let last = staged.next_offset(self.end).0.checked_add(i64::from(header.last_offset_delta) + 1);
+        if last.is_none() {
+            return Err(AppendError::OutOfOffsets { partition: partition() });
+        }
+        match self.producers.check(header) {
+            Verdict::Append => Ok(None),
+            Verdict::Duplicate(first) => Ok(Some(first)),
+            Verdict::Refuse(refusal) => Err(self.refused(header, refusal)),
+        }
+    }
+
+    fn refused(&self, header: &BatchHeader, refusal: Refusal) -> AppendError {
+        let (partition, producer) = (self.partition.clone(), header.producer_id);
+        match refusal {
+            Refusal::OutOfOrder { last } => {
+                let sequence = header.base_sequence;
+                AppendError::OutOfOrderSequence { partition, producer, sequence, last }
+            }
+            Refusal::OldEpoch { current } => {
+                let epoch = header.producer_epoch;
+                AppendError::InvalidProducerEpoch { partition, producer, epoch, current }
+            }
+            Refusal::OutsideOfTransaction => AppendError::InvalidTransactionState { partition, producer },
+        }
+    }
+
+    pub(super) fn disk_error(&self, error: DiskError) -> AppendError {
+        AppendError::Disk { partition: self.partition.clone(), error }
+    }
+
+    fn stage(&mut self, index: usize, turn: &mut Turn<'_>) {
+        let (batch, staged) = (&turn.batches[index], &mut turn.staged);
+        let mut header = batch.header;
+        header.base_offset = staged.next_offset(self.end);
+        header.leader_epoch = turn.epoch;
+        if self.settings.timestamp_type == TimestampType::LogAppendTime {
+            header.stamp(TimestampType::LogAppendTime, turn.now, batch.records());
+        }
+        if header.has_producer() {
+            staged.undo.push((header.producer_id, self.producers.note(&header)));
+        }
+        staged.heads.push(header.to_bytes());
+        staged.bytes += header.size() as u64;
+        staged.headers.push(header);
+        staged.indexes.push(index);
+    }
+
+    /// Writes what is staged and answers for it; the error is also in the answers.
+    fn write(&mut self, turn: &mut Turn<'_>) -> Result<(), AppendError> {
+        let staged = &mut turn.staged;
+        if staged.heads.is_empty() {
+            return Ok(());
+        }
+        let outcome = self.write_staged(turn.batches, staged).map_err(|error| self.disk_error(error));
+        if outcome.is_ok() {
+            self.written(staged);
+        } else {
+            for (id, before) in staged.undo.drain(..).rev() {
+                self.producers.undo(id, before);
+            }
+        }
+        for (header, index) in staged.headers.iter().zip(&staged.indexes) {
+            turn.results[*index] = Some(outcome.clone().map(|()| appended(header)));
+        }
+        staged.clear();
+        outcome
+    }
+
+    fn write_staged(&mut self, batches: &[Produced], staged: &Staged) -> Result<(), DiskError> {
+        let mut parts = Vec::with_capacity(2 * staged.heads.len());
+        for (head, index) in staged.heads.iter().zip(&staged.indexes) {
+            parts.push(IoSlice::new(head));
+            parts.push(IoSlice::new(batches[*index].records()));
+        }
+        self.active.reserve(&*self.disk, staged.bytes, &self.settings);
+        let outcome = self.disk.write_at(&self.active.files.log, self.active.size, &mut parts);
+        outcome.map_err(|error| {
+            let path = self.active.segment.path(LOG);
+            if let Err(worse) = self.active.cut_back(&*self.disk) {
+                tracing::error!(
+                    partition = %self.partition,
+                    "a failed write could not be taken back, the log goes offline: {worse}"
+                );
+                self.health = Health::Offline;
+            }
+            DiskError::new("write", &path, &error)
+        })
+    }
+
+    /// Takes the written batches into indexes and offsets, and lets readers see them.
+    fn written(&mut self, staged: &Staged) {
+        let rules = self.index_rules();
+        let mut state = self.shared.write();
+        for header in &staged.headers {
+            note(&mut self.active, header, rules, &mut state.tail);
+            self.end = header.next_offset();
+        }
+        let has_many = Active::has_many_unwritten(&state.tail);
+        drop(state);
+        self.producers.end = self.end;
+        let records: i64 = staged.headers.iter().map(|header| i64::from(header.record_count)).sum();
+        self.progress.appended(u64::try_from(records).unwrap_or(0));
+        self.publish();
+        if has_many {
+            self.write_entries();
+        }
+    }
+
+    /// Moves waiting index entries to their files. If that fails they wait on, and the next segment's beginning or
+    /// the next time tells: the log itself is whole without them.
+    fn write_entries(&mut self) {
+        let entries = Unwritten::of(&self.shared.read().tail);
+        match self.active.write_entries(&*self.disk, &entries) {
+            Ok(()) => self.entries_written(),
+            Err(error) => {
+                tracing::warn!(partition = %self.partition, "index entries wait in memory: {error}")
+            }
+        }
+    }
+
+    /// Readers find the entries in the files from now on.
+    pub(super) fn entries_written(&mut self) {
+        let mut state = self.shared.write();
+        state.tail.offsets.clear();
+        state.tail.times.clear();
+        state.tail.offsets_written = self.active.offsets_written;
+        state.tail.times_written = self.active.times_written;
+    }
+}
+
+fn note(active: &mut Active, header: &BatchHeader, rules: IndexRules, tail: &mut crate::view::Tail) {
+    let position = active.size;
+    let due = active.indexer.note(header, position, rules);
+    tail.offsets.extend(due.offset);
+    tail.times.extend(due.time);
+    // Both fit: a segment is rolled before it outgrows 31 bits of bytes or offsets.
+    let last = relative(active.segment.base, header.last_offset()).unwrap_or(u32::MAX);
+    tail.push(last, u32::try_from(position).unwrap_or(u32::MAX));
+    active.size += header.size() as u64;
+    if active.first_timestamp.is_none() {
+        active.first_timestamp = Some(header.max_timestamp);
+    }
+}
+
+fn appended(header: &BatchHeader) -> Appended {
+    let is_stamped = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
+    Appended {
+        first_offset: header.base_offset,
+        last_offset: header.last_offset(),
+        log_append_time: is_stamped.then_some(header.max_timestamp),
+        freshness: Freshness::Written,
+    }
+}
+
+fn duplicate(batch: CachedBatch) -> Appended {
+    Appended {
+        first_offset: batch.first_offset(),
+        last_offset: batch.last_offset,
+        log_append_time: Some(batch.timestamp),
+        freshness: Freshness::Duplicate,
+    }
+}

@@ -1,0 +1,219 @@
+//! What keeps a log in order beside its appends: flush plans and their reports, retention, deletion.
+//!
+//! Everything here returns at once; the plans are run by whoever may block.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use protocol::{Millis, Offset, TopicId};
+
+use super::{AppendError, Log};
+use crate::disk::{DiskError, During};
+use crate::epochs::Epochs;
+use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
+use crate::names::{LOG, SNAPSHOT, delete_dir_name, file_path};
+use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, plan};
+use crate::segment::{Indexes, Segment, modified};
+
+/// How far the log is on the medium.
+#[derive(Debug)]
+pub(super) struct Progress {
+    pub(super) recovery_point: Offset,
+    /// Everything below is on the medium or in a plan under way.
+    planned: Offset,
+    last_flush: Millis,
+    unflushed_records: u64,
+    /// Files made since the log was opened, and how many of their names are on the medium.
+    made: u64,
+    made_synced: u64,
+    /// The directory itself is new, so its name has to reach the medium too.
+    dir_is_new: bool,
+    /// Segments sealed since the log was opened, and how many of them a plan covers.
+    sealed: u64,
+    sealed_planned: u64,
+    epochs_version: u64,
+    epochs_planned: u64,
+    epochs_synced: u64,
+}
+
+impl Progress {
+    /// Loading may have made files and changed the epochs, so the first flush covers them.
+    pub(super) fn new(recovery_point: Offset, now: Millis) -> Progress {
+        Progress {
+            recovery_point,
+            planned: recovery_point,
+            last_flush: now,
+            unflushed_records: 0,
+            made: 1,
+            made_synced: 0,
+            dir_is_new: false,
+            sealed: 0,
+            sealed_planned: 0,
+            epochs_version: 0,
+            epochs_planned: 0,
+            epochs_synced: 0,
+        }
+    }
+
+    pub(super) fn made_dir(&mut self) {
+        self.dir_is_new = true;
+    }
+
+    pub(super) fn made_file(&mut self) {
+        self.made += 1;
+    }
+
+    pub(super) fn sealed_segment(&mut self) {
+        self.made += 1;
+        self.sealed += 1;
+    }
+
+    pub(super) fn epochs_changed(&mut self) {
+        self.epochs_version += 1;
+    }
+
+    pub(super) fn appended(&mut self, records: u64) {
+        self.unflushed_records += records;
+    }
+}
+
+impl Log {
+    /// The flush that is due by `flush.messages`, `flush.ms`, or because a segment was sealed or an epoch began.
+    pub fn flush_due(&self, now: Millis) -> Option<FlushScope> {
+        let progress = &self.progress;
+        let is_dirty = self.end > progress.planned;
+        let is_old = self.settings.flush_ms.is_some_and(|limit| now - progress.last_flush >= limit);
+        let has_many = progress.unflushed_records >= self.settings.flush_messages;
+        if is_dirty && (is_old || has_many) {
+            return Some(FlushScope::Everything);
+        }
+        let has_sealed = progress.sealed > progress.sealed_planned;
+        let has_epochs = progress.epochs_version > progress.epochs_planned;
+        (has_sealed || has_epochs).then_some(FlushScope::Sealed)
+    }
+
+    /// What has to be synced; none if nothing is new. Several plans may be under way.
+    pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
+        let up_to = match scope {
+            FlushScope::Sealed => self.active.segment.base,
+            FlushScope::Everything => self.end,
+        };
+        let has_names = self.progress.made > self.progress.made_synced;
+        let has_epochs = self.progress.epochs_version > self.progress.epochs_synced;
+        if up_to <= self.progress.recovery_point && !has_epochs && !has_names {
+            return None;
+        }
+        let progress = &mut self.progress;
+        progress.planned = progress.planned.max(up_to);
+        progress.epochs_planned = progress.epochs_version;
+        progress.sealed_planned = progress.sealed;
+        if scope == FlushScope::Everything {
+            progress.unflushed_records = 0;
+            progress.last_flush = now;
+        }
+        let mut dirs: Vec<PathBuf> = has_names.then(|| self.dir.to_path_buf()).into_iter().collect();
+        if self.progress.dir_is_new {
+            dirs.extend(self.dir.parent().map(PathBuf::from));
+        }
+        let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
+        let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
+        let done = Flushed { up_to, names: Names { made }, epochs_version };
+        Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
+    }
+
+    /// Takes the report of a finished flush: the recovery point moves.
+    pub fn flushed(&mut self, flushed: Flushed) {
+        let progress = &mut self.progress;
+        progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
+        progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
+        progress.made_synced = progress.made_synced.max(flushed.names.made);
+        progress.dir_is_new = false;
+    }
+
+    /// The files that hold what lies between the recovery point and `up_to`.
+    fn unsynced(&self, up_to: Offset) -> Vec<Unsynced> {
+        let from = self.progress.recovery_point;
+        // A segment that ends at the recovery point may have been sealed since: its indexes are not synced then.
+        let first = self.segments.partition_point(|segment| segment.base < from).saturating_sub(1);
+        let mut files = Vec::new();
+        for segment in self.segments[first..].iter().filter(|segment| segment.base < up_to) {
+            match &segment.indexes {
+                // After an unclean stop the indexes of the active segment are made anew.
+                Indexes::Growing { .. } => {
+                    files.push(Unsynced {
+                        path: segment.path(LOG),
+                        open: Some(self.active.files.log.clone()),
+                    });
+                }
+                Indexes::Sealed(_) => {
+                    files.extend(segment.paths().map(|path| Unsynced { path, open: None }));
+                }
+            }
+        }
+        let snapshots = self.snapshots.range(from..=up_to.max(from));
+        files.extend(
+            snapshots.map(|offset| Unsynced { path: file_path(&self.dir, *offset, SNAPSHOT), open: None }),
+        );
+        files
+    }
+
+    /// Segments that may go now; none if all stay.
+    pub fn retention_plan(&self, now: Millis) -> Option<RetentionPlan> {
+        let candidate = |(at, segment): (usize, &Arc<Segment>)| Candidate {
+            base: segment.base,
+            next: self.segments.get(at + 1).map_or(self.end, |next| next.base),
+            size: segment.sealed_size().unwrap_or(self.active.size),
+            is_active: segment.sealed_size().is_none(),
+        };
+        let candidates: Vec<_> = self.segments.iter().enumerate().map(candidate).collect();
+        let bounds = Bounds { start: self.start, high_watermark: self.high_watermark, now };
+        plan(&candidates, &self.settings, bounds, |at| self.largest_timestamp(&self.segments[at]))
+    }
+
+    /// Of a segment without timestamps the time its file was last written, as with Kafka.
+    fn largest_timestamp(&self, segment: &Segment) -> Option<Millis> {
+        let largest = match &segment.indexes {
+            Indexes::Growing { .. } => self.active.indexer.largest,
+            Indexes::Sealed(sealed) => sealed.largest(segment.base).ok().flatten(),
+        };
+        largest.map(|largest| largest.timestamp).or_else(|| modified(&segment.path(LOG)))
+    }
+
+    /// Forgets the plan's segments: readers no longer find them. The files are the returned work.
+    pub fn retire(&mut self, plan: &RetentionPlan, now: Millis) -> Result<Retirement, AppendError> {
+        let retired: BTreeSet<Offset> = plan.segments.iter().map(|(base, ..)| *base).collect();
+        if retired.contains(&self.active.segment.base) && self.active.size > 0 {
+            self.roll(now).map_err(|error| self.disk_error(error))?;
+        }
+        let active = self.active.segment.base;
+        let (gone, kept): (Vec<_>, Vec<_>) = self
+            .segments
+            .iter()
+            .cloned()
+            .partition(|segment| retired.contains(&segment.base) && segment.base != active);
+        let mut files = Vec::new();
+        for segment in &gone {
+            files.extend(segment.paths());
+            if self.snapshots.remove(&segment.base) {
+                files.push(file_path(&self.dir, segment.base, SNAPSHOT));
+            }
+        }
+        // The start first: a reader must not find the offset in range and its segment gone.
+        self.advance_start(plan.start);
+        self.segments = Arc::new(kept);
+        self.publish();
+        let due = now + self.settings.file_delete_delay_ms;
+        Ok(Retirement { disk: self.disk.clone(), files, due })
+    }
+
+    /// Gives the directory its `-delete` name; `mark` is a random id. Blocks for the disk.
+    pub fn delete(self, mark: TopicId, now: Millis) -> Result<Removal, DiskError> {
+        let to = self.dir.with_file_name(delete_dir_name(&self.partition, mark));
+        self.disk.rename(&self.dir, &to).during("rename", &self.dir)?;
+        if let Some(parent) = to.parent() {
+            self.disk.sync_dir(parent).during("sync", parent)?;
+        }
+        Ok(Removal::of_dir(self.disk, to, now + self.settings.file_delete_delay_ms))
+    }
+}

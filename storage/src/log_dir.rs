@@ -1,0 +1,238 @@
+//! One entry of `log.dirs`: its lock, identity, checkpoints, clean mark, and the partitions in it.
+//!
+//! Opened before any of its logs and closed after all of them. Two processes never have one open at the same time.
+//! Source: LogManager, FileLock, CleanShutdownFileHandler of Kafka 3.9.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use protocol::{BrokerEpoch, Millis, Offset, TopicPartition};
+
+use crate::checkpoint::{self, CheckpointError};
+use crate::disk::{Disk, DiskError, DiskFile, During, remove_if_there, replace};
+use crate::names::{DirKind, parse_dir};
+use crate::retention::Removal;
+
+mod lock;
+mod meta_properties;
+
+pub use meta_properties::MetaProperties;
+
+const CLEAN_MARK: &str = ".kafka_cleanshutdown";
+
+/// Why a log directory cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LogDirError {
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    #[error("{} is in use by another broker; stop it, or give this one a log.dirs of its own", path.display())]
+    InUse { path: PathBuf },
+    #[error("{} is not a partition's directory; move it out of log.dirs", path.display())]
+    ForeignDirectory { path: PathBuf },
+    #[error("{}: {reason}", path.display())]
+    Meta { path: PathBuf, reason: String },
+}
+
+/// How the last run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shutdown {
+    /// All logs were synced and closed.
+    Clean,
+    Unclean,
+}
+
+/// The files that hold an offset per partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checkpoint {
+    RecoveryPoint,
+    LogStart,
+    HighWatermark,
+}
+
+impl Checkpoint {
+    pub const fn file_name(self) -> &'static str {
+        match self {
+            Checkpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
+            Checkpoint::LogStart => "log-start-offset-checkpoint",
+            Checkpoint::HighWatermark => "replication-offset-checkpoint",
+        }
+    }
+}
+
+/// The partitions' directories in a log directory.
+#[derive(Debug, Default)]
+pub struct Listing {
+    pub replicas: BTreeMap<TopicPartition, PathBuf>,
+    /// Marked for deletion by an earlier run.
+    pub deleted: Vec<PathBuf>,
+    /// Copies of a move between log directories that was not finished.
+    pub future: BTreeMap<TopicPartition, PathBuf>,
+    /// Kept aside; nobody serves or deletes them.
+    pub stray: Vec<PathBuf>,
+}
+
+/// A locked log directory.
+#[derive(Debug)]
+pub struct LogDir {
+    pub path: PathBuf,
+    disk: Arc<dyn Disk>,
+    /// Held for as long as this lives.
+    lock: DiskFile,
+}
+
+impl LogDir {
+    /// Makes the directory and its parents if missing, and takes its lock.
+    pub fn open(path: &Path, disk: Arc<dyn Disk>) -> Result<LogDir, LogDirError> {
+        fs::create_dir_all(path).during("create", path)?;
+        let lock = lock::take(&*disk, path)?;
+        Ok(LogDir { path: path.to_owned(), disk, lock })
+    }
+
+    /// Whether the last run ended cleanly. The mark is removed, so ask once, before the first log is opened.
+    pub fn take_clean_mark(&self) -> Result<Shutdown, DiskError> {
+        let mark = self.path.join(CLEAN_MARK);
+        match self.disk.remove(&mark) {
+            Ok(()) => self.disk.sync_dir(&self.path).during("sync", &self.path).map(|()| Shutdown::Clean),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Shutdown::Unclean),
+            Err(error) => Err(error).during("remove", &mark),
+        }
+    }
+
+    /// Says that every log of this directory is synced and closed; write it last.
+    pub fn write_clean_mark(&self) -> Result<(), DiskError> {
+        // A ZooKeeper broker has no epoch of its own to remember.
+        let text = format!("{{\"version\":0,\"brokerEpoch\":{}}}", BrokerEpoch::NONE);
+        replace(&*self.disk, &self.path.join(CLEAN_MARK), text.as_bytes())
+    }
+
+    /// The partitions' directories. A directory that is none is an error, as it is to Kafka.
+    pub fn list(&self) -> Result<Listing, LogDirError> {
+        let mut listing = Listing::default();
+        for entry in fs::read_dir(&self.path).during("list", &self.path)? {
+            let path = entry.during("list", &self.path)?.path();
+            if !path.is_dir() {
+                continue;
+            }
+            let kind = path.file_name().and_then(|name| name.to_str()).and_then(parse_dir);
+            match kind {
+                Some(DirKind::Replica(partition)) => drop(listing.replicas.insert(partition, path)),
+                Some(DirKind::Delete) => listing.deleted.push(path),
+                Some(DirKind::Future(partition)) => drop(listing.future.insert(partition, path)),
+                Some(DirKind::Stray(_)) => listing.stray.push(path),
+                Some(DirKind::Skipped) => {}
+                None => return Err(LogDirError::ForeignDirectory { path }),
+            }
+        }
+        Ok(listing)
+    }
+
+    /// Where a partition's log lies or would be made.
+    pub fn partition_dir(&self, partition: &TopicPartition) -> PathBuf {
+        self.path.join(partition.to_string())
+    }
+
+    /// The removal of a directory that [`Self::list`] found marked.
+    pub fn removal(&self, deleted: PathBuf, due: Millis) -> Removal {
+        Removal::of_dir(self.disk.clone(), deleted, due)
+    }
+
+    /// A checkpoint's offsets; a missing file has none.
+    pub fn read_offsets(
+        &self,
+        which: Checkpoint,
+    ) -> Result<BTreeMap<TopicPartition, Offset>, CheckpointError> {
+        checkpoint::read_offsets(&self.path.join(which.file_name()))
+    }
+
+    /// Replaces a checkpoint. Blocks for the disk.
+    pub fn write_offsets(
+        &self,
+        which: Checkpoint,
+        offsets: &BTreeMap<TopicPartition, Offset>,
+    ) -> Result<(), DiskError> {
+        checkpoint::write_offsets(&*self.disk, &self.path.join(which.file_name()), offsets)
+    }
+
+    /// The identity of broker and cluster that the directory belongs to; none if it is new.
+    pub fn read_meta(&self) -> Result<Option<MetaProperties>, LogDirError> {
+        meta_properties::read(&self.path)
+    }
+
+    /// Replaces `meta.properties`. Blocks for the disk.
+    pub fn write_meta(&self, meta: &MetaProperties) -> Result<(), DiskError> {
+        meta_properties::write(&*self.disk, &self.path, meta)
+    }
+
+    /// Gives the lock back and removes its file, as a clean stop does.
+    pub fn close(self) -> Result<(), DiskError> {
+        self.release()?;
+        drop(self.lock);
+        Ok(())
+    }
+
+    /// Removes the lock's file, as a clean stop does. The lock itself goes with the last owner of this.
+    pub fn release(&self) -> Result<(), DiskError> {
+        // Removed while still locked: whoever comes next makes a file of its own.
+        remove_if_there(&*self.disk, &self.path.join(lock::FILE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::OsDisk;
+    use crate::disk::crash::scratch;
+
+    fn open(path: &Path) -> Result<LogDir, LogDirError> {
+        LogDir::open(path, Arc::new(OsDisk))
+    }
+
+    #[test]
+    fn a_directory_has_one_user() {
+        let scratch = scratch();
+        let path = scratch.path().join("deep/logs");
+        let first = open(&path).unwrap();
+        assert_eq!(open(&path).unwrap_err(), LogDirError::InUse { path: path.clone() });
+        first.close().unwrap();
+        assert!(!path.join(".lock").exists());
+        drop(open(&path).unwrap());
+        open(&path).unwrap();
+    }
+
+    #[test]
+    fn the_clean_mark_counts_once() {
+        let scratch = scratch();
+        let dir = open(scratch.path()).unwrap();
+        assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Unclean));
+        dir.write_clean_mark().unwrap();
+        let text = fs::read_to_string(scratch.path().join(CLEAN_MARK)).unwrap();
+        assert_eq!(text, r#"{"version":0,"brokerEpoch":-1}"#);
+        assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Clean));
+        assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Unclean));
+    }
+
+    #[test]
+    fn partitions_are_listed_by_kind() {
+        let scratch = scratch();
+        let dir = open(scratch.path()).unwrap();
+        let mark = "0123456789abcdef0123456789abcdef";
+        let kinds = [format!("d-0.{mark}-delete"), format!("f-1.{mark}-future"), format!("s-2.{mark}-stray")];
+        for name in
+            ["t-0", "t-1", "remote-log-index-cache"].into_iter().chain(kinds.iter().map(String::as_str))
+        {
+            fs::create_dir(scratch.path().join(name)).unwrap();
+        }
+        fs::write(scratch.path().join("a file"), "").unwrap();
+        let listing = dir.list().unwrap();
+        assert_eq!(listing.replicas.len(), 2);
+        assert_eq!(listing.deleted, [scratch.path().join(&kinds[0])]);
+        assert_eq!(listing.future.keys().collect::<Vec<_>>(), [&TopicPartition::new("f", 1)]);
+        assert_eq!(listing.stray.len(), 1);
+        fs::create_dir(scratch.path().join("lost+found")).unwrap();
+        let foreign = LogDirError::ForeignDirectory { path: scratch.path().join("lost+found") };
+        assert_eq!(dir.list().unwrap_err(), foreign);
+    }
+}

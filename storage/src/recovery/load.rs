@@ -1,0 +1,367 @@
+//! The steps of loading a partition's directory, in order.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use protocol::{LeaderEpoch, Offset};
+
+use super::cut::{Place, cut};
+use super::leftovers::{self, names_in, offsets_of, stray_snapshots};
+use super::rebuild::{RebuildError, Rebuilt, rebuild};
+use super::{Flaw, RecoveryError, RecoveryReport, state};
+use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
+use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
+use crate::epochs::Epochs;
+use crate::index::{Entry, OffsetEntry, TimeEntry};
+use crate::log::{Active, Loaded, OpenOptions, create_segment, index_rules};
+use crate::log_dir::Shutdown;
+use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
+use crate::partition_metadata;
+use crate::producers::Producers;
+use crate::segment::Segment;
+
+mod ending;
+
+/// Loads the directory that `options` name.
+pub(crate) fn load(
+    options: &OpenOptions,
+    disk: &Arc<dyn Disk>,
+) -> Result<(Loaded, RecoveryReport), RecoveryError> {
+    let disk = &**disk;
+    let dir: Arc<Path> = options.dir.as_path().into();
+    let epochs = Epochs::read(&dir)
+        .map_err(|error| RecoveryError::Checkpoint { partition: options.partition.clone(), error })?;
+    let loader = Loader {
+        disk,
+        dir,
+        options,
+        report: RecoveryReport::default(),
+        bases: Vec::new(),
+        snapshots: BTreeSet::new(),
+        epochs,
+        segments: Vec::new(),
+    };
+    loader.load()
+}
+
+struct Loader<'a> {
+    disk: &'a dyn Disk,
+    dir: Arc<Path>,
+    options: &'a OpenOptions,
+    report: RecoveryReport,
+    /// Of the segments, oldest first.
+    bases: Vec<Offset>,
+    snapshots: BTreeSet<Offset>,
+    epochs: Epochs,
+    /// Those that will not be written any more.
+    segments: Vec<Arc<Segment>>,
+}
+
+/// The last segment, ready to be written, and what goes with it.
+struct Ending {
+    active: Active,
+    end: Offset,
+    producers: Producers,
+}
+
+impl Loader<'_> {
+    fn load(mut self) -> Result<(Loaded, RecoveryReport), RecoveryError> {
+        let partition = || self.options.partition.clone();
+        let topic_id = partition_metadata::read(&self.dir)
+            .map_err(|error| RecoveryError::Metadata { partition: partition(), error })?;
+        let before = self.epochs.clone();
+        self.tidy().map_err(|error| self.disk_error(error))?;
+        let mut ending = self.ending()?;
+        if ending.end < self.options.log_start.unwrap_or(Offset::ZERO) {
+            ending = self.begin_anew().map_err(|error| self.disk_error(error))?;
+        }
+        let Ending { active, end, mut producers } = ending;
+        self.segments.push(active.segment.clone());
+        let first = self.segments[0].base;
+        let start = self.options.log_start.map_or(first, |start| start.max(first)).min(end);
+        self.epochs.truncate_end(end);
+        self.epochs.truncate_start(start);
+        producers.start_moved(start);
+        self.snapshot_at_end(&producers, end).map_err(|error| self.disk_error(error))?;
+        self.report.segments = self.segments.len();
+        let recovery_point = self.options.recovery_point.min(end);
+        if recovery_point < self.options.recovery_point {
+            self.report.missing_up_to = Some(self.options.recovery_point);
+        }
+        let loaded = Loaded {
+            segments: self.segments,
+            active,
+            epochs_changed: before != self.epochs,
+            epochs: self.epochs,
+            producers,
+            snapshots: self.snapshots,
+            start,
+            end,
+            high_watermark: self.options.high_watermark.clamp(start, end),
+            recovery_point: match self.options.shutdown {
+                Shutdown::Clean => end,
+                Shutdown::Unclean => recovery_point,
+            },
+            topic_id,
+        };
+        Ok((loaded, self.report))
+    }
+
+    fn disk_error(&self, error: DiskError) -> RecoveryError {
+        RecoveryError::Disk { partition: self.options.partition.clone(), error }
+    }
+
+    /// Clears up what interrupted work left, and lists what is there.
+    fn tidy(&mut self) -> Result<(), DiskError> {
+        self.report.leftovers = leftovers::clear(self.disk, &self.dir)?;
+        let names = names_in(&self.dir)?;
+        self.bases = offsets_of(&names, LOG).into_iter().collect();
+        self.snapshots = offsets_of(&names, SNAPSHOT);
+        for stray in stray_snapshots(&names) {
+            self.forget_snapshot(stray)?;
+        }
+        // What lies below the first segment says nothing about the records that were there in between.
+        let first = self.bases.first().copied().unwrap_or(Offset(i64::MAX));
+        while let Some(oldest) = self.snapshots.first().filter(|oldest| **oldest < first).copied() {
+            self.forget_snapshot(oldest)?;
+        }
+        Ok(())
+    }
+
+    fn forget_snapshot(&mut self, offset: Offset) -> Result<(), DiskError> {
+        self.snapshots.remove(&offset);
+        remove_if_there(self.disk, &file_path(&self.dir, offset, SNAPSHOT))
+    }
+
+    fn forget_snapshots_above(&mut self, offset: Offset) -> Result<(), DiskError> {
+        while let Some(newest) = self.snapshots.last().filter(|newest| **newest > offset).copied() {
+            self.forget_snapshot(newest)?;
+        }
+        Ok(())
+    }
+
+    /// Takes the trusted segments as they are and recovers the rest, down to the segment that will be written.
+    fn ending(&mut self) -> Result<Ending, RecoveryError> {
+        let Some(last) = self.bases.last().copied() else {
+            return self.begin_anew().map_err(|error| self.disk_error(error));
+        };
+        let mut untrusted = match self.options.shutdown {
+            Shutdown::Clean => self.bases.len(),
+            Shutdown::Unclean => {
+                let point = self.options.recovery_point;
+                self.bases.partition_point(|base| *base <= point).saturating_sub(1)
+            }
+        };
+        let mut at = 0;
+        while at < untrusted.min(self.bases.len() - 1) {
+            match self.trust(self.bases[at])? {
+                Some(segment) => self.segments.push(Arc::new(segment)),
+                None => untrusted = at,
+            }
+            at += 1;
+        }
+        if untrusted == self.bases.len() {
+            match self.clean_ending(last)? {
+                Some(ending) => return Ok(ending),
+                None => untrusted -= 1,
+            }
+        }
+        self.segments.truncate(untrusted);
+        self.recover(untrusted)
+    }
+
+    /// A segment below the recovery point; none if its transaction index is damaged, so that it has to be recovered.
+    fn trust(&mut self, base: Offset) -> Result<Option<Segment>, RecoveryError> {
+        let path = file_path(&self.dir, base, LOG);
+        let size = path.metadata().during("read", &path).map_err(|error| self.disk_error(error))?.len();
+        let is_whole = |kind: &str, entry: usize| {
+            file_path(&self.dir, base, kind).metadata().is_ok_and(|file| file.len() % entry as u64 == 0)
+        };
+        if !is_whole(INDEX, OffsetEntry::SIZE) || !is_whole(TIME_INDEX, TimeEntry::SIZE) {
+            let rebuilt = self.scan(base, &mut |_| {})?;
+            self.refuse_damage(base, &rebuilt)?;
+            rebuilt
+                .write_indexes(self.disk, &self.dir, base)
+                .and_then(|()| Rebuilt::sync_indexes(self.disk, &self.dir, base))
+                .map_err(|error| self.disk_error(error))?;
+            self.report.indexes_rebuilt += 2;
+        }
+        match self.aborted(base)? {
+            TxnIndexFile::Good(aborted) => Ok(Some(Segment::sealed(&self.dir, base, size, aborted))),
+            TxnIndexFile::Damaged => Ok(None),
+        }
+    }
+
+    fn aborted(&self, base: Offset) -> Result<TxnIndexFile, RecoveryError> {
+        read_aborted(&file_path(&self.dir, base, TXN_INDEX), base).map_err(|error| self.disk_error(error))
+    }
+
+    /// Reads a whole segment and notes the epochs in it.
+    fn scan(
+        &mut self,
+        base: Offset,
+        take: &mut dyn FnMut(&crate::scan::CheckedBatch),
+    ) -> Result<Rebuilt, RecoveryError> {
+        let path = file_path(&self.dir, base, LOG);
+        let file = self
+            .disk
+            .open(&path, Mode::Read)
+            .during("open", &path)
+            .map_err(|error| self.disk_error(error))?;
+        let epochs = &mut self.epochs;
+        let rebuilt = rebuild(&file, &path, base, index_rules(&self.options.settings), |batch| {
+            note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
+            take(batch);
+        });
+        let rebuilt = rebuilt.map_err(|error| match error {
+            RebuildError::Disk(error) => self.disk_error(error),
+            RebuildError::OldFormat { position, magic } => {
+                let partition = self.options.partition.clone();
+                RecoveryError::OldFormat { partition, file: path, position, magic }
+            }
+        })?;
+        self.report.segments_scanned += 1;
+        self.report.bytes_scanned += rebuilt.size;
+        Ok(rebuilt)
+    }
+
+    /// What was synced is not cut: a copy may be elsewhere, and an operator has to know.
+    fn refuse_damage(&self, base: Offset, rebuilt: &Rebuilt) -> Result<(), RecoveryError> {
+        match rebuilt.flaw {
+            None => Ok(()),
+            Some(flaw) => Err(RecoveryError::DamagedBelowRecoveryPoint {
+                partition: self.options.partition.clone(),
+                file: file_path(&self.dir, base, LOG),
+                position: rebuilt.size,
+                flaw,
+            }),
+        }
+    }
+
+    /// Reads the segments from this one on, batch by batch, up to the first bad one.
+    fn recover(&mut self, from: usize) -> Result<Ending, RecoveryError> {
+        let bases = self.bases.clone();
+        let mut producers = self.producers_at(bases[from], from).map_err(|error| self.disk_error(error))?;
+        for (at, base) in bases.iter().copied().enumerate().skip(from) {
+            let mut aborted = Vec::new();
+            let rebuilt = self.scan(base, &mut |batch| {
+                aborted.extend(producers.replay(&batch.header, batch.marker));
+            })?;
+            if let Some(flaw) = rebuilt.flaw {
+                self.cut(base, &rebuilt, flaw, &bases[at + 1..])?;
+            }
+            if at == from {
+                // Only now: a log that is refused keeps all its files. Snapshots behind its base are not believed.
+                self.forget_snapshots_above(base).map_err(|error| self.disk_error(error))?;
+            }
+            self.write_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
+            rebuilt.write_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
+            self.report.indexes_rebuilt += 2;
+            if rebuilt.flaw.is_some() || at + 1 == bases.len() {
+                self.bases.truncate(at + 1);
+                producers.end = rebuilt.next;
+                return self.recovered_ending(base, &rebuilt, aborted, producers);
+            }
+            self.segments.push(Arc::new(Segment::sealed(&self.dir, base, rebuilt.size, aborted)));
+            producers.end = bases[at + 1];
+            let error = self.snapshot_at_end(&producers, bases[at + 1]);
+            error.map_err(|error| self.disk_error(error))?;
+        }
+        // The caller names a segment that exists, so the loop returns.
+        self.begin_anew().map_err(|error| self.disk_error(error))
+    }
+
+    /// The producers as of the base of an untrusted segment.
+    fn producers_at(&mut self, base: Offset, at: usize) -> Result<Producers, DiskError> {
+        let mut producers = self.restore(base)?;
+        state::replay(self.disk, &self.dir, &self.bases[..at], base, &mut producers)?;
+        Ok(producers)
+    }
+
+    /// The newest snapshot up to `bound` without producers that are expired; none known if there is no snapshot.
+    fn restore(&mut self, bound: Offset) -> Result<Producers, DiskError> {
+        let found = state::newest(self.disk, &self.dir, &mut self.snapshots, bound)?;
+        let first = self.bases.first().copied().unwrap_or(bound);
+        let mut producers = found.unwrap_or_else(|| Producers::none(first));
+        producers.expire(self.options.now, self.options.settings.producer_id_expiration_ms);
+        Ok(producers)
+    }
+
+    fn cut(
+        &mut self,
+        base: Offset,
+        rebuilt: &Rebuilt,
+        flaw: Flaw,
+        later: &[Offset],
+    ) -> Result<(), RecoveryError> {
+        if rebuilt.next < self.options.recovery_point {
+            return self.refuse_damage(base, rebuilt);
+        }
+        let path = file_path(&self.dir, base, LOG);
+        let file = self
+            .disk
+            .open(&path, Mode::Write)
+            .during("open", &path)
+            .map_err(|error| self.disk_error(error))?;
+        let place = Place {
+            dir: &self.dir,
+            base,
+            file: &file,
+            position: rebuilt.size,
+            found: rebuilt.found,
+            flaw,
+            offset: rebuilt.next,
+            later,
+        };
+        self.report.cut = Some(cut(self.disk, &place).map_err(|error| self.disk_error(error))?);
+        Ok(())
+    }
+
+    fn write_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
+        let path = file_path(&self.dir, base, TXN_INDEX);
+        if aborted.is_empty() {
+            return remove_if_there(self.disk, &path);
+        }
+        let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
+        self.disk.write_at(&file, 0, &mut [std::io::IoSlice::new(&bytes)]).during("write", &path)
+    }
+
+    fn snapshot_at_end(&mut self, producers: &Producers, end: Offset) -> Result<(), DiskError> {
+        self.forget_snapshots_above(end)?;
+        if end.0 == 0 || self.snapshots.contains(&end) {
+            return Ok(());
+        }
+        let path = file_path(&self.dir, end, SNAPSHOT);
+        let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
+        let bytes = producers.to_snapshot();
+        self.disk.write_at(&file, 0, &mut [std::io::IoSlice::new(&bytes)]).during("write", &path)?;
+        self.snapshots.insert(end);
+        Ok(())
+    }
+
+    /// Removes whatever segments there are and begins an empty log at its start.
+    fn begin_anew(&mut self) -> Result<Ending, DiskError> {
+        for base in std::mem::take(&mut self.bases) {
+            for kind in [LOG, INDEX, TIME_INDEX, TXN_INDEX] {
+                remove_if_there(self.disk, &file_path(&self.dir, base, kind))?;
+            }
+        }
+        for snapshot in self.snapshots.clone() {
+            self.forget_snapshot(snapshot)?;
+        }
+        self.segments.clear();
+        let start = self.options.log_start.unwrap_or(Offset::ZERO);
+        let (segment, files) = create_segment(self.disk, &self.dir, start)?;
+        let active = Active::new(segment, files, crate::index::Indexer::new(start), self.options.now);
+        Ok(Ending { active, end: start, producers: Producers::none(start) })
+    }
+}
+
+/// A batch of a newer epoch tells where that epoch began.
+fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
+    if epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+        epochs.assign(epoch, start);
+    }
+}

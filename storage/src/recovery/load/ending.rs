@@ -1,0 +1,139 @@
+//! Making the last segment the active one, after a clean stop or a recovery.
+
+use std::sync::Arc;
+
+use protocol::{Millis, Offset};
+
+use super::{Ending, Loader};
+use crate::aborted::{AbortedTransaction, TxnIndexFile};
+use crate::disk::{DiskError, DiskFile, During, Mode};
+use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, last_in_file};
+use crate::log::{Active, Files};
+use crate::names::{INDEX, LOG, TIME_INDEX, file_path};
+use crate::producers::Producers;
+use crate::recovery::rebuild::Rebuilt;
+use crate::recovery::{RecoveryError, state};
+use crate::scan::{Headers, ScanError};
+use crate::segment::Segment;
+
+/// What the end of a cleanly closed segment says.
+struct CleanTail {
+    end: Offset,
+    size: u64,
+    indexer: Indexer,
+    first_timestamp: Option<Millis>,
+}
+
+impl Loader<'_> {
+    /// The last segment of a cleanly closed log; none if its files do not fit each other, so that it has to be
+    /// recovered after all.
+    pub(super) fn clean_ending(&mut self, base: Offset) -> Result<Option<Ending>, RecoveryError> {
+        let files = match self.open_files(base) {
+            Ok(files) => files,
+            Err(error) if error.is_missing() => return Ok(None),
+            Err(error) => return Err(self.disk_error(error)),
+        };
+        let TxnIndexFile::Good(aborted) = self.aborted(base)? else { return Ok(None) };
+        let path = file_path(&self.dir, base, LOG);
+        let tail = match clean_tail(&files, base) {
+            Ok(Some(tail)) => tail,
+            Ok(None) | Err(ScanError::Flawed { .. }) => return Ok(None),
+            Err(ScanError::Io(error)) => return Err(self.disk_error(DiskError::new("read", &path, &error))),
+        };
+        let producers = self.clean_producers(tail.end).map_err(|error| self.disk_error(error))?;
+        let written = (tail.indexer.offsets, tail.indexer.times);
+        let mut active = self.active(base, files, tail.indexer, aborted);
+        active.size = tail.size;
+        active.first_timestamp = tail.first_timestamp;
+        (active.offsets_written, active.times_written) = written;
+        Ok(Some(Ending { active, end: tail.end, producers }))
+    }
+
+    /// The last segment after it was read batch by batch.
+    pub(super) fn recovered_ending(
+        &self,
+        base: Offset,
+        rebuilt: &Rebuilt,
+        aborted: Vec<AbortedTransaction>,
+        producers: Producers,
+    ) -> Result<Ending, RecoveryError> {
+        let files = self.open_files(base).map_err(|error| self.disk_error(error))?;
+        let mut active = self.active(base, files, rebuilt.indexer.clone(), aborted);
+        active.size = rebuilt.size;
+        active.first_timestamp = rebuilt.first_timestamp;
+        (active.offsets_written, active.times_written) = rebuilt.entries();
+        Ok(Ending { active, end: rebuilt.next, producers })
+    }
+
+    fn open_files(&self, base: Offset) -> Result<Files, DiskError> {
+        let open = |kind| {
+            let path = file_path(&self.dir, base, kind);
+            self.disk.open(&path, Mode::Write).during("open", &path)
+        };
+        Ok(Files { log: open(LOG)?, offsets: open(INDEX)?, times: open(TIME_INDEX)? })
+    }
+
+    fn active(
+        &self,
+        base: Offset,
+        files: Files,
+        indexer: Indexer,
+        aborted: Vec<AbortedTransaction>,
+    ) -> Active {
+        let shared = [files.log.clone(), files.offsets.clone(), files.times.clone()];
+        let segment = Segment::growing(&self.dir, base, shared, aborted);
+        Active::new(Arc::new(segment), files, indexer, self.options.now)
+    }
+
+    /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
+    fn clean_producers(&mut self, end: Offset) -> Result<Producers, DiskError> {
+        self.forget_snapshots_above(end)?;
+        if self.snapshots.is_empty() {
+            return Ok(Producers::none(end));
+        }
+        let mut producers = self.restore(end)?;
+        state::replay(self.disk, &self.dir, &self.bases, end, &mut producers)?;
+        Ok(producers)
+    }
+}
+
+/// Finds the log's end from the last index entry on; none if index and log do not fit.
+fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
+    let size = files.log.size()?;
+    let (offsets, last_offset) = last_in_file::<OffsetEntry>(&files.offsets)?;
+    let (times, last_time) = last_in_file::<TimeEntry>(&files.times)?;
+    let mut indexer = Indexer::new(base);
+    indexer.offsets = offsets;
+    indexer.times = times;
+    indexer.last_time = last_time;
+    indexer.largest =
+        last_time.map(|entry| Largest { timestamp: entry.timestamp, offset: base + i64::from(entry.last) });
+    let mut end = base;
+    let position = last_offset.map_or(0, |entry| u64::from(entry.position));
+    let mut headers = Headers::new(&files.log, position, size);
+    let mut is_first = true;
+    while let Some(batch) = headers.next()? {
+        let last = batch.header.last_offset();
+        let expected = last_offset.filter(|_| is_first).map(|entry| base + i64::from(entry.last));
+        if expected.is_some_and(|expected| expected != last) || batch.header.base_offset < end {
+            return Ok(None);
+        }
+        is_first = false;
+        end = batch.header.next_offset();
+        indexer.since_entry += batch.header.size() as u64;
+        let timestamp = batch.header.max_timestamp;
+        if timestamp.0 >= 0 && indexer.largest.is_none_or(|largest| timestamp > largest.timestamp) {
+            indexer.largest = Some(Largest { timestamp, offset: last });
+        }
+    }
+    // An entry without its batch: the log is shorter than the index says.
+    if is_first && last_offset.is_some() {
+        return Ok(None);
+    }
+    let first_timestamp = first_timestamp(&files.log, size)?;
+    Ok(Some(CleanTail { end, size, indexer, first_timestamp }))
+}
+
+fn first_timestamp(log: &DiskFile, size: u64) -> Result<Option<Millis>, ScanError> {
+    Ok(Headers::new(log, 0, size).next()?.map(|batch| batch.header.max_timestamp))
+}

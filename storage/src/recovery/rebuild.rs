@@ -1,0 +1,120 @@
+//! Reading a segment batch by batch: what is good of it, and the indexes that belong to that.
+
+use std::io::IoSlice;
+use std::path::Path;
+
+use protocol::{Millis, Offset};
+
+use super::Flaw;
+use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
+use crate::index::{Entry, IndexRules, Indexer, OffsetEntry, TimeEntry, to_bytes};
+use crate::names::{INDEX, TIME_INDEX, file_path};
+use crate::scan::{Checked, CheckedBatch, ScanError, is_legacy};
+
+/// What a segment holds.
+#[derive(Debug)]
+pub(super) struct Rebuilt {
+    /// Good batches reach up to here.
+    pub(super) size: u64,
+    /// Bytes of the file as it was found.
+    pub(super) found: u64,
+    /// The offset after the last good batch.
+    pub(super) next: Offset,
+    pub(super) first_timestamp: Option<Millis>,
+    pub(super) indexer: Indexer,
+    offsets: Vec<OffsetEntry>,
+    times: Vec<TimeEntry>,
+    /// What stands behind the good batches, if anything.
+    pub(super) flaw: Option<Flaw>,
+}
+
+/// Why a segment cannot be rebuilt.
+pub(super) enum RebuildError {
+    Disk(DiskError),
+    /// A good message of an old format stands there.
+    OldFormat {
+        position: u64,
+        magic: i8,
+    },
+}
+
+impl From<DiskError> for RebuildError {
+    fn from(error: DiskError) -> RebuildError {
+        RebuildError::Disk(error)
+    }
+}
+
+/// Walks through the log file of the segment with this base and gives each good batch to `take`.
+pub(super) fn rebuild(
+    file: &DiskFile,
+    path: &Path,
+    base: Offset,
+    rules: IndexRules,
+    mut take: impl FnMut(&CheckedBatch),
+) -> Result<Rebuilt, RebuildError> {
+    let found = file.size().during("read", path)?;
+    let mut checked = Checked::new(file, base, found);
+    let mut rebuilt = Rebuilt {
+        size: 0,
+        found,
+        next: base,
+        first_timestamp: None,
+        indexer: Indexer::new(base),
+        offsets: Vec::new(),
+        times: Vec::new(),
+        flaw: None,
+    };
+    loop {
+        match checked.next() {
+            Ok(Some(batch)) => {
+                let due = rebuilt.indexer.note(&batch.header, batch.position, rules);
+                rebuilt.offsets.extend(due.offset);
+                rebuilt.times.extend(due.time);
+                rebuilt.first_timestamp.get_or_insert(batch.header.max_timestamp);
+                take(&batch);
+            }
+            Ok(None) => break,
+            Err(ScanError::Io(error)) => return Err(DiskError::new("read", path, &error).into()),
+            Err(ScanError::Flawed { position, flaw }) => {
+                if let Flaw::Magic(magic @ 0..=1) = flaw
+                    && is_legacy(file, position, found).during("read", path)?
+                {
+                    return Err(RebuildError::OldFormat { position, magic });
+                }
+                rebuilt.flaw = Some(flaw);
+                break;
+            }
+        }
+    }
+    rebuilt.size = checked.position();
+    rebuilt.next = checked.expected();
+    rebuilt.times.extend(rebuilt.indexer.time_entry());
+    Ok(rebuilt)
+}
+
+impl Rebuilt {
+    /// Replaces the segment's index files; the next flush syncs them.
+    pub(super) fn write_indexes(&self, disk: &dyn Disk, dir: &Path, base: Offset) -> Result<(), DiskError> {
+        write(disk, &file_path(dir, base, INDEX), &self.offsets)?;
+        write(disk, &file_path(dir, base, TIME_INDEX), &self.times)
+    }
+
+    /// For a segment below the recovery point, which no flush looks at again.
+    pub(super) fn sync_indexes(disk: &dyn Disk, dir: &Path, base: Offset) -> Result<(), DiskError> {
+        for kind in [INDEX, TIME_INDEX] {
+            let path = file_path(dir, base, kind);
+            let file = disk.open(&path, Mode::Read).during("open", &path)?;
+            disk.sync(&file).during("sync", &path)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn entries(&self) -> (u32, u32) {
+        (self.offsets.len() as u32, self.times.len() as u32)
+    }
+}
+
+fn write<E: Entry>(disk: &dyn Disk, path: &Path, entries: &[E]) -> Result<(), DiskError> {
+    let file = disk.open(path, Mode::Replace).during("create", path)?;
+    disk.write_at(&file, 0, &mut [IoSlice::new(&to_bytes(entries))]).during("write", path)
+}

@@ -1,0 +1,191 @@
+//! What readers share of a log without its writer: the offsets and segments as last published.
+//!
+//! A reader takes the one lock for as long as copying a few numbers takes, never while it reads a file. Called by
+//! Fetch, ListOffsets and followers' fetches. Source: UnifiedLog.read, LogSegment.read of Kafka 3.9.
+
+use std::io;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use protocol::response::FileSlice;
+use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
+
+use crate::aborted::AbortedTransaction;
+use crate::disk::DiskError;
+use crate::epochs::{EpochEnd, Epochs};
+use crate::index::Largest;
+use crate::segment::Segment;
+
+mod locate;
+mod read;
+mod tail;
+mod times;
+
+pub(crate) use tail::Tail;
+
+/// The log's offsets at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogView {
+    /// The first offset that can be read.
+    pub start: Offset,
+    pub high_watermark: Offset,
+    /// No transaction is open below it.
+    pub last_stable_offset: Offset,
+    /// The offset the next record gets.
+    pub end: Offset,
+    /// The newest leader epoch that has a start in this log.
+    pub latest_epoch: Option<LeaderEpoch>,
+}
+
+impl LogView {
+    /// The offset that a reader of this kind may not reach.
+    pub fn limit(&self, up_to: UpTo) -> Offset {
+        match up_to {
+            UpTo::LogEnd => self.end,
+            UpTo::HighWatermark => self.high_watermark,
+            UpTo::LastStableOffset => self.last_stable_offset,
+        }
+    }
+}
+
+/// How far a reader may see.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpTo {
+    /// Followers.
+    LogEnd,
+    /// Consumers.
+    HighWatermark,
+    /// Consumers with read_committed.
+    LastStableOffset,
+}
+
+/// What to do with a first batch that is larger than the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FirstBatch {
+    /// Return it whole all the same, so that a client makes progress.
+    Whole,
+    /// Return nothing.
+    IfItFits,
+}
+
+/// The answer to a read.
+#[derive(Debug, Clone)]
+pub struct Fetched {
+    /// The offsets the read went by.
+    pub view: LogView,
+    /// Whole batches from the one with the asked offset on, of one segment; where the size limit falls inside a
+    /// batch and its start is not at hand, the last one is cut short. None if there is nothing below the limit.
+    pub records: Option<FileSlice>,
+    /// The bytes were appended a short while ago, so they are in memory as far as one can tell.
+    pub is_hot: bool,
+}
+
+/// A record found by its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimestampedOffset {
+    pub offset: Offset,
+    pub timestamp: Millis,
+    pub leader_epoch: LeaderEpoch,
+}
+
+/// Why a read has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ReadError {
+    #[error("{partition}: offset {asked} is not between {} and {}", view.start, view.end)]
+    OutOfRange { partition: TopicPartition, asked: Offset, view: LogView },
+    #[error("{partition}: segment {segment} has no good batch at position {position}: {reason}")]
+    Corrupt { partition: TopicPartition, segment: Offset, position: u64, reason: String },
+    #[error("{partition}: {error}")]
+    Disk { partition: TopicPartition, error: DiskError },
+}
+
+/// Reads one log; cheap to clone, usable from any thread.
+#[derive(Debug, Clone)]
+pub struct LogReader {
+    shared: Arc<Shared>,
+}
+
+/// What the writer publishes and readers take.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    partition: TopicPartition,
+    state: RwLock<State>,
+}
+
+/// One consistent state of the log.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) view: LogView,
+    /// Oldest first; the last one is the active one.
+    pub(crate) segments: Arc<Vec<Arc<Segment>>>,
+    /// Bytes in the active segment.
+    pub(crate) size: u64,
+    /// The active segment's largest timestamp.
+    pub(crate) largest: Option<Largest>,
+    pub(crate) tail: Tail,
+    pub(crate) epochs: Arc<Epochs>,
+}
+
+impl Shared {
+    pub(crate) fn new(partition: TopicPartition, state: State) -> Arc<Shared> {
+        Arc::new(Shared { partition, state: RwLock::new(state) })
+    }
+
+    /// A panic elsewhere cannot leave a state half written: writers only assign.
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl LogReader {
+    pub(crate) fn new(shared: Arc<Shared>) -> LogReader {
+        LogReader { shared }
+    }
+
+    /// The offsets as they are now.
+    pub fn view(&self) -> LogView {
+        self.shared.read().view
+    }
+
+    /// Whether reading from this offset needs nothing from the disk, not even an index.
+    pub fn is_hot(&self, from: Offset) -> bool {
+        let state = self.shared.read();
+        state.tail.covers(from) || from >= state.view.end
+    }
+
+    /// Where records of `epoch` end (OffsetForLeaderEpoch); none if the log cannot know.
+    pub fn epoch_end(&self, epoch: LeaderEpoch) -> Option<EpochEnd> {
+        let state = self.shared.read();
+        state.epochs.end_of(epoch, state.view.end)
+    }
+
+    /// The epoch that the record at `offset` was or will be written in.
+    pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
+        self.shared.read().epochs.at(offset)
+    }
+
+    /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
+    pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
+        let segments = self.shared.read().segments.clone();
+        let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
+        let mut found = Vec::new();
+        for entry in segments[first..].iter().flat_map(|segment| &segment.aborted) {
+            if entry.last_offset >= from && entry.first_offset < to {
+                found.push(*entry);
+            }
+            // Transactions that end later began above the range.
+            if entry.last_stable_offset >= to {
+                break;
+            }
+        }
+        found
+    }
+
+    fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
+        let error = DiskError::new("read", &segment.path(crate::names::LOG), error);
+        ReadError::Disk { partition: self.shared.partition.clone(), error }
+    }
+}

@@ -1,0 +1,215 @@
+//! The read of Fetch: which bytes of which file.
+//!
+//! A consumer that keeps up is answered from the tail under the lock; any other after it, from index and headers.
+//! Source: LogSegment.read, LocalLog.read of Kafka 3.9.
+
+use std::sync::Arc;
+
+use protocol::Offset;
+use protocol::response::FileSlice;
+
+use super::locate::Searchable;
+use super::{Fetched, FirstBatch, LogReader, LogView, ReadError, State, UpTo};
+use crate::index::OffsetEntry;
+use crate::scan::ScanError;
+use crate::segment::Segment;
+
+/// What was asked.
+#[derive(Debug, Clone, Copy)]
+struct Wish {
+    from: Offset,
+    limit: Offset,
+    bytes_max: u64,
+    first: FirstBatch,
+}
+
+/// What is copied from the state for a read outside the lock.
+struct Taken {
+    view: LogView,
+    segments: Arc<Vec<Arc<Segment>>>,
+    size: u64,
+    offsets_written: u32,
+    /// For the asked offset and for the limit, if they are in the active segment's newest part.
+    hints: [Option<OffsetEntry>; 2],
+    /// Where the batch with the limit begins, if the tail knows.
+    limit_position: Option<u64>,
+}
+
+impl LogReader {
+    /// Batches from the one that holds `from` on, at most `max_bytes` of them, all below the limit.
+    ///
+    /// Reads at most index entries and batch headers; may block for them if they are cold, see [`Self::is_hot`].
+    pub fn read(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        up_to: UpTo,
+        first: FirstBatch,
+    ) -> Result<Fetched, ReadError> {
+        let bytes_max = u64::from(max_bytes);
+        let taken = {
+            let state = self.shared.read();
+            let view = state.view;
+            if from < view.start || from > view.end {
+                let partition = self.shared.partition.clone();
+                return Err(ReadError::OutOfRange { partition, asked: from, view });
+            }
+            let limit = view.limit(up_to);
+            if from >= limit {
+                return Ok(Fetched { view, records: None, is_hot: true });
+            }
+            let wish = Wish { from, limit, bytes_max, first };
+            if let Some(records) = state.read_tail(wish) {
+                return Ok(Fetched { view, records, is_hot: true });
+            }
+            state.take(wish)
+        };
+        let wish = Wish { from, limit: taken.view.limit(up_to), bytes_max, first };
+        let records = self.read_files(&taken, wish)?;
+        Ok(Fetched { view: taken.view, records, is_hot: false })
+    }
+
+    fn read_files(&self, taken: &Taken, wish: Wish) -> Result<Option<FileSlice>, ReadError> {
+        let segments = &taken.segments;
+        let first = segments.partition_point(|segment| segment.base <= wish.from).saturating_sub(1);
+        // A segment whose last batches compaction removed holds nothing from the offset on; the next one does.
+        for at in first..segments.len() {
+            match taken.slice(at, wish) {
+                Ok(None) => {}
+                Ok(Some(records)) => return Ok(Some(records).filter(|slice| slice.length > 0)),
+                Err(error) => return self.read_again(&segments[at], error, wish),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Retention may have renamed the file in the meantime: then the offset is out of range, and no disk failed.
+    fn read_again(
+        &self,
+        segment: &Segment,
+        error: ScanError,
+        wish: Wish,
+    ) -> Result<Option<FileSlice>, ReadError> {
+        let view = self.view();
+        let partition = self.shared.partition.clone();
+        if wish.from < view.start {
+            return Err(ReadError::OutOfRange { partition, asked: wish.from, view });
+        }
+        Err(self.scan_error(segment, error))
+    }
+
+    pub(super) fn scan_error(&self, segment: &Segment, error: ScanError) -> ReadError {
+        match error {
+            ScanError::Io(error) => self.disk_error(segment, &error),
+            ScanError::Flawed { position, flaw } => ReadError::Corrupt {
+                partition: self.shared.partition.clone(),
+                segment: segment.base,
+                position,
+                reason: flaw.to_string(),
+            },
+        }
+    }
+}
+
+impl State {
+    /// Answers from memory alone; none if the tail does not reach back to the asked offset.
+    fn read_tail(&self, wish: Wish) -> Option<Option<FileSlice>> {
+        let (start, first_end) = self.tail.find(wish.from, self.size)?;
+        let end =
+            if wish.limit >= self.view.end { self.size } else { self.tail.find(wish.limit, self.size)?.0 };
+        let boundary = |position| self.tail.boundary(position).unwrap_or(position);
+        let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
+        let file = self.segments.last()?.open_log()?;
+        Some(Some(FileSlice { file: file.os.clone(), position: start, length }))
+    }
+
+    fn take(&self, wish: Wish) -> Taken {
+        Taken {
+            view: self.view,
+            segments: self.segments.clone(),
+            size: self.size,
+            offsets_written: self.tail.offsets_written,
+            hints: [self.unwritten_before(wish.from), self.unwritten_before(wish.limit)],
+            limit_position: self.tail.find(wish.limit, self.size).map(|(start, _)| start),
+        }
+    }
+}
+
+impl Taken {
+    fn searchable(&self, at: usize) -> Searchable<'_> {
+        let segment = &self.segments[at];
+        Searchable {
+            segment,
+            size: segment.sealed_size().unwrap_or(self.size),
+            offsets_written: self.offsets_written,
+            times_written: 0,
+        }
+    }
+
+    /// What segment `at` has from the asked offset on; none if it has nothing there, a slice of no bytes if what it
+    /// has must not be returned.
+    fn slice(&self, at: usize, wish: Wish) -> Result<Option<FileSlice>, ScanError> {
+        let is_active = at + 1 == self.segments.len();
+        let searchable = self.searchable(at);
+        let hint = self.hints[0].filter(|_| is_active);
+        let Some(found) = searchable.find(wish.from, hint)? else { return Ok(None) };
+        let start = found.position;
+        let first_end = start + found.header.size() as u64;
+        let end = self.end(at, &searchable, wish)?;
+        let boundary = |position| match searchable.boundary(position) {
+            Ok(Some(boundary)) if boundary > start => boundary,
+            // Without the index's help the last batch is cut short, which every client knows how to take.
+            Ok(_) | Err(_) => position,
+        };
+        let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
+        let file = searchable.segment.log()?.os.clone();
+        Ok(Some(FileSlice { file, position: start, length }))
+    }
+
+    /// Where the batches below the limit end in segment `at`.
+    fn end(&self, at: usize, searchable: &Searchable<'_>, wish: Wish) -> Result<u64, ScanError> {
+        let next = self.segments.get(at + 1);
+        let is_beyond = next.map_or(wish.limit >= self.view.end, |next| wish.limit >= next.base);
+        if is_beyond {
+            return Ok(searchable.size);
+        }
+        if let (None, Some(position)) = (next, self.limit_position) {
+            return Ok(position);
+        }
+        let hint = self.hints[1].filter(|_| next.is_none());
+        Ok(searchable.find(wish.limit, hint)?.map_or(searchable.size, |found| found.position))
+    }
+}
+
+/// Bytes to return of those from `start` to `end`, the first batch of which ends at `first_end`; none if nothing is
+/// to be returned. `boundary` gives a batch boundary at or before a position.
+fn length(start: u64, first_end: u64, end: u64, wish: Wish, boundary: impl Fn(u64) -> u64) -> Option<u32> {
+    let first_size = first_end - start;
+    if end < first_end || (first_size > wish.bytes_max && wish.first == FirstBatch::IfItFits) {
+        return None;
+    }
+    let allowed = start + wish.bytes_max.max(first_size);
+    let cut = if end <= allowed { end } else { boundary(allowed).max(first_end) };
+    u32::try_from(cut - start).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_batch_comes_whole_or_not_at_all() {
+        let check = |end, bytes_max, first, expected| {
+            let wish = Wish { from: Offset(0), limit: Offset(9), bytes_max, first };
+            // Batches of a hundred bytes from 1000 on.
+            let boundary = |position: u64| position / 100 * 100;
+            assert_eq!(length(1000, 1100, end, wish, boundary), expected, "{wish:?}");
+        };
+        check(1500, 1000, FirstBatch::IfItFits, Some(500));
+        check(1500, 250, FirstBatch::IfItFits, Some(200));
+        check(1500, 99, FirstBatch::IfItFits, None);
+        check(1500, 99, FirstBatch::Whole, Some(100));
+        check(1500, 0, FirstBatch::Whole, Some(100));
+        check(1000, 500, FirstBatch::Whole, None);
+    }
+}

@@ -1,0 +1,224 @@
+//! Look-ups by timestamp, exact to the record.
+//!
+//! The time index says which batches need not be looked at; the record is found by reading its batch. Blocks for
+//! the disk. Source: UnifiedLog.fetchOffsetByTimestamp, LogSegment.findOffsetByTimestamp, KIP-734.
+
+use std::sync::Arc;
+
+use protocol::batch::{BatchHeader, HEADER_SIZE, TimestampType};
+use protocol::record::{RecordIter, decompress};
+use protocol::{Millis, Offset};
+
+use super::locate::{Searchable, newest_before};
+use super::{LogReader, LogView, ReadError, TimestampedOffset, UpTo};
+use crate::index::{Largest, OffsetEntry, TimeEntry, relative};
+use crate::names::LOG;
+use crate::scan::{HeaderAt, Headers, ScanError};
+use crate::segment::{Indexes, Segment, modified};
+
+/// The most that the records of one batch may occupy in memory when they are looked through.
+const RECORDS_MAX: usize = 256 << 20;
+
+/// What is copied from the state for a look-up.
+struct Taken {
+    view: LogView,
+    segments: Arc<Vec<Arc<Segment>>>,
+    size: u64,
+    largest: Option<Largest>,
+    offsets: Vec<OffsetEntry>,
+    offsets_written: u32,
+    times: Vec<TimeEntry>,
+    times_written: u32,
+}
+
+/// Which record of a batch is wanted.
+#[derive(Debug, Clone, Copy)]
+enum Wanted {
+    /// The first at or after both.
+    From { timestamp: Millis, start: Offset },
+    /// The first that has exactly this time.
+    At { timestamp: Millis, start: Offset },
+}
+
+impl LogReader {
+    /// The first record at or after the log start with this timestamp or a later one, if below the limit
+    /// (ListOffsets with a time). May read and decompress batches: not for a loop turn.
+    pub fn offset_for_timestamp(
+        &self,
+        at: Millis,
+        up_to: UpTo,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let taken = self.take_times();
+        let start = taken.view.start;
+        let first = taken.segments.partition_point(|segment| segment.base <= start).saturating_sub(1);
+        for index in first..taken.segments.len() {
+            let segment = &taken.segments[index];
+            let error = |error| self.scan_error(segment, error);
+            if taken.largest_of(index).map_err(error)?.is_none_or(|largest| largest < at) {
+                continue;
+            }
+            let wanted = Wanted::From { timestamp: at, start };
+            if let Some(found) = self.search(&taken, index, wanted)? {
+                return Ok(Some(found).filter(|found| found.offset < taken.view.limit(up_to)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The first record that has the largest timestamp of the log, if below the limit (ListOffsets −3).
+    pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
+        let taken = self.take_times();
+        let mut best: Option<(usize, Largest)> = None;
+        for (index, segment) in taken.segments.iter().enumerate() {
+            let largest = taken.largest_entry(index).map_err(|error| self.scan_error(segment, error))?;
+            if let Some(largest) = largest
+                && best.is_none_or(|(_, best)| largest.timestamp > best.timestamp)
+            {
+                best = Some((index, largest));
+            }
+        }
+        let Some((index, largest)) = best else { return Ok(None) };
+        let wanted = Wanted::At { timestamp: largest.timestamp, start: taken.view.start };
+        let found = self.search(&taken, index, wanted)?;
+        Ok(found.filter(|found| found.offset < taken.view.limit(up_to)))
+    }
+
+    fn take_times(&self) -> Taken {
+        let state = self.shared.read();
+        Taken {
+            view: state.view,
+            segments: state.segments.clone(),
+            size: state.size,
+            largest: state.largest,
+            offsets: state.tail.offsets.clone(),
+            offsets_written: state.tail.offsets_written,
+            times: state.tail.times.clone(),
+            times_written: state.tail.times_written,
+        }
+    }
+
+    /// The wanted record in one segment.
+    fn search(
+        &self,
+        taken: &Taken,
+        index: usize,
+        wanted: Wanted,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let segment = &taken.segments[index];
+        let error = |error| self.scan_error(segment, error);
+        let searchable = taken.searchable(index);
+        let (Wanted::From { timestamp, start } | Wanted::At { timestamp, start }) = wanted;
+        let from = taken.from(index, timestamp).map_err(error)?.max(start);
+        let hint = taken.hint(index, from);
+        let Some(first) = searchable.find(from, hint).map_err(error)? else { return Ok(None) };
+        let file = segment.log().map_err(ScanError::Io).map_err(error)?;
+        let mut headers = Headers::new(file, first.position, searchable.size);
+        while let Some(batch) = headers.next().map_err(error)? {
+            if batch.header.max_timestamp < timestamp {
+                continue;
+            }
+            if let Some(found) = self.record_in(segment, batch, wanted)? {
+                return Ok(Some(found));
+            }
+        }
+        Ok(None)
+    }
+
+    fn record_in(
+        &self,
+        segment: &Segment,
+        at: HeaderAt,
+        wanted: Wanted,
+    ) -> Result<Option<TimestampedOffset>, ReadError> {
+        let header = at.header;
+        let corrupt = |reason: String| ReadError::Corrupt {
+            partition: self.shared.partition.clone(),
+            segment: segment.base,
+            position: at.position,
+            reason,
+        };
+        let file = segment.log().map_err(|error| self.disk_error(segment, &error))?;
+        let mut block = vec![0; header.size() - HEADER_SIZE];
+        let read = file
+            .read_at(&mut block, at.position + HEADER_SIZE as u64)
+            .map_err(|error| self.disk_error(segment, &error))?;
+        let codec =
+            header.attributes.codec().map_err(|codec| corrupt(format!("compression type {codec}")))?;
+        let records = decompress(codec, &block[..read], RECORDS_MAX).map_err(|e| corrupt(e.to_string()))?;
+        for record in RecordIter::new(&records, header.record_count) {
+            let record = record.map_err(|error| corrupt(error.to_string()))?;
+            let timestamp = timestamp_of(&header, record.timestamp_delta);
+            let offset = header.base_offset + i64::from(record.offset_delta);
+            if wanted.is(timestamp, offset) {
+                return Ok(Some(TimestampedOffset { offset, timestamp, leader_epoch: header.leader_epoch }));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn timestamp_of(header: &BatchHeader, delta: i64) -> Millis {
+    match header.attributes.timestamp_type() {
+        TimestampType::CreateTime => header.base_timestamp + delta,
+        TimestampType::LogAppendTime => header.max_timestamp,
+    }
+}
+
+impl Wanted {
+    fn is(self, found: Millis, offset: Offset) -> bool {
+        match self {
+            Wanted::From { timestamp, start } => found >= timestamp && offset >= start,
+            Wanted::At { timestamp, start } => found == timestamp && offset >= start,
+        }
+    }
+}
+
+impl Taken {
+    fn searchable(&self, index: usize) -> Searchable<'_> {
+        let segment = &self.segments[index];
+        Searchable {
+            segment,
+            size: segment.sealed_size().unwrap_or(self.size),
+            offsets_written: self.offsets_written,
+            times_written: self.times_written,
+        }
+    }
+
+    fn is_active(&self, index: usize) -> bool {
+        index + 1 == self.segments.len()
+    }
+
+    /// The largest timestamp that the index of a segment names.
+    fn largest_entry(&self, index: usize) -> Result<Option<Largest>, ScanError> {
+        let segment = &self.segments[index];
+        match &segment.indexes {
+            Indexes::Growing { .. } => Ok(self.largest),
+            Indexes::Sealed(sealed) => Ok(sealed.largest(segment.base)?),
+        }
+    }
+
+    /// The largest timestamp of a segment; without an index entry the time of its file, as with Kafka.
+    fn largest_of(&self, index: usize) -> Result<Option<Millis>, ScanError> {
+        if let Some(largest) = self.largest_entry(index)? {
+            return Ok(Some(largest.timestamp));
+        }
+        Ok(modified(&self.segments[index].path(LOG)).filter(|_| self.searchable(index).size > 0))
+    }
+
+    /// An offset below which no record of the segment has this timestamp or a later one.
+    fn from(&self, index: usize, timestamp: Millis) -> Result<Offset, ScanError> {
+        let base = self.segments[index].base;
+        let is_before = |entry: &TimeEntry| entry.timestamp <= timestamp;
+        let unwritten = if self.is_active(index) { newest_before(&self.times, is_before) } else { None };
+        let entry = match unwritten {
+            Some(entry) => Some(entry),
+            None => self.searchable(index).greatest_time(is_before)?,
+        };
+        Ok(entry.map_or(base, |entry| base + i64::from(entry.last)))
+    }
+
+    fn hint(&self, index: usize, from: Offset) -> Option<OffsetEntry> {
+        let target = relative(self.segments[index].base, from).filter(|_| self.is_active(index))?;
+        newest_before(&self.offsets, |entry| entry.last <= target)
+    }
+}

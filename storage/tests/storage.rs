@@ -1,0 +1,13 @@
+//! The log against directories that Kafka wrote, against a disk that fails, and against power cuts.
+
+// What a suite needs to go on is as good as asserted; clippy knows only of #[test] functions.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod append;
+mod crash;
+mod failing_disk;
+mod fixtures;
+mod kit;
+mod read;
+mod recovery;
+mod retention;
