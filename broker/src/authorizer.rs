@@ -1,11 +1,10 @@
 //! Who may do what: every API asks here for each pair of operation and resource that Kafka asks for.
 //!
-//! Everything is allowed: authorizer.class.name other than none refuses to start. What was asked can be recorded, so
-//! that tests hold the pairs fast. Source: Kafka's AuthHelper, AclOperation, ResourceType and AclEntry (3.9).
+//! Everything is allowed: authorizer.class.name other than none refuses to start. In tests what was asked is recorded, which holds
+//! the pairs fast. Source: Kafka's AuthHelper, AclOperation, ResourceType and AclEntry (3.9).
 
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock};
 
 use crate::api::context::Context;
 
@@ -17,22 +16,8 @@ pub(crate) enum Authorizer {
     #[default]
     AllowAll,
     /// Allows all as well, and keeps what it was asked.
-    Recorded(Record),
-}
-
-/// What a recording authorizer was asked, in order.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Record(Arc<Mutex<Vec<Asked>>>);
-
-/// One question to the authorizer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
-    pub(crate) principal: Principal,
-    pub(crate) client_host: IpAddr,
-    pub(crate) operation: Operation,
-    pub(crate) resource: ResourceType,
-    /// None for "any of this type".
-    pub(crate) name: Option<String>,
+    #[cfg(test)]
+    Recorded(record::Record),
 }
 
 /// Who a connection speaks for.
@@ -64,7 +49,6 @@ pub(crate) enum Operation {
 #[repr(u8)]
 pub(crate) enum ResourceType {
     Topic = 2,
-    Group = 3,
     Cluster = 4,
     TransactionalId = 5,
 }
@@ -89,27 +73,20 @@ impl Authorizer {
         true
     }
 
-    /// The operations on `resource` that `principal` may do, as the bit set of their codes that responses carry.
-    pub(crate) fn operations(&self, _principal: &Principal, resource: &Resource<'_>) -> i32 {
-        resource.kind.operations().iter().fold(0, |set, operation| set | 1 << operation.code())
+    /// The operations on `resource` that the principal of `context` may do, as the bit set of their codes that responses carry.
+    pub(crate) fn operations(&self, context: &Context, resource: &Resource<'_>) -> i32 {
+        let allowed = resource.kind.operations().iter().filter(|op| self.allows(context, **op, resource));
+        allowed.fold(0, |set, operation| set | 1 << operation.code())
     }
 
     fn record(&self, context: &Context, operation: Operation, resource: ResourceType, name: Option<&str>) {
-        let Authorizer::Recorded(Record(asked)) = self else { return };
-        asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
-            principal: context.principal.clone(),
-            client_host: context.client_host,
-            operation,
-            resource,
-            name: name.map(str::to_owned),
-        });
-    }
-}
-
-impl Record {
-    /// What was asked since the last call.
-    pub(crate) fn take(&self) -> Vec<Asked> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        match self {
+            Authorizer::AllowAll => {
+                tracing::trace!(principal = %context.principal, host = %context.client_host, ?operation, ?resource, name, "allowed");
+            }
+            #[cfg(test)]
+            Authorizer::Recorded(record) => record.add(context, (operation, resource, name)),
+        }
     }
 }
 
@@ -135,10 +112,6 @@ impl Operation {
 }
 
 impl ResourceType {
-    pub(crate) fn code(self) -> u8 {
-        self as u8
-    }
-
     /// Every operation that Kafka knows for resources of this type.
     fn operations(self) -> &'static [Operation] {
         use Operation::{
@@ -149,7 +122,6 @@ impl ResourceType {
             ResourceType::Topic => {
                 &[Read, Write, Create, Describe, Delete, Alter, DescribeConfigs, AlterConfigs]
             }
-            ResourceType::Group => &[Read, Describe, Delete],
             ResourceType::Cluster => {
                 &[Create, ClusterAction, DescribeConfigs, AlterConfigs, IdempotentWrite, Alter, Describe]
             }
@@ -163,10 +135,6 @@ impl<'a> Resource<'a> {
         Resource { kind: ResourceType::Topic, name }
     }
 
-    pub(crate) fn group(name: &'a str) -> Resource<'a> {
-        Resource { kind: ResourceType::Group, name }
-    }
-
     pub(crate) fn transactional_id(name: &'a str) -> Resource<'a> {
         Resource { kind: ResourceType::TransactionalId, name }
     }
@@ -177,9 +145,57 @@ impl<'a> Resource<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
+pub(crate) mod record {
+    //! What a recording authorizer was asked.
 
+    use std::net::IpAddr;
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::{Operation, Principal, ResourceType};
+    use crate::api::context::Context;
+
+    /// The questions in their order.
+    #[derive(Debug, Clone, Default)]
+    pub(crate) struct Record(Arc<Mutex<Vec<Asked>>>);
+
+    /// One question to the authorizer.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub(crate) struct Asked {
+        pub(crate) principal: Principal,
+        pub(crate) client_host: IpAddr,
+        pub(crate) operation: Operation,
+        pub(crate) resource: ResourceType,
+        /// None for "any of this type".
+        pub(crate) name: Option<String>,
+    }
+
+    impl Record {
+        pub(super) fn add(
+            &self,
+            context: &Context,
+            (operation, resource, name): (Operation, ResourceType, Option<&str>),
+        ) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
+                principal: context.principal.clone(),
+                client_host: context.client_host,
+                operation,
+                resource,
+                name: name.map(str::to_owned),
+            });
+        }
+
+        /// What was asked since the last call.
+        pub(crate) fn take(&self) -> Vec<Asked> {
+            std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::record::Record;
     use super::*;
 
     fn context() -> Context {
@@ -209,9 +225,8 @@ mod tests {
 
     #[test]
     fn sets_of_operations_are_those_kafka_answers() {
-        let set = |resource| Authorizer::AllowAll.operations(&Principal::anonymous(), &resource);
+        let set = |resource| Authorizer::AllowAll.operations(&context(), &resource);
         assert_eq!(set(Resource::topic("t")), 0b1101_1111_1000);
-        assert_eq!(set(Resource::group("g")), 0b1_0100_1000);
         assert_eq!(set(Resource::cluster()), 0b1_1111_1010_0000);
         assert_eq!(set(Resource::transactional_id("x")), 0b1_0001_0000);
     }
@@ -219,6 +234,6 @@ mod tests {
     #[test]
     fn codes_are_kafkas() {
         assert_eq!(Operation::IdempotentWrite.code(), 12);
-        assert_eq!(ResourceType::TransactionalId.code(), 5);
+        assert_eq!(ResourceType::TransactionalId as u8, 5);
     }
 }

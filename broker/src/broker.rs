@@ -1,12 +1,13 @@
 //! What a broker is made of, what is started in which order, and how it is stopped, in stages.
 //! The binary calls `run`. Holds no rules: every part has its own file. Source of the order: Kafka's KafkaServer (3.9).
 
+pub(crate) mod assemble;
 mod controller_epoch;
-mod logs;
+pub(crate) mod logs;
 mod reachability;
 mod start;
 mod stop;
-mod wiring;
+pub(crate) mod wiring;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -16,6 +16,8 @@ mod registration;
 mod settings;
 mod shard;
 mod tasks;
+#[cfg(test)]
+mod tests;
 mod topic_settings;
 mod upkeep;
 

@@ -64,6 +64,11 @@ impl LogDirs {
         self.state().homes.contains_key(partition)
     }
 
+    /// Whether any partition of the topic has a log here.
+    pub(crate) fn has_topic(&self, topic: &str) -> bool {
+        self.state().homes.keys().any(|partition| *partition.topic == *topic)
+    }
+
     pub(crate) fn holds(&self, partition: &TopicPartition, path: &Path) -> bool {
         self.state().homes.get(partition).is_some_and(|home| home == path)
     }

@@ -24,16 +24,13 @@ pub(crate) async fn answer(
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
     let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
-    let resources = match ConfigResource::all(named) {
-        Ok(resources) => resources,
-        Err(refused) => {
-            let responses = request.resources.iter().map(|asked| response(asked, Err(refused.clone())));
-            return AlterConfigsResponse::default().with_responses(responses.collect());
-        }
-    };
+    let resources = ConfigResource::each_once(named);
     let mut responses = Vec::with_capacity(resources.len());
-    for (asked, resource) in request.resources.iter().zip(&resources) {
-        let replaced = replace(broker, context, (resource, asked), request.validate_only).await;
+    for (asked, resource) in request.resources.iter().zip(resources) {
+        let replaced = match resource {
+            Ok(resource) => replace(broker, context, (&resource, asked), request.validate_only).await,
+            Err(refused) => Err(refused),
+        };
         responses.push(response(asked, replaced));
     }
     AlterConfigsResponse::default().with_responses(responses)

@@ -34,7 +34,6 @@ pub(super) enum ConfigResource {
 }
 
 impl ConfigResource {
-    /// A kind that Kafka does not know makes the whole request invalid.
     fn new(kind: i8, name: &str) -> Result<Self, Refused> {
         match kind {
             TOPIC => Ok(Self::Topic(name.to_owned())),
@@ -45,7 +44,22 @@ impl ConfigResource {
         }
     }
 
-    /// The resources that a request names, or why it is invalid as a whole.
+    /// The resources that a request to change settings names. One that is named twice is refused both times.
+    pub(super) fn each_once<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Vec<Result<Self, Refused>> {
+        let named: Vec<_> = named.collect();
+        let resource = |resource: &(i8, &'a str)| {
+            if named.iter().filter(|other| *other == resource).count() > 1 {
+                return Err(Refused::new(
+                    ErrorCode::InvalidRequest,
+                    "Each resource must appear at most once.",
+                ));
+            }
+            Self::new(resource.0, resource.1)
+        };
+        named.iter().map(resource).collect()
+    }
+
+    /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.
     pub(super) fn all<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Result<Vec<Self>, Refused> {
         named.map(|(kind, name)| Self::new(kind, name)).collect()
     }

@@ -37,7 +37,7 @@ pub(crate) async fn answer(
     }
     let waits = !request.validate_only;
     let grown = || request.topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-    if waits {
+    if waits && !patience.is_zero() {
         broker
             .metadata
             .wait_for(patience, |picture| grown().all(|(topic, _)| has_grown(picture, topic)))
@@ -45,7 +45,7 @@ pub(crate) async fn answer(
     }
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
-        let done = !waits || has_grown(&picture, topic);
+        let done = !waits || (!patience.is_zero() && has_grown(&picture, topic));
         let outcome =
             outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         result(topic, outcome)

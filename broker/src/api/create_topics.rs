@@ -4,6 +4,7 @@
 //! v5 answers the settings, v7 the topic id. timeout_ms <= 0 answers REQUEST_TIMED_OUT at once, as Kafka does.
 //! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,17 +38,16 @@ pub(crate) async fn answer(
 ) -> CreateTopicsResponse {
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
+    let rights = Rights::of(broker, context, &names);
     let mut outcomes = Vec::with_capacity(names.len());
     for topic in &request.topics {
-        let twice = names.iter().filter(|name| **name == **topic.name).count() > 1;
-        let checked = check_request(broker, context, topic, twice);
-        outcomes.push(match checked {
+        outcomes.push(match rights.check(&topic.name, &names) {
             Ok(()) => create(broker, topic, request.validate_only).await,
             Err(refused) => Err(refused),
         });
     }
     let waits = !request.validate_only;
-    if waits {
+    if waits && !patience.is_zero() {
         let made = names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
         let made: Vec<(&String, usize)> =
             made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
@@ -59,10 +59,10 @@ pub(crate) async fn answer(
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
         let outcome = outcome.and_then(|made| {
-            let led = !waits || has_leaders(&picture, &topic.name, made.partitions);
-            if led { Ok(made) } else { Err(ErrorCode::RequestTimedOut.into()) }
+            let led = !patience.is_zero() && has_leaders(&picture, &topic.name, made.partitions);
+            if led || !waits { Ok(made) } else { Err(ErrorCode::RequestTimedOut.into()) }
         });
-        result(broker, context, version, topic, outcome)
+        result(broker, version, topic, (outcome, rights.describes(&topic.name)))
     });
     CreateTopicsResponse::default().with_topics(results.collect())
 }
@@ -75,28 +75,49 @@ struct Made {
     configs: ConfigMap,
 }
 
-fn check_request(
-    broker: &Broker,
-    context: &Context,
-    topic: &CreatableTopic,
-    twice: bool,
-) -> Result<(), Refused> {
-    if !broker.is_controller() {
-        return Err(ErrorCode::NotController.into());
+/// What the client may do, asked once for the whole request.
+struct Rights {
+    is_controller: bool,
+    creatable: BTreeSet<String>,
+    describable: BTreeSet<String>,
+}
+
+impl Rights {
+    fn of(broker: &Broker, context: &Context, names: &[String]) -> Self {
+        let (mut creatable, mut describable) = (BTreeSet::new(), BTreeSet::new());
+        let is_controller = broker.is_controller();
+        if is_controller {
+            let allows =
+                |operation, resource: &Resource<'_>| broker.authorizer.allows(context, operation, resource);
+            let named: BTreeSet<_> = names.iter().filter(|name| *name != CLUSTER_METADATA).cloned().collect();
+            let any = allows(Operation::Create, &Resource::cluster());
+            creatable.extend(named.clone());
+            creatable.retain(|name| any || allows(Operation::Create, &Resource::topic(name)));
+            describable.extend(named);
+            describable.retain(|name| allows(Operation::DescribeConfigs, &Resource::topic(name)));
+        }
+        Self { is_controller, creatable, describable }
     }
-    if &**topic.name == CLUSTER_METADATA {
-        let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
-        return Err(Refused::new(ErrorCode::InvalidRequest, text));
-    }
-    if twice {
-        return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
-    }
-    let allowed = broker.authorizer.allows(context, Operation::Create, &Resource::cluster())
-        || broker.authorizer.allows(context, Operation::Create, &Resource::topic(&topic.name));
-    if allowed {
+
+    fn check(&self, name: &str, names: &[String]) -> Result<(), Refused> {
+        if !self.is_controller {
+            return Err(ErrorCode::NotController.into());
+        }
+        if name == CLUSTER_METADATA {
+            let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
+            return Err(Refused::new(ErrorCode::InvalidRequest, text));
+        }
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
+        }
+        if !self.creatable.contains(name) {
+            return Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."));
+        }
         Ok(())
-    } else {
-        Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "Authorization failed."))
+    }
+
+    fn describes(&self, name: &str) -> bool {
+        self.describable.contains(name)
     }
 }
 
@@ -214,10 +235,9 @@ fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {
 
 fn result(
     broker: &Broker,
-    context: &Context,
     version: i16,
     topic: &CreatableTopic,
-    outcome: Result<Made, Refused>,
+    (outcome, describable): (Result<Made, Refused>, bool),
 ) -> CreatableTopicResult {
     let result = CreatableTopicResult::default().with_name(topic.name.clone());
     let made = match outcome {
@@ -238,7 +258,7 @@ fn result(
     if version < 5 {
         return result;
     }
-    if !broker.authorizer.allows(context, Operation::DescribeConfigs, &Resource::topic(&topic.name)) {
+    if !describable {
         return result
             .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
             .with_configs(Some(Vec::new()));

@@ -3,6 +3,7 @@
 //! Only the controller takes it. v6 takes topic ids; `delete.topic.enable=false` is TOPIC_DELETION_DISABLED (INVALID_REQUEST before v3).
 //! Does not differ from Kafka 3.9.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,26 +31,32 @@ pub(crate) async fn answer(
 ) -> DeleteTopicsResponse {
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let asked = asked(version, request);
-    let ambiguous = asked.iter().any(|topic| topic.name.is_some() && !topic.topic_id.is_nil());
     let mut results = Vec::with_capacity(asked.len());
-    for topic in asked {
-        let (named, outcome) = if ambiguous {
-            let text = "Topic name and topic ID can not both be specified.";
-            (topic.name.clone(), Err(Refused::new(ErrorCode::InvalidRequest, text)))
-        } else {
-            mark(broker, context, version, &topic).await
-        };
-        results.push((named, topic.topic_id, outcome));
+    match resolve(broker, version, &asked) {
+        Err(refused) => {
+            let refuse = |topic: DeleteTopicState| (topic.name, topic.topic_id, Err(refused.clone()));
+            results.extend(asked.into_iter().map(refuse));
+        }
+        Ok(named) => {
+            let rights = Rights::of(broker, context, &named);
+            for (topic, name) in asked.into_iter().zip(named) {
+                let (shown, outcome) = mark(broker, &rights, topic.topic_id, name).await;
+                results.push((shown, topic.topic_id, outcome));
+            }
+        }
     }
     let marked =
         || results.iter().filter(|(_, _, outcome)| outcome.is_ok()).filter_map(|(name, _, _)| name.as_ref());
-    broker
-        .metadata
-        .wait_for(patience, |picture| marked().all(|name| !picture.topics.contains_key(&***name)))
-        .await;
+    if !patience.is_zero() {
+        broker
+            .metadata
+            .wait_for(patience, |picture| marked().all(|name| !picture.topics.contains_key(&***name)))
+            .await;
+    }
     let picture = broker.metadata.picture();
     let responses = results.into_iter().map(|(name, id, outcome)| {
-        let gone = name.as_ref().is_some_and(|name| !picture.topics.contains_key(&***name));
+        let missing = |name: &TopicName| !picture.topics.contains_key(&***name);
+        let gone = !patience.is_zero() && name.as_ref().is_some_and(missing);
         let outcome =
             outcome.and_then(|()| if gone { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         response(version, name, id, outcome)
@@ -64,36 +71,62 @@ fn asked(version: i16, request: DeleteTopicsRequest) -> Vec<DeleteTopicState> {
     request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name))).collect()
 }
 
-/// Marks one topic, after the checks in Kafka's order; the name is what the answer shows.
-async fn mark(
-    broker: &Arc<Broker>,
-    context: &Context,
+/// The names of what is asked for, `None` for an unknown id; or why the request is refused as a whole.
+fn resolve(
+    broker: &Broker,
     version: i16,
-    topic: &DeleteTopicState,
-) -> (Option<TopicName>, Result<(), Refused>) {
+    asked: &[DeleteTopicState],
+) -> Result<Vec<Option<TopicName>>, Refused> {
     if !broker.is_controller() {
-        return (topic.name.clone(), Err(ErrorCode::NotController.into()));
+        return Err(ErrorCode::NotController.into());
     }
     if !broker.config.topics.delete {
         let code = if version < 3 { ErrorCode::InvalidRequest } else { ErrorCode::TopicDeletionDisabled };
-        return (topic.name.clone(), Err(code.into()));
+        return Err(code.into());
+    }
+    if asked.iter().any(|topic| topic.name.is_some() && !topic.topic_id.is_nil()) {
+        let text = "Topic name and topic ID can not both be specified.";
+        return Err(Refused::new(ErrorCode::InvalidRequest, text));
     }
     let picture = broker.metadata.picture();
-    let by_id = !topic.topic_id.is_nil();
-    let name = if by_id {
-        picture.topic_name(topic.topic_id).map(|name| TopicName(StrBytes::from_string(name.to_string())))
-    } else {
-        topic.name.clone()
-    };
+    let named = |id| picture.topic_name(id).map(|name| TopicName(StrBytes::from_string(name.to_string())));
+    let names = asked.iter().map(|t| if t.topic_id.is_nil() { t.name.clone() } else { named(t.topic_id) });
+    Ok(names.collect())
+}
+
+/// What the client may do, asked once for the whole request.
+struct Rights {
+    describable: BTreeSet<String>,
+    deletable: BTreeSet<String>,
+}
+
+impl Rights {
+    fn of(broker: &Broker, context: &Context, named: &[Option<TopicName>]) -> Self {
+        let names: BTreeSet<String> = named.iter().flatten().map(|name| name.to_string()).collect();
+        let allowed = |operation| {
+            let allows =
+                |name: &&String| broker.authorizer.allows(context, operation, &Resource::topic(name));
+            names.iter().filter(allows).cloned().collect()
+        };
+        Self { describable: allowed(Operation::Describe), deletable: allowed(Operation::Delete) }
+    }
+}
+
+/// Marks one topic, after the checks in Kafka's order; the name is what the answer shows.
+async fn mark(
+    broker: &Arc<Broker>,
+    rights: &Rights,
+    id: TopicId,
+    name: Option<TopicName>,
+) -> (Option<TopicName>, Result<(), Refused>) {
     let Some(name) = name else { return (None, Err(ErrorCode::UnknownTopicId.into())) };
-    let allows = |operation| broker.authorizer.allows(context, operation, &Resource::topic(&name));
-    if by_id && !allows(Operation::Describe) {
+    if !id.is_nil() && !rights.describable.contains(&**name) {
         return (None, Err(ErrorCode::TopicAuthorizationFailed.into()));
     }
-    if !allows(Operation::Delete) {
+    if !rights.deletable.contains(&**name) {
         return (Some(name), Err(ErrorCode::TopicAuthorizationFailed.into()));
     }
-    if !picture.topics.contains_key(&**name) {
+    if !broker.metadata.picture().topics.contains_key(&**name) {
         return (Some(name), Err(ErrorCode::UnknownTopicOrPartition.into()));
     }
     let marked = topics::request_deletion(&broker.store, &name).await.map_err(|error| Refused::from(&error));

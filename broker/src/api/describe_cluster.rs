@@ -67,5 +67,5 @@ fn operations(broker: &Broker, context: &Context, request: &DescribeClusterReque
     if !broker.authorizer.allows(context, Operation::Describe, &cluster) {
         return 0;
     }
-    broker.authorizer.operations(&context.principal, &cluster)
+    broker.authorizer.operations(context, &cluster)
 }

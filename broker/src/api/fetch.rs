@@ -34,14 +34,14 @@ pub(crate) async fn answer(
     request: FetchRequest,
 ) -> Outcome {
     let terms = Terms::of(&broker, &request);
-    let reader = Reader::of(&broker, &context, header.version, &request);
+    let mut reader = Reader::of(&broker, &context, header.version, &request);
     let opened = context.sessions().open(header.version, request, std::time::Instant::now());
     let mut opened = match opened {
         Ok(opened) => opened,
         Err(error) => return encode(&header, failed(error)),
     };
     let session = opened.session();
-    let selection = collect(session, &terms, &reader).await;
+    let selection = collect(session, &terms, &mut reader).await;
     session.answered(&selection);
     let node_endpoints = node_endpoints(&reader, &selection);
     let topics = topics(session, selection);
@@ -77,7 +77,7 @@ impl Terms {
 }
 
 /// Reads until there is enough, or the time is up.
-async fn collect(session: &mut FetchSession, terms: &Terms, reader: &Reader<'_>) -> Selection {
+async fn collect(session: &mut FetchSession, terms: &Terms, reader: &mut Reader<'_>) -> Selection {
     loop {
         let picture = reader.broker.metadata.picture();
         let selection = session.select(terms.max_bytes, |fetched, room| reader.read(&picture, fetched, room));

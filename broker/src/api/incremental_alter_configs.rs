@@ -24,19 +24,12 @@ pub(crate) async fn answer(
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
     let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
-    let resources = match ConfigResource::all(named) {
-        Ok(resources) => resources,
-        Err(refused) => {
-            let responses = request.resources.iter().map(|asked| response(asked, Err(refused.clone())));
-            return IncrementalAlterConfigsResponse::default().with_responses(responses.collect());
-        }
-    };
+    let resources = ConfigResource::each_once(named);
     let mut responses = Vec::with_capacity(resources.len());
-    for (asked, resource) in request.resources.iter().zip(&resources) {
-        let altered = if resources.iter().filter(|other| *other == resource).count() > 1 {
-            Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
-        } else {
-            alter(broker, context, (resource, asked), request.validate_only).await
+    for (asked, resource) in request.resources.iter().zip(resources) {
+        let altered = match resource {
+            Ok(resource) => alter(broker, context, (&resource, asked), request.validate_only).await,
+            Err(refused) => Err(refused),
         };
         responses.push(response(asked, altered));
     }

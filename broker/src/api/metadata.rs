@@ -16,6 +16,7 @@ use protocol::messages::metadata_response::{
 use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResponse, TopicName};
 
 use super::context::Context;
+use super::create_topics::create_automatically;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::metadata::{Partition, Picture, Topic};
@@ -38,12 +39,14 @@ pub(crate) async fn answer(
         Wanted::Ids(ids) => ids.into_iter().map(|id| view.topic_by_id(id)).collect(),
         Wanted::Names(names) => view.topics_by_name(names).await,
     };
+    let cluster_operations = view.cluster_operations();
+    let topics = topics.into_iter().map(|topic| view.with_operations(topic)).collect();
     MetadataResponse::default()
         .with_brokers(view.brokers())
         .with_cluster_id((version >= 2).then(|| StrBytes::from_string(broker.identity.cluster_id.clone())))
         .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
         .with_topics(topics)
-        .with_cluster_authorized_operations(view.cluster_operations())
+        .with_cluster_authorized_operations(cluster_operations)
 }
 
 /// A request that asks by id where its version cannot: each topic gets the error.
@@ -115,7 +118,7 @@ impl View<'_> {
         if !self.allows(Operation::Describe, &Resource::cluster()) {
             return 0;
         }
-        self.broker.authorizer.operations(&self.context.principal, &Resource::cluster())
+        self.broker.authorizer.operations(self.context, &Resource::cluster())
     }
 
     fn all_topics(&self) -> Vec<MetadataResponseTopic> {
@@ -136,52 +139,50 @@ impl View<'_> {
     }
 
     async fn topics_by_name(&self, names: BTreeSet<String>) -> Vec<MetadataResponseTopic> {
-        let mut topics = Vec::with_capacity(names.len());
-        for name in names {
-            topics.push(self.topic_by_name(&name).await);
+        let (shown, hidden): (Vec<_>, Vec<_>) =
+            names.into_iter().partition(|name| self.allows(Operation::Describe, &Resource::topic(name)));
+        let missing = shown.iter().any(|name| !self.picture.topics.contains_key(&**name));
+        let may_create = missing && self.creates() && self.allows(Operation::Create, &Resource::cluster());
+        let mut topics = Vec::with_capacity(shown.len() + hidden.len());
+        for name in &shown {
+            topics.push(match self.known_topic(name) {
+                Some(topic) => topic,
+                None if !self.creates() => failed_topic(name, absent(name)),
+                None if may_create || self.allows(Operation::Create, &Resource::topic(name)) => {
+                    failed_topic(name, create_automatically(self.broker, name).await)
+                }
+                None => failed_topic(name, ErrorCode::TopicAuthorizationFailed),
+            });
         }
+        topics.extend(hidden.iter().map(|name| failed_topic(name, ErrorCode::TopicAuthorizationFailed)));
         topics
     }
 
-    async fn topic_by_name(&self, name: &str) -> MetadataResponseTopic {
-        if !self.allows(Operation::Describe, &Resource::topic(name)) {
-            return failed_topic(name, ErrorCode::TopicAuthorizationFailed);
-        }
-        if let Some(topic) = self.known_topic(name) {
-            return topic;
-        }
-        failed_topic(name, self.missing(name).await)
-    }
-
-    /// What to say of a topic that is not there, after asking for its creation where that is allowed.
-    async fn missing(&self, name: &str) -> ErrorCode {
-        if !self.request.allow_auto_topic_creation || !self.broker.config.topics.auto_create {
-            return match coordinator::topics::check_name(name) {
-                Ok(()) => ErrorCode::UnknownTopicOrPartition,
-                Err(_) => ErrorCode::InvalidTopicException,
-            };
-        }
-        let may_create = self.allows(Operation::Create, &Resource::cluster())
-            || self.allows(Operation::Create, &Resource::topic(name));
-        if !may_create {
-            return ErrorCode::TopicAuthorizationFailed;
-        }
-        super::create_topics::create_automatically(self.broker, name).await
+    /// Whether both sides want unknown topics to be created.
+    fn creates(&self) -> bool {
+        self.request.allow_auto_topic_creation && self.broker.config.topics.auto_create
     }
 
     fn known_topic(&self, name: &str) -> Option<MetadataResponseTopic> {
         let topic = self.picture.topics.get(name)?;
-        let operations = if self.version >= 8 && self.request.include_topic_authorized_operations {
-            self.broker.authorizer.operations(&self.context.principal, &Resource::topic(name))
-        } else {
-            NOT_ASKED
-        };
         Some(
             named_topic(name)
                 .with_topic_id(if self.version >= 10 { topic.id } else { TopicId::nil() })
-                .with_partitions(self.partitions(topic))
-                .with_topic_authorized_operations(operations),
+                .with_partitions(self.partitions(topic)),
         )
+    }
+
+    /// Says of a topic that the client may know what the client may do to it.
+    fn with_operations(&self, topic: MetadataResponseTopic) -> MetadataResponseTopic {
+        let asked = self.version >= 8 && self.request.include_topic_authorized_operations;
+        let denied = topic.error_code == ErrorCode::TopicAuthorizationFailed.code();
+        match topic.name.clone().filter(|_| asked && !denied) {
+            None => topic,
+            Some(name) => {
+                let operations = self.broker.authorizer.operations(self.context, &Resource::topic(&name));
+                topic.with_topic_authorized_operations(operations)
+            }
+        }
     }
 
     fn partitions(&self, topic: &Topic) -> Vec<MetadataResponsePartition> {
@@ -235,6 +236,14 @@ impl View<'_> {
 
     fn allows(&self, operation: Operation, resource: &Resource<'_>) -> bool {
         self.broker.authorizer.allows(self.context, operation, resource)
+    }
+}
+
+/// What to say of a topic that is not there and is not to be made.
+fn absent(name: &str) -> ErrorCode {
+    match coordinator::topics::check_name(name) {
+        Ok(()) => ErrorCode::UnknownTopicOrPartition,
+        Err(_) => ErrorCode::InvalidTopicException,
     }
 }
 

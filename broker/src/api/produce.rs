@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use coordinator::replica::Acks;
 use protocol::StrBytes;
-use protocol::batch::{Produced, only_batch};
+use protocol::batch::{BatchHeader, Produced, only_batch};
 use protocol::error_code::ErrorCode;
 use protocol::ids::{LeaderEpoch, TopicPartition};
 use protocol::messages::produce_request::PartitionProduceData;
@@ -49,16 +49,16 @@ pub(crate) async fn submit(
     let desk =
         Desk { broker, context: &context, picture: &picture, version: header.version, acks: request.acks };
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let may_commit = desk.may_write_transactions(&request);
     let mut sorted = Sorted::default();
     for topic in request.topic_data {
         sorted.begin_topic(topic.name.clone());
-        let allowed = broker.authorizer.allows(&context, Operation::Write, &Resource::topic(&topic.name));
+        let allowed = may_commit.and_then(|()| desk.may_write(&topic.name));
         for data in topic.partition_data {
             let index = data.index;
-            let checked = if allowed {
-                desk.check(&topic.name, data)
-            } else {
-                Err(Rejected::from(ErrorCode::TopicAuthorizationFailed))
+            let checked = match allowed {
+                Ok(()) => desk.check(&topic.name, data),
+                Err(code) => Err(Rejected::from(code)),
             };
             sorted.add(broker, index, checked);
         }
@@ -100,6 +100,23 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
+    /// A request with a transactional batch names the transactional id that it may write by, or is refused as a whole.
+    fn may_write_transactions(&self, request: &ProduceRequest) -> Result<(), ErrorCode> {
+        let mut records = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+        if !records.any(|data| data.records.as_deref().is_some_and(is_transactional)) {
+            return Ok(());
+        }
+        let id = request.transactional_id.as_ref().ok_or(ErrorCode::TransactionalIdAuthorizationFailed)?;
+        let allowed =
+            self.broker.authorizer.allows(self.context, Operation::Write, &Resource::transactional_id(id));
+        if allowed { Ok(()) } else { Err(ErrorCode::TransactionalIdAuthorizationFailed) }
+    }
+
+    fn may_write(&self, topic: &str) -> Result<(), ErrorCode> {
+        let allowed = self.broker.authorizer.allows(self.context, Operation::Write, &Resource::topic(topic));
+        if allowed { Ok(()) } else { Err(ErrorCode::TopicAuthorizationFailed) }
+    }
+
     /// The checks in Kafka's order, up to those that need the log.
     fn check(&self, topic: &str, data: PartitionProduceData) -> Result<(TopicPartition, Produced), Rejected> {
         let (name, _) = self.picture.topics.get_key_value(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
@@ -126,6 +143,10 @@ impl Desk<'_> {
         check::records(&mut produced, &hosted.name, &hosted.rules(), self.broker.shards.clock().now().wall)?;
         Ok((TopicPartition { topic: Arc::clone(name), partition: index }, produced))
     }
+}
+
+fn is_transactional(records: &[u8]) -> bool {
+    BatchHeader::parse(records).is_ok_and(|header| header.attributes.is_transactional())
 }
 
 /// A request's partitions, sorted by shard, each with the place where its outcome will be found.

@@ -20,14 +20,14 @@ const PROGRESS: Duration = Duration::from_secs(5);
 
 /// What was found on disk.
 #[derive(Debug, Default)]
-pub(super) struct Found {
-    pub(super) logs: Vec<Log>,
-    pub(super) homes: BTreeMap<TopicPartition, PathBuf>,
-    pub(super) removals: Vec<Removal>,
+pub(crate) struct Found {
+    pub(crate) logs: Vec<Log>,
+    pub(crate) homes: BTreeMap<TopicPartition, PathBuf>,
+    pub(crate) removals: Vec<Removal>,
 }
 
 /// Locks every directory of `log.dirs`. One that cannot be used is fatal, since its partitions would silently be missing.
-pub(super) fn open_dirs(config: &BrokerConfig) -> Result<Vec<LogDir>, StartError> {
+pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<Vec<LogDir>, StartError> {
     config
         .log
         .dirs
@@ -37,7 +37,7 @@ pub(super) fn open_dirs(config: &BrokerConfig) -> Result<Vec<LogDir>, StartError
 }
 
 /// Opens every log of `dirs`, with the settings that its topic has in ZooKeeper.
-pub(super) async fn load(
+pub(crate) async fn load(
     dirs: &[LogDir],
     settings: &Settings,
     tasks: &Tasks,

@@ -5,7 +5,6 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64};
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
@@ -15,23 +14,16 @@ use config::properties::{Properties, PropertiesError};
 use protocol::ids::{BrokerId, TopicPartition};
 use storage::{CheckpointError, DiskError, LogDir, LogDirError, MetaProperties};
 use tokio::signal::unix::{SignalKind, signal};
-use uuid::Uuid;
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
 use zookeeper::store::{MetadataStore, StoreError};
 use zookeeper::znodes::Endpoint;
 
-use super::logs::{self, Found};
-use super::{Broker, ControllerEpochGate, Options, reachability, wiring};
-use crate::api::fetch::slots::SessionSlots;
+use super::assemble::Materials;
+use super::{Broker, Options, logs, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity};
-use crate::controller::Office;
-use crate::hosted::Hosted;
-use crate::log_dirs::LogDirs;
-use crate::metadata::Metadata;
 use crate::network::{BindError, Listener};
-use crate::producer_ids::ProducerIds;
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -39,9 +31,8 @@ use crate::registration::{
     Registration, RegistrationError, RegistrationSettings, create_persistent_paths, other_brokers,
 };
 use crate::settings::Settings;
-use crate::shard::{Clock, Shard, Shards};
+use crate::shard::Clock;
 use crate::tasks::{TaskFailed, Tasks};
-use crate::upkeep::{self, Job, JobQueue};
 
 /// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.
 #[derive(Debug, thiserror::Error)]
@@ -130,8 +121,10 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     };
     let registration =
         Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
-    let (broker, parts) =
-        assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
+    let authorizer = Authorizer::AllowAll;
+    let materials =
+        Materials { config, identity, settings, store, registration, dirs, found, tasks, clock, authorizer };
+    let (broker, parts) = materials.assemble();
     parts.run(&broker);
     wiring::join_controller(&broker, events, changes);
     wiring::open_doors(&broker, listeners);
@@ -247,68 +240,6 @@ async fn alone(store: &dyn MetadataStore, own: BrokerId) -> Result<(), StartErro
             Err(StartError::NotAlone { other: other.broker, addresses: other.addresses.join(", ") })
         }
     }
-}
-
-/// What is started once the broker is assembled.
-struct Parts {
-    shards: Vec<(Shard, tokio::sync::mpsc::Receiver<crate::shard::Command>)>,
-    jobs: tokio::sync::mpsc::Receiver<Job>,
-}
-
-impl Parts {
-    fn run(self, broker: &Arc<Broker>) {
-        broker.shards.run(self.shards, &broker.tasks);
-        upkeep::start(broker, self.jobs);
-    }
-}
-
-fn assemble(
-    config: BrokerConfig,
-    identity: Identity,
-    settings: Settings,
-    store: Arc<dyn MetadataStore>,
-    registration: Registration,
-    (dirs, found): (Vec<LogDir>, Found),
-    (tasks, clock): (Tasks, Clock),
-) -> (Arc<Broker>, Parts) {
-    let hosted = Arc::new(Hosted::default());
-    let (jobs, job_receiver) = JobQueue::new();
-    let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let (shards, mailboxes) = Shards::open(count, clock);
-    let mut parts: Vec<_> = mailboxes
-        .into_iter()
-        .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
-        .collect();
-    for log in found.logs {
-        let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
-        parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
-    }
-    for removal in found.removals {
-        jobs.push(Job::Remove(removal));
-    }
-    let seed = Uuid::new_v4().as_u64_pair();
-    let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
-    let broker = Broker {
-        metadata: Metadata::new(),
-        hosted,
-        shards,
-        log_dirs: LogDirs::new(dirs, found.homes),
-        jobs,
-        registration,
-        office,
-        controller_epoch: ControllerEpochGate::default(),
-        producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
-        fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
-        authorizer: Authorizer::AllowAll,
-        tasks,
-        feature_version: AtomicI64::new(0),
-        random: AtomicU64::new(seed.1 | 1),
-        config,
-        identity,
-        settings,
-        store,
-    };
-    (Arc::new(broker), Parts { shards: parts, jobs: job_receiver })
 }
 
 impl From<IdentityError> for StartError {

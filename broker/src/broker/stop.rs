@@ -33,7 +33,7 @@ pub(super) async fn stop(running: Running) {
 }
 
 /// Takes the logs from the shards, closes them, and leaves what a clean start needs in each directory.
-async fn close_logs(broker: &Arc<Broker>) {
+pub(crate) async fn close_logs(broker: &Arc<Broker>) {
     let mut replies = Vec::new();
     let sent = broker.shards.send_all(|| {
         let (reply, logs) = oneshot::channel();

@@ -23,7 +23,7 @@ use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
 
-pub(super) fn controller_settings(
+pub(crate) fn controller_settings(
     config: &BrokerConfig,
     identity: &Identity,
 ) -> coordinator::controller::Settings {
@@ -34,7 +34,7 @@ pub(super) fn controller_settings(
     }
 }
 
-pub(super) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
+pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
     let network = &config.network;
     SocketSettings {
         send_buffer_bytes: network.socket_send_buffer_bytes,
@@ -46,7 +46,7 @@ pub(super) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
 }
 
 /// Serves what comes in by the bound sockets from here on.
-pub(super) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
+pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
     let serving = Arc::clone(broker);
     let network = Arc::new(Network {
         settings: socket_settings(&broker.config),
@@ -65,7 +65,7 @@ pub(super) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
 }
 
 /// Starts the tasks that follow ZooKeeper: the session's events, the controller, settings and features.
-pub(super) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
+pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
     let (hint, hints) = config_changes::hints();
     let (updates, received) = mpsc::channel(config_changes::UPDATES_CAPACITY);
     let feature_changed = Arc::new(Notify::new());

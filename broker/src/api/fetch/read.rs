@@ -30,6 +30,8 @@ pub(crate) struct Reader<'a> {
     context: &'a Context,
     up_to: UpTo,
     who: Who,
+    /// The last answer of the authorizer: neighbours of one topic are asked for once.
+    allowed: Option<(TopicRef, bool)>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,8 +52,8 @@ pub(crate) struct PartitionRead {
     pub(crate) bytes: u32,
     /// There are records for this client that are not in `records`.
     pub(crate) more: bool,
-    aborted: Option<Vec<AbortedTransaction>>,
-    diverging: Option<EpochEndOffset>,
+    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
+    pub(crate) diverging: Option<EpochEndOffset>,
     /// Whom to ask instead.
     pub(crate) leader: Option<CurrentLeader>,
 }
@@ -116,6 +118,7 @@ impl<'a> Reader<'a> {
             context,
             up_to: if committed { UpTo::LastStableOffset } else { UpTo::HighWatermark },
             who: if replica.0 == CONSUMER { Who::Consumer } else { Who::Replica },
+            allowed: None,
         }
     }
 
@@ -123,11 +126,10 @@ impl<'a> Reader<'a> {
         &self.context.listener
     }
 
-    pub(crate) fn read(&self, picture: &Picture, fetched: &mut Fetched, room: Room) -> PartitionRead {
+    pub(crate) fn read(&mut self, picture: &Picture, fetched: &mut Fetched, room: Room) -> PartitionRead {
         match self.find(picture, fetched) {
             Ok((hosted, epoch)) => self.read_log(&hosted, epoch, fetched, room),
             Err(error) => {
-                fetched.lose();
                 PartitionRead { leader: self.leader(picture, fetched, error), ..PartitionRead::failed(error) }
             }
         }
@@ -135,7 +137,7 @@ impl<'a> Reader<'a> {
 
     /// The partition's log here, if the client may read it and believes in the right epoch.
     fn find(
-        &self,
+        &mut self,
         picture: &Picture,
         fetched: &mut Fetched,
     ) -> Result<(Arc<HostedPartition>, LeaderEpoch), ErrorCode> {
@@ -144,7 +146,7 @@ impl<'a> Reader<'a> {
             TopicRef::Name(name) => name,
             TopicRef::Id(id) => picture.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?,
         };
-        if !self.allowed(name) {
+        if !self.allows(&fetched.topic, name) {
             return Err(ErrorCode::TopicAuthorizationFailed);
         }
         if picture.partition(name, index).is_none() {
@@ -170,15 +172,18 @@ impl<'a> Reader<'a> {
         Ok((hosted, epoch))
     }
 
-    fn allowed(&self, topic: &str) -> bool {
-        match self.who {
-            Who::Consumer => {
-                self.broker.authorizer.allows(self.context, Operation::Read, &Resource::topic(topic))
-            }
-            Who::Replica => {
-                self.broker.authorizer.allows(self.context, Operation::ClusterAction, &Resource::cluster())
-            }
+    fn allows(&mut self, topic: &TopicRef, name: &str) -> bool {
+        let known = self.allowed.as_ref().filter(|(known, _)| self.who == Who::Replica || known == topic);
+        if let Some((_, allowed)) = known {
+            return *allowed;
         }
+        let (operation, resource) = match self.who {
+            Who::Consumer => (Operation::Read, Resource::topic(name)),
+            Who::Replica => (Operation::ClusterAction, Resource::cluster()),
+        };
+        let allowed = self.broker.authorizer.allows(self.context, operation, &resource);
+        self.allowed = Some((topic.clone(), allowed));
+        allowed
     }
 
     fn read_log(

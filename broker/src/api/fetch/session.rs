@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+use protocol::error_code::ErrorCode;
 use protocol::ids::{Offset, TopicId};
 use protocol::messages::FetchRequest;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
@@ -124,6 +125,9 @@ impl FetchSession {
             let Some(fetched) = self.partitions.get_mut(&key) else { continue };
             let room = Room { bytes: max_bytes.saturating_sub(selection.bytes), empty: selection.bytes == 0 };
             let found = read(fetched, room);
+            if found.error != ErrorCode::None {
+                fetched.lose(&self.watch, key);
+            }
             let listed = self.unanswered || fetched.is_news(&found);
             if listed || found.more || !fetched.watched {
                 self.queue.push_back(key);
@@ -223,8 +227,9 @@ pub(crate) struct Room {
 }
 
 impl Fetched {
-    /// Forgets a log that is no longer led here; it is looked up anew at the next read.
-    pub(crate) fn lose(&mut self) {
+    /// Forgets a log that cannot be read by this client; it is looked up anew at the next read.
+    fn lose(&mut self, watch: &Arc<Watch>, key: WatchKey) {
+        self.unwatch(watch, key);
         self.hosted = None;
         self.watched = false;
     }
@@ -257,7 +262,6 @@ impl Told {
 #[cfg(test)]
 mod tests {
     use protocol::StrBytes;
-    use protocol::error_code::ErrorCode;
     use protocol::messages::TopicName;
     use protocol::messages::fetch_request::ForgottenTopic;
 

@@ -1,0 +1,99 @@
+//! Putting a broker together from what its start has found; nothing runs before `Parts::run`.
+//! Called by `start.rs`, and by the tests with a ZooKeeper in memory.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64};
+
+use config::broker::BrokerConfig;
+use storage::LogDir;
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use zookeeper::store::MetadataStore;
+
+use super::logs::Found;
+use super::{Broker, ControllerEpochGate, wiring};
+use crate::api::fetch::slots::SessionSlots;
+use crate::authorizer::Authorizer;
+use crate::controller::Office;
+use crate::hosted::Hosted;
+use crate::log_dirs::LogDirs;
+use crate::metadata::Metadata;
+use crate::producer_ids::ProducerIds;
+use crate::registration::Registration;
+use crate::registration::identity::Identity;
+use crate::settings::Settings;
+use crate::shard::{Clock, Command, Shard, Shards};
+use crate::tasks::Tasks;
+use crate::upkeep::{self, Job, JobQueue};
+
+/// What a broker is made of.
+pub(crate) struct Materials {
+    pub(crate) config: BrokerConfig,
+    pub(crate) identity: Identity,
+    pub(crate) settings: Settings,
+    pub(crate) store: Arc<dyn MetadataStore>,
+    pub(crate) registration: Registration,
+    pub(crate) dirs: Vec<LogDir>,
+    pub(crate) found: Found,
+    pub(crate) tasks: Tasks,
+    pub(crate) clock: Clock,
+    pub(crate) authorizer: Authorizer,
+}
+
+/// What is started once the broker is assembled.
+pub(crate) struct Parts {
+    shards: Vec<(Shard, mpsc::Receiver<Command>)>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+impl Parts {
+    pub(crate) fn run(self, broker: &Arc<Broker>) {
+        broker.shards.run(self.shards, &broker.tasks);
+        upkeep::start(broker, self.jobs);
+    }
+}
+
+impl Materials {
+    pub(crate) fn assemble(self) -> (Arc<Broker>, Parts) {
+        let Self { config, identity, settings, store, found, clock, .. } = self;
+        let hosted = Arc::new(Hosted::default());
+        let (jobs, job_receiver) = JobQueue::new();
+        let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let (shards, mailboxes) = Shards::open(count, clock);
+        let mut parts: Vec<_> = mailboxes
+            .into_iter()
+            .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
+            .collect();
+        for log in found.logs {
+            let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
+            parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
+        }
+        for removal in found.removals {
+            jobs.push(Job::Remove(removal));
+        }
+        let seed = Uuid::new_v4().as_u64_pair();
+        let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
+        let broker = Broker {
+            metadata: Metadata::new(),
+            hosted,
+            shards,
+            log_dirs: LogDirs::new(self.dirs, found.homes),
+            jobs,
+            registration: self.registration,
+            office,
+            controller_epoch: ControllerEpochGate::default(),
+            producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
+            fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            authorizer: self.authorizer,
+            tasks: self.tasks,
+            feature_version: AtomicI64::new(0),
+            random: AtomicU64::new(seed.1 | 1),
+            config,
+            identity,
+            settings,
+            store,
+        };
+        (Arc::new(broker), Parts { shards: parts, jobs: job_receiver })
+    }
+}
