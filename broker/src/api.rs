@@ -35,50 +35,43 @@ use context::{Context, Outcome, Pending};
 /// Begins a request. Waits only where a shard has no room, which holds back the connection.
 pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Request) -> Pending {
     let Request { header, body } = request;
+    let (broker, version) = (Arc::clone(broker), header.version);
     match body {
         RequestBody::ApiVersions(request) => {
             Pending::Ready(api_versions::answer(&header, &request, broker.feature_version()))
         }
-        RequestBody::Produce(request) => produce::submit(broker, context, header, request).await,
-        other => Pending::later(answer(Arc::clone(broker), context, header, other)),
-    }
-}
-
-async fn answer(broker: Arc<Broker>, context: Context, header: RequestHeader, body: RequestBody) -> Outcome {
-    let version = header.version;
-    match body {
-        RequestBody::ApiVersions(_) | RequestBody::Produce(_) => Outcome::Close("begun already".to_owned()),
-        RequestBody::Fetch(request) => fetch::answer(broker, context, header, request).await,
-        RequestBody::ListOffsets(request) => {
+        RequestBody::Produce(request) => produce::submit(&broker, context, header, request).await,
+        RequestBody::Fetch(request) => Pending::later(fetch::answer(broker, context, header, request)),
+        RequestBody::ListOffsets(request) => Pending::later(async move {
             encode(&header, &list_offsets::answer(&broker, &context, version, request).await)
-        }
-        RequestBody::Metadata(request) => {
+        }),
+        RequestBody::Metadata(request) => Pending::later(async move {
             encode(&header, &metadata::answer(&broker, &context, version, request).await)
-        }
-        RequestBody::CreateTopics(request) => {
+        }),
+        RequestBody::CreateTopics(request) => Pending::later(async move {
             encode(&header, &create_topics::answer(&broker, &context, version, request).await)
-        }
-        RequestBody::DeleteTopics(request) => {
+        }),
+        RequestBody::DeleteTopics(request) => Pending::later(async move {
             encode(&header, &delete_topics::answer(&broker, &context, version, request).await)
-        }
-        RequestBody::CreatePartitions(request) => {
+        }),
+        RequestBody::CreatePartitions(request) => Pending::later(async move {
             encode(&header, &create_partitions::answer(&broker, &context, request).await)
-        }
-        RequestBody::InitProducerId(request) => {
+        }),
+        RequestBody::InitProducerId(request) => Pending::later(async move {
             encode(&header, &init_producer_id::answer(&broker, &context, request).await)
-        }
-        RequestBody::DescribeConfigs(request) => {
+        }),
+        RequestBody::DescribeConfigs(request) => Pending::later(async move {
             encode(&header, &describe_configs::answer(&broker, &context, version, request).await)
-        }
-        RequestBody::AlterConfigs(request) => {
+        }),
+        RequestBody::AlterConfigs(request) => Pending::later(async move {
             encode(&header, &alter_configs::answer(&broker, &context, request).await)
-        }
-        RequestBody::IncrementalAlterConfigs(request) => {
+        }),
+        RequestBody::IncrementalAlterConfigs(request) => Pending::later(async move {
             encode(&header, &incremental_alter_configs::answer(&broker, &context, request).await)
-        }
-        RequestBody::DescribeCluster(request) => {
+        }),
+        RequestBody::DescribeCluster(request) => Pending::later(async move {
             encode(&header, &describe_cluster::answer(&broker, &context, version, &request))
-        }
+        }),
     }
 }
 

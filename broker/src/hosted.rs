@@ -19,7 +19,25 @@ pub(crate) use watch::{Watch, WatchKey, Watchers};
 /// hold it for one look-up.
 #[derive(Debug, Default)]
 pub(crate) struct Hosted {
-    topics: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<HostedPartition>>>>,
+    topics: RwLock<HashMap<Arc<str>, Places>>,
+}
+
+/// The partitions of one topic.
+type Places = HashMap<i32, Place>;
+
+#[derive(Debug)]
+enum Place {
+    Led(Arc<HostedPartition>),
+    Offline,
+}
+
+/// Why a partition is not to be read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Absent {
+    /// Another broker leads it, or none.
+    NotLed,
+    /// Its log is on this broker, but cannot be used until it starts again.
+    Offline,
 }
 
 /// The read side of one partition, shared by all who fetch from it.
@@ -57,29 +75,49 @@ impl HostedPartition {
 }
 
 impl Hosted {
-    pub(crate) fn get(&self, topic: &str, partition: i32) -> Option<Arc<HostedPartition>> {
+    pub(crate) fn get(&self, topic: &str, partition: i32) -> Result<Arc<HostedPartition>, Absent> {
         let topics = self.topics.read().unwrap_or_else(PoisonError::into_inner);
-        topics.get(topic)?.get(&partition).cloned()
+        match topics.get(topic).and_then(|places| places.get(&partition)) {
+            Some(Place::Led(partition)) => Ok(Arc::clone(partition)),
+            Some(Place::Offline) => Err(Absent::Offline),
+            None => Err(Absent::NotLed),
+        }
     }
 
     pub(crate) fn insert(&self, partition: Arc<HostedPartition>) {
-        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
         let name = partition.name.clone();
-        topics.entry(name.topic).or_default().insert(name.partition, partition);
+        self.put(name, Place::Led(partition));
+    }
+
+    /// Notes that the partition's log cannot be used, and wakes whoever waits for it.
+    pub(crate) fn take_offline(&self, name: &TopicPartition) {
+        self.put(name.clone(), Place::Offline);
     }
 
     /// Takes the partition out and wakes whoever waits for it, so that they find it gone.
     pub(crate) fn remove(&self, name: &TopicPartition) {
         let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
-        let Some(partitions) = topics.get_mut(&name.topic) else { return };
-        let gone = partitions.remove(&name.partition);
-        if partitions.is_empty() {
+        let Some(places) = topics.get_mut(&name.topic) else { return };
+        let gone = places.remove(&name.partition);
+        if places.is_empty() {
             topics.remove(&name.topic);
         }
         drop(topics);
-        if let Some(gone) = gone {
-            gone.leadership.resign();
-            gone.watchers.wake();
-        }
+        end(gone);
+    }
+
+    fn put(&self, name: TopicPartition, place: Place) {
+        let mut topics = self.topics.write().unwrap_or_else(PoisonError::into_inner);
+        let before = topics.entry(name.topic).or_default().insert(name.partition, place);
+        drop(topics);
+        end(before);
+    }
+}
+
+/// Nobody may go on reading what is no longer in its place.
+fn end(place: Option<Place>) {
+    if let Some(Place::Led(gone)) = place {
+        gone.leadership.resign();
+        gone.watchers.wake();
     }
 }

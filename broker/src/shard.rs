@@ -77,13 +77,10 @@ impl Shard {
     /// Carries out `commands` in order.
     pub(crate) fn turn(&mut self, now: Now, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
-            match command {
-                Command::Append(append) => self.stage(append),
-                other => {
-                    self.write_staged(now);
-                    self.carry_out(now, other);
-                }
+            if !matches!(command, Command::Append(_)) {
+                self.write_staged(now);
             }
+            self.carry_out(now, command);
         }
         self.write_staged(now);
         self.expire(now);
@@ -138,6 +135,10 @@ impl Shard {
         if let (None, Some(log)) = (self.partitions.get(&name), assign.log.take()) {
             self.adopt(log, assign.settings.min_insync_replicas);
         }
+        if !self.partitions.contains_key(&name) {
+            // There is a directory, but it could not be opened when the broker started.
+            self.take_offline(&name);
+        }
         let (reply, unheard) = tokio::sync::oneshot::channel();
         let reply = std::mem::replace(&mut assign.reply, reply);
         drop(unheard);
@@ -153,7 +154,10 @@ impl Shard {
     fn stop(&mut self, now: Now, stop: Stop) {
         let Stop { partition: name, leader_epoch, fate, reply } = stop;
         let known = match self.partitions.get(&name) {
-            None => return drop(reply.send(Ok(None))),
+            None => {
+                self.hosted.remove(&name);
+                return drop(reply.send(Ok(None)));
+            }
             Some(Seat::Offline) => return drop(reply.send(Err(StopFailure::Offline))),
             Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
         };
@@ -286,7 +290,7 @@ impl Shard {
     fn take_offline(&mut self, name: &TopicPartition) {
         self.partitions.insert(name.clone(), Seat::Offline);
         self.produces.fail_all(name);
-        self.hosted.remove(name);
+        self.hosted.take_offline(name);
     }
 
     fn take_log(&mut self, name: &TopicPartition) -> Option<Log> {

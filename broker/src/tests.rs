@@ -2,4 +2,6 @@
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
 
 mod authorization;
+mod fetch;
+mod produce;
 mod world;

@@ -6,7 +6,7 @@ use protocol::batch::ProducedError;
 use protocol::error_code::ErrorCode;
 use storage::{AppendError, ReadError};
 
-use crate::hosted::EpochMismatch;
+use crate::hosted::{Absent, EpochMismatch};
 use crate::shard::{AppendFailure, AssignFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -26,6 +26,15 @@ impl Refused {
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self { code, message: None }
+    }
+}
+
+impl From<Absent> for ErrorCode {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::NotLed => ErrorCode::NotLeaderOrFollower,
+            Absent::Offline => ErrorCode::KafkaStorageError,
+        }
     }
 }
 

@@ -76,7 +76,7 @@ async fn offset(
     if broker.metadata.picture().partition(topic, asked.partition_index).is_none() {
         return Err(ErrorCode::UnknownTopicOrPartition);
     }
-    let hosted = broker.hosted.get(topic, asked.partition_index).ok_or(ErrorCode::NotLeaderOrFollower)?;
+    let hosted = broker.hosted.get(topic, asked.partition_index)?;
     let epoch = hosted.leadership.check(LeaderEpoch(asked.current_leader_epoch))?;
     let log = hosted.log.clone();
     // A time look-up may read and decompress batches, which is no work for this thread.

@@ -72,7 +72,7 @@ pub(crate) async fn submit(
     Pending::later(async move {
         let outcomes = replies.gather().await;
         let report = Report { version: header.version, listener, picture: broker.metadata.picture() };
-        let topics = sorted.topics.into_iter().map(|topic| report.topic(topic, &outcomes)).collect();
+        let topics: Vec<_> = sorted.topics.into_iter().map(|topic| report.topic(topic, &outcomes)).collect();
         if silent { report.silence(&topics) } else { report.answer(&header, topics) }
     })
 }
@@ -138,7 +138,7 @@ impl Desk<'_> {
             let text = format!("Cannot append to internal topic {topic}");
             return Err(Refused::new(ErrorCode::InvalidTopicException, text).into());
         }
-        let hosted = self.broker.hosted.get(topic, index).ok_or(ErrorCode::NotLeaderOrFollower)?;
+        let hosted = self.broker.hosted.get(topic, index).map_err(ErrorCode::from)?;
         hosted.leadership.check(LeaderEpoch::NONE).map_err(ErrorCode::from)?;
         check::records(&mut produced, &hosted.name, &hosted.rules(), self.broker.shards.clock().now().wall)?;
         Ok((TopicPartition { topic: Arc::clone(name), partition: index }, produced))
@@ -273,17 +273,15 @@ impl Report {
     }
 
     /// With acks 0 a client hears of an error by losing its connection.
-    fn silence(&self, topics: &Vec<TopicProduceResponse>) -> Outcome {
-        for topic in topics {
-            for partition in topic.partition_responses.iter().filter(|p| p.error_code != 0) {
+    fn silence(&self, topics: &[TopicProduceResponse]) -> Outcome {
+        let mut told = topics.iter().flat_map(|t| t.partition_responses.iter().map(move |p| (&*t.name, p)));
+        match told.find(|(_, partition)| partition.error_code != 0) {
+            None => Outcome::Silent,
+            Some((topic, partition)) => {
                 let error = ErrorCode::from_code(partition.error_code);
-                return Outcome::Close(format!(
-                    "{error} for {}-{} with acks=0",
-                    &*topic.name, partition.index
-                ));
+                Outcome::Close(format!("{error} for {}-{} with acks=0", &**topic, partition.index))
             }
         }
-        Outcome::Silent
     }
 
     fn node_endpoints(&self, topics: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {

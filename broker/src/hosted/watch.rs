@@ -51,6 +51,12 @@ impl Watchers {
         self.list().retain(|(watch, key)| watch.upgrade().inspect(|w| w.note(*key)).is_some());
     }
 
+    /// The number of registrations.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> usize {
+        self.list().len()
+    }
+
     fn list(&self) -> std::sync::MutexGuard<'_, Vec<(Weak<Watch>, WatchKey)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -22,6 +22,8 @@ const CONSUMER: i32 = -1;
 const READ_COMMITTED: i8 = 1;
 /// The first version that carries the replica's id in a tagged field (KIP-903).
 const REPLICA_STATE_SINCE: i16 = 15;
+/// The first version that tells KAFKA_STORAGE_ERROR.
+const STORAGE_ERROR_SINCE: i16 = 6;
 const NOTHING: Offset = Offset(-1);
 
 /// One request's way of reading partitions.
@@ -30,6 +32,7 @@ pub(crate) struct Reader<'a> {
     context: &'a Context,
     up_to: UpTo,
     who: Who,
+    version: i16,
     /// The last answer of the authorizer: neighbours of one topic are asked for once.
     allowed: Option<(TopicRef, bool)>,
 }
@@ -118,6 +121,7 @@ impl<'a> Reader<'a> {
             context,
             up_to: if committed { UpTo::LastStableOffset } else { UpTo::HighWatermark },
             who: if replica.0 == CONSUMER { Who::Consumer } else { Who::Replica },
+            version,
             allowed: None,
         }
     }
@@ -154,7 +158,7 @@ impl<'a> Reader<'a> {
         }
         let hosted = match &fetched.hosted {
             Some(hosted) => Arc::clone(hosted),
-            None => self.broker.hosted.get(name, index).ok_or(ErrorCode::NotLeaderOrFollower)?,
+            None => self.broker.hosted.get(name, index).map_err(|absent| self.told(absent.into()))?,
         };
         if let TopicRef::Id(id) = &fetched.topic
             && !hosted.topic_id.is_nil()
@@ -170,6 +174,16 @@ impl<'a> Reader<'a> {
         let epoch = hosted.leadership.check(believed)?;
         fetched.hosted = Some(Arc::clone(&hosted));
         Ok((hosted, epoch))
+    }
+
+    /// Old clients do not know that a storage error passes with new metadata.
+    fn told(&self, error: ErrorCode) -> ErrorCode {
+        match error {
+            ErrorCode::KafkaStorageError if self.version < STORAGE_ERROR_SINCE => {
+                ErrorCode::NotLeaderOrFollower
+            }
+            error => error,
+        }
     }
 
     fn allows(&mut self, topic: &TopicRef, name: &str) -> bool {
@@ -206,7 +220,7 @@ impl<'a> Reader<'a> {
                 if !matches!(error, ReadError::OutOfRange { .. }) {
                     tracing::error!(%error, "records cannot be read");
                 }
-                PartitionRead::failed(Refused::from(&error).code)
+                PartitionRead::failed(self.told(Refused::from(&error).code))
             }
         }
     }
