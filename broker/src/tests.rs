@@ -3,5 +3,8 @@
 
 mod authorization;
 mod fetch;
+mod offsets;
 mod produce;
+mod settings;
+mod topics;
 mod world;

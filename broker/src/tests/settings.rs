@@ -1,0 +1,164 @@
+//! Settings as clients see and change them, and when a change is in force.
+
+use protocol::ErrorCode;
+use protocol::messages::alter_configs_request::{
+    AlterConfigsResource as LegacyResource, AlterableConfig as Legacy,
+};
+use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::describe_configs_response::DescribeConfigsResult;
+use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
+use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+
+use super::world::{World, code};
+
+const TOPIC: i8 = 2;
+const BROKER: i8 = 4;
+const SET: i8 = 0;
+const DELETE: i8 = 1;
+const APPEND: i8 = 2;
+const SUBTRACT: i8 = 3;
+
+type Change = (&'static str, i8, Option<&'static str>);
+
+fn resource((kind, name): (i8, &'static str), changes: &[Change]) -> AlterConfigsResource {
+    let config = |(key, op, value): &Change| {
+        AlterableConfig::default()
+            .with_name((*key).into())
+            .with_config_operation(*op)
+            .with_value(value.map(Into::into))
+    };
+    AlterConfigsResource::default()
+        .with_resource_type(kind)
+        .with_resource_name(name.into())
+        .with_configs(changes.iter().map(config).collect())
+}
+
+async fn alter(world: &World, resources: Vec<AlterConfigsResource>) -> Vec<ErrorCode> {
+    let request = IncrementalAlterConfigsRequest::default().with_resources(resources);
+    world.ask(1, &request).await.responses.iter().map(|told| code(told.error_code)).collect()
+}
+
+async fn describe(world: &World, version: i16, kind: i8, name: &'static str) -> DescribeConfigsResult {
+    let resource =
+        DescribeConfigsResource::default().with_resource_type(kind).with_resource_name(name.into());
+    let request =
+        DescribeConfigsRequest::default().with_resources(vec![resource.with_configuration_keys(None)]);
+    world.ask(version, &request).await.results[0].clone()
+}
+
+/// The value of one setting and the number of its source.
+async fn value(world: &World, (kind, name): (i8, &'static str), key: &str) -> (String, i8) {
+    let told = describe(world, 4, kind, name).await;
+    let config = told.configs.iter().find(|config| *config.name == *key).unwrap();
+    (config.value.as_deref().unwrap_or_default().to_owned(), config.config_source)
+}
+
+#[tokio::test(start_paused = true)]
+async fn topic_settings_are_changed_one_by_one() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let t = (TOPIC, "t");
+    let (set, default) = (1, 5);
+    for (change, key, expected) in [
+        (("retention.ms", SET, Some("1000")), "retention.ms", ("1000", set)),
+        (("retention.ms", DELETE, None), "retention.ms", ("604800000", default)),
+        (("cleanup.policy", APPEND, Some("compact")), "cleanup.policy", ("delete,compact", set)),
+        (("cleanup.policy", SUBTRACT, Some("delete")), "cleanup.policy", ("compact", set)),
+        (("max.message.bytes", SET, Some("100")), "max.message.bytes", ("100", set)),
+    ] {
+        assert_eq!(alter(&world, vec![resource(t, &[change])]).await, [ErrorCode::None], "{change:?}");
+        assert_eq!(value(&world, t, key).await, (expected.0.to_owned(), expected.1), "{change:?}");
+    }
+    let hosted = world.broker.hosted.get("t", 0).unwrap();
+    world.until("the change", || hosted.rules().max_message_bytes == 100).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_cannot_be_changed_has_its_code() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let (t, invalid) = ((TOPIC, "t"), ErrorCode::InvalidRequest);
+    let set: &[Change] = &[("retention.ms", SET, Some("7"))];
+    for (resource, expected) in [
+        (resource((TOPIC, "x"), set), ErrorCode::UnknownTopicOrPartition),
+        (resource((TOPIC, ""), set), invalid),
+        (resource((99, "t"), set), invalid),
+        (resource((BROKER, "2"), set), invalid),
+        (resource((BROKER, "1"), &[("broker.id", SET, Some("4"))]), invalid),
+        (resource(t, &[("no.such.key", SET, Some("7"))]), ErrorCode::InvalidConfig),
+        (resource(t, &[("retention.ms", SET, Some("x"))]), ErrorCode::InvalidConfig),
+        (resource(t, &[("retention.ms", SET, None)]), invalid),
+        (resource(t, &[("retention.ms", 9, Some("7"))]), invalid),
+        (resource(t, &[("retention.ms", APPEND, Some("7"))]), ErrorCode::InvalidConfig),
+        (resource(t, &[set[0], set[0]]), invalid),
+    ] {
+        assert_eq!(alter(&world, vec![resource.clone()]).await, [expected], "{resource:?}");
+    }
+    let mixed = vec![resource(t, set), resource((99, "t"), set), resource((TOPIC, "x"), set)];
+    let expected = [ErrorCode::None, invalid, ErrorCode::UnknownTopicOrPartition];
+    assert_eq!(alter(&world, mixed).await, expected);
+    assert_eq!(alter(&world, vec![resource(t, set), resource(t, set)]).await, [invalid; 2]);
+
+    let tried = vec![resource(t, &[("retention.ms", SET, Some("8"))])];
+    let request = IncrementalAlterConfigsRequest::default().with_resources(tried).with_validate_only(true);
+    assert_eq!(world.ask(1, &request).await.responses[0].error_code, 0);
+    assert_eq!(value(&world, t, "retention.ms").await.0, "7");
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_settings_of_a_topic_are_replaced() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &["retention.ms=7"]).await;
+    let resource = |name: &'static str, entries: &[(&'static str, Option<&'static str>)]| {
+        let config = |(key, value): &(&'static str, Option<&'static str>)| {
+            Legacy::default().with_name((*key).into()).with_value(value.map(Into::into))
+        };
+        LegacyResource::default()
+            .with_resource_type(TOPIC)
+            .with_resource_name(name.into())
+            .with_configs(entries.iter().map(config).collect())
+    };
+    let replaced = resource("t", &[("segment.bytes", Some("2000"))]);
+    let invalid = ErrorCode::InvalidRequest;
+    for (resources, expected) in [
+        (vec![replaced.clone()], vec![ErrorCode::None]),
+        (vec![replaced.clone(), replaced], vec![invalid; 2]),
+        (vec![resource("t", &[("segment.bytes", None)])], vec![invalid]),
+        (vec![resource("x", &[])], vec![ErrorCode::UnknownTopicOrPartition]),
+    ] {
+        let request = AlterConfigsRequest::default().with_resources(resources);
+        let answer = world.ask(2, &request).await;
+        let codes: Vec<_> = answer.responses.iter().map(|told| code(told.error_code)).collect();
+        assert_eq!(codes, expected);
+    }
+    assert_eq!(value(&world, (TOPIC, "t"), "retention.ms").await, ("604800000".to_owned(), 5));
+    assert_eq!(value(&world, (TOPIC, "t"), "segment.bytes").await, ("2000".to_owned(), 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn settings_are_described_in_every_version() {
+    let world = World::start(&["log.retention.ms=9"]).await;
+    world.topic("t", 1, &["segment.bytes=2000"]).await;
+    for version in 0..=4 {
+        let told = describe(&world, version, TOPIC, "t").await;
+        assert_eq!(told.error_code, 0);
+        let retention = told.configs.iter().find(|config| &*config.name == "retention.ms").unwrap();
+        assert_eq!(retention.value.as_deref(), Some("9"));
+        if version >= 1 {
+            assert_eq!(retention.config_source, 4, "the broker's file");
+        }
+    }
+    for (kind, name, expected) in [
+        (TOPIC, "x", ErrorCode::UnknownTopicOrPartition),
+        (TOPIC, "b@d", ErrorCode::InvalidTopicException),
+        (BROKER, "1", ErrorCode::None),
+        (BROKER, "", ErrorCode::None),
+        (BROKER, "2", ErrorCode::InvalidRequest),
+        (99, "t", ErrorCode::InvalidRequest),
+    ] {
+        assert_eq!(code(describe(&world, 4, kind, name).await.error_code), expected, "{kind} {name}");
+    }
+    let told = describe(&world, 4, BROKER, "1").await;
+    let id = told.configs.iter().find(|config| &*config.name == "broker.id").unwrap();
+    assert!(id.read_only && id.value.as_deref() == Some("1"));
+}
