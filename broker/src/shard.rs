@@ -314,3 +314,6 @@ impl Shard {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,4 +7,5 @@ mod offsets;
 mod produce;
 mod settings;
 mod topics;
+mod upkeep;
 mod world;

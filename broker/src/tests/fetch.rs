@@ -56,7 +56,7 @@ impl World {
 fn answered(outcome: Outcome) -> FetchResponse {
     match outcome {
         Outcome::Answer(response) => decode(12, response),
-        other => panic!("{other:?}"),
+        other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
     }
 }
 

@@ -125,7 +125,7 @@ impl World {
     pub(super) async fn ask<Q: RequestMessage>(&self, version: i16, request: &Q) -> Q::Response {
         match self.outcome(version, request).await {
             Outcome::Answer(response) => decode(version, response),
-            other => panic!("{other:?}"),
+            other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
         }
     }
 

@@ -178,12 +178,10 @@ impl<'a> Reader<'a> {
 
     /// Old clients do not know that a storage error passes with new metadata.
     fn told(&self, error: ErrorCode) -> ErrorCode {
-        match error {
-            ErrorCode::KafkaStorageError if self.version < STORAGE_ERROR_SINCE => {
-                ErrorCode::NotLeaderOrFollower
-            }
-            error => error,
+        if error == ErrorCode::KafkaStorageError && self.version < STORAGE_ERROR_SINCE {
+            return ErrorCode::NotLeaderOrFollower;
         }
+        error
     }
 
     fn allows(&mut self, topic: &TopicRef, name: &str) -> bool {
