@@ -52,7 +52,7 @@ pub(super) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
         settings: socket_settings(&broker.config),
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
-            Box::pin(async move { api::handle(&broker, &context, request).await })
+            Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         tasks: broker.tasks.clone(),
         complaints: Complaints::new(),
