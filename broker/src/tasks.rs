@@ -169,11 +169,6 @@ impl Tasks {
         self.group(kind).stopping.clone()
     }
 
-    /// The number of tasks of `kind` that are running.
-    pub(crate) fn count(&self, kind: TaskKind) -> usize {
-        self.group(kind).running.len()
-    }
-
     /// Tells the tasks of `kind` to end, and waits for them until the deadline of their kind; then drops the rest.
     pub(crate) async fn stop(&self, kind: TaskKind) -> Result<(), Late> {
         let (group, begun) = (self.group(kind), Instant::now());
@@ -198,11 +193,6 @@ impl Tasks {
             // The sender lives as long as `self`, and `None` is not waited for.
             Ok(None) | Err(_) => pending().await,
         }
-    }
-
-    /// The first failure that had to stop the broker, if there was one.
-    pub(crate) fn failure(&self) -> Option<TaskFailed> {
-        self.0.failed.borrow().clone()
     }
 
     fn group(&self, kind: TaskKind) -> &Group {
@@ -326,6 +316,17 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+
+    impl Tasks {
+        /// The first failure that had to stop the broker, if there was one.
+        pub(crate) fn failure(&self) -> Option<TaskFailed> {
+            self.0.failed.borrow().clone()
+        }
+
+        fn count(&self, kind: TaskKind) -> usize {
+            self.group(kind).running.len()
+        }
+    }
 
     async fn failing() -> Result<(), TaskError> {
         Err("disk on fire".into())
