@@ -13,7 +13,7 @@ use config::error::ConfigErrors;
 use config::layers::{Layers, Scope};
 use config::properties::{Properties, PropertiesError};
 use protocol::ids::{BrokerId, TopicPartition};
-use storage::{CheckpointError, DiskError, LogDir, LogDirError, MetaProperties};
+use storage::{CheckpointError, DiskError, Log, LogDir, LogDirError, MetaProperties, Removal};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
@@ -21,7 +21,7 @@ use zookeeper::session::{ConnectError, Session, SessionSettings};
 use zookeeper::store::{MetadataStore, StoreError};
 use zookeeper::znodes::Endpoint;
 
-use super::logs::{self, Found};
+use super::logs::{self, OpenDirs};
 use super::{Broker, ControllerEpochGate, Options, reachability, wiring};
 use crate::api::fetch::slots::SessionSlots;
 use crate::authorizer::Authorizer;
@@ -63,6 +63,8 @@ pub enum StartError {
     Registration(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
+    #[error("no directory of log.dirs can be used: {0}")]
+    NoLogDir(DiskError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -108,7 +110,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (config, layers) = configuration(&options)?;
     let clock = Clock::start();
     let tasks = Tasks::new();
-    let dirs = logs::open_dirs(&config)?;
+    let OpenDirs { online: dirs, failed } = logs::open_dirs(&config)?;
     let (session, events) = Session::connect(session_settings(&config)?).await?;
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
@@ -130,8 +132,11 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     };
     let registration =
         Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
+    let failed = failed.into_iter().map(|(dir, _)| dir).collect();
+    let log_dirs = LogDirs::new(dirs, failed, found.homes);
+    let found = (found.logs, found.removals);
     let (broker, parts) =
-        assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
+        assemble(config, identity, settings, store, registration, (log_dirs, found), (tasks, clock));
     parts.run(&broker);
     wiring::join_controller(&broker, events, changes);
     wiring::open_doors(&broker, listeners);
@@ -268,7 +273,7 @@ fn assemble(
     settings: Settings,
     store: Arc<dyn MetadataStore>,
     registration: Registration,
-    (dirs, found): (Vec<LogDir>, Found),
+    (log_dirs, (logs, removals)): (LogDirs, (Vec<Log>, Vec<Removal>)),
     (tasks, clock): (Tasks, Clock),
 ) -> (Arc<Broker>, Parts) {
     let hosted = Arc::new(Hosted::default());
@@ -279,11 +284,11 @@ fn assemble(
         .into_iter()
         .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
         .collect();
-    for log in found.logs {
+    for log in logs {
         let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
         parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
     }
-    for removal in found.removals {
+    for removal in removals {
         jobs.push(Job::Remove(removal));
     }
     let seed = Uuid::new_v4().as_u64_pair();
@@ -292,7 +297,7 @@ fn assemble(
         metadata: Metadata::new(),
         hosted,
         shards,
-        log_dirs: LogDirs::new(dirs, found.homes),
+        log_dirs,
         jobs,
         registration,
         office,

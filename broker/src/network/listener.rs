@@ -24,7 +24,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("listener {listener} cannot be opened on {host}:{port}: {cause}")]
+#[error(
+    "listener {listener} cannot be opened on {host}:{port}: {cause}; change listeners, or end who holds the port"
+)]
 pub(crate) struct BindError {
     pub(crate) listener: String,
     pub(crate) host: String,
