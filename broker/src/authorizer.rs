@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::api::context::Context;
 
@@ -116,7 +116,9 @@ impl Record {
 impl Principal {
     /// Who has not authenticated, as on every plaintext listener.
     pub(crate) fn anonymous() -> Principal {
-        Principal { kind: Arc::from("User"), name: Arc::from("ANONYMOUS") }
+        static ANONYMOUS: LazyLock<Principal> =
+            LazyLock::new(|| Principal { kind: Arc::from("User"), name: Arc::from("ANONYMOUS") });
+        ANONYMOUS.clone()
     }
 }
 

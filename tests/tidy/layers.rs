@@ -27,11 +27,7 @@ const TABLE: &[Row] = &[
     row("broker", LAYER_TWO, &["anyhow", "rustix", "socket2", "tokio", "tokio-util"]),
     row("tools", LAYER_TWO, &["anyhow", "base64", "jiff", "rdkafka", "regex", "rustix", "tokio"]),
     // Layer 3
-    row(
-        "ottla",
-        &["broker", "tools"],
-        &["anyhow", "tokio", "tracing-subscriber"],
-    ),
+    row("ottla", &["broker", "tools"], &["anyhow", "tokio", "tracing-subscriber"]),
     row("tests", &[], &["anyhow", "rustix", "serde_json"]),
 ];
 

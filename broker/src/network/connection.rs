@@ -20,7 +20,7 @@ use protocol::request::{DecodeError, Request};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::replies::Replies;
@@ -31,7 +31,7 @@ use crate::api::context::{Context, Outcome, Pending};
 use crate::tasks::{TaskError, TaskKind};
 
 /// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
-const QUIET: Duration = Duration::from_secs(2);
+const QUIET: Duration = Duration::from_millis(500);
 /// Stands in for "never", far enough for any broker.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
@@ -92,9 +92,28 @@ impl Connection {
 
     /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
     pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
-        let end = self.serve(&mut socket).await;
+        let end = match self.first_byte(&socket).await {
+            Ok(()) => self.serve(&mut socket).await,
+            Err(end) => end,
+        };
         self.report(&end);
         Ok(())
+    }
+
+    /// Waits for the first byte without a buffer for it. Later the wait for the socket to be readable does as much,
+    /// but a new socket is taken for readable until that has been tried.
+    async fn first_byte(&mut self, socket: &TcpStream) -> Result<(), End> {
+        let stopping = self.network.tasks.stopping(TaskKind::Connection);
+        let mut byte = [0];
+        let arrival = timeout(self.idle_max(), socket.peek(&mut byte));
+        let arrived = stopping.run_until_cancelled(arrival).await.ok_or(End::Stopped)?;
+        match arrived.map_err(|_| End::Idle)?.map_err(End::Broken)? {
+            0 => Err(End::Left),
+            _ => {
+                self.last_traffic = Instant::now();
+                Ok(())
+            }
+        }
     }
 
     async fn serve(&mut self, socket: &mut TcpStream) -> End {
@@ -205,20 +224,23 @@ impl Connection {
 
     /// Closes what is idle, and takes the buffers from what is quiet; says when to look again.
     fn look_at_clock(&mut self) -> Result<Instant, End> {
-        let idle_max = self.network.settings.idle_max.unwrap_or(NEVER);
         let quiet_for = self.last_traffic.elapsed();
-        if quiet_for >= idle_max {
+        if quiet_for >= self.idle_max() {
             return Err(End::Idle);
         }
         if quiet_for < QUIET {
             return Ok(self.next_look());
         }
         self.give_back();
-        Ok(self.last_traffic + idle_max)
+        Ok(self.last_traffic + self.idle_max())
     }
 
     fn next_look(&self) -> Instant {
-        self.last_traffic + self.network.settings.idle_max.unwrap_or(NEVER).min(QUIET)
+        self.last_traffic + self.idle_max().min(QUIET)
+    }
+
+    fn idle_max(&self) -> Duration {
+        self.network.settings.idle_max.unwrap_or(NEVER)
     }
 
     fn give_back(&mut self) {
