@@ -33,9 +33,8 @@ use crate::broker::Broker;
 use context::{Context, Outcome, Pending};
 
 /// Begins a request. Waits only where a shard has no room, which holds back the connection.
-pub(crate) async fn handle(broker: &Arc<Broker>, context: &Context, request: Request) -> Pending {
+pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Request) -> Pending {
     let Request { header, body } = request;
-    let context = context.of(&header);
     match body {
         RequestBody::ApiVersions(request) => {
             Pending::Ready(api_versions::answer(&header, &request, broker.feature_version()))

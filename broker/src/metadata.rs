@@ -154,7 +154,8 @@ impl Picture {
 
     /// The topic to change, made if it is new, with its shared name.
     fn topic_mut(&mut self, name: &str) -> (Arc<str>, &mut Topic) {
-        let name = self.topics.get_key_value(name).map_or_else(|| Arc::from(name), |(key, _)| Arc::clone(key));
+        let name =
+            self.topics.get_key_value(name).map_or_else(|| Arc::from(name), |(key, _)| Arc::clone(key));
         let topic = self.topics.entry(Arc::clone(&name)).or_default();
         (name, Arc::make_mut(topic))
     }
@@ -182,9 +183,9 @@ fn partition(state: &UpdateMetadataPartitionState) -> Partition {
 
 #[cfg(test)]
 mod tests {
+    use protocol::StrBytes;
     use protocol::messages::update_metadata_request::{UpdateMetadataEndpoint, UpdateMetadataTopicState};
     use protocol::messages::{BrokerId as WireBrokerId, TopicName};
-    use protocol::StrBytes;
     use uuid::Uuid;
 
     use super::*;

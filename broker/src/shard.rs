@@ -18,8 +18,8 @@ use protocol::ids::{BrokerId, TopicPartition};
 use storage::Log;
 
 pub(crate) use command::{
-    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate, Standing, Stop,
-    StopFailure,
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate,
+    Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -172,16 +172,17 @@ impl Shard {
     }
 
     fn configure(&mut self, now: Now, configure: &Configure) {
-        let names: Vec<_> = self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
+        let names: Vec<_> =
+            self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
         for name in names {
             self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
         }
     }
 
     fn take_changed(&mut self) -> Vec<Standing> {
-        let changed = self.online().filter_map(|partition| {
-            std::mem::take(&mut partition.changed).then(|| partition.standing())
-        });
+        let changed = self
+            .online()
+            .filter_map(|partition| std::mem::take(&mut partition.changed).then(|| partition.standing()));
         changed.collect()
     }
 
@@ -214,7 +215,12 @@ impl Shard {
         }
     }
 
-    fn flushed(&mut self, now: Now, name: &TopicPartition, result: Result<storage::Flushed, storage::DiskError>) {
+    fn flushed(
+        &mut self,
+        now: Now,
+        name: &TopicPartition,
+        result: Result<storage::Flushed, storage::DiskError>,
+    ) {
         match result {
             Ok(flushed) => self.step(name, |partition, _| partition.flushed(flushed)),
             Err(error) => {

@@ -28,11 +28,19 @@ fn main() -> ExitCode {
         tool => {
             let format = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
             format.with_env_filter(filter(LevelFilter::WARN)).init();
-            tools::run(tool, rest).unwrap_or_else(|| {
-                eprintln!("ottla: there is no command {tool}; `ottla --help` lists them");
-                ExitCode::FAILURE
-            })
+            run_tool(tool, rest)
         }
+    }
+}
+
+fn run_tool(name: &str, args: &[String]) -> ExitCode {
+    match name {
+        "zookeeper" => tools::zookeeper_server::run(args),
+        "quickstart" => tools::quickstart::run(args),
+        tool => tools::run(tool, args).unwrap_or_else(|| {
+            eprintln!("ottla: there is no command {tool}; `ottla --help` lists them");
+            ExitCode::FAILURE
+        }),
     }
 }
 
@@ -49,15 +57,18 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn help() -> String {
-    let mut lines = String::from(
-        "A Kafka-compatible broker and its tools.\n\nusage: ottla COMMAND …\n\n  broker FILE [--override KEY=VALUE]…\n  \
-         \x20                   serve until SIGTERM or Ctrl-C\n",
-    );
-    for tool in tools::TOOLS {
-        lines.push_str(&format!("  {:<20}{}\n", tool.name, tool.about));
+    let servers = [
+        ("quickstart [--once] [FILE]", "start everything, show it at work, say what to type next"),
+        ("broker FILE [--override KEY=VALUE]…", "serve until SIGTERM or Ctrl-C"),
+        ("zookeeper FILE", "start a real Apache ZooKeeper"),
+    ];
+    let tools = tools::TOOLS.iter().map(|tool| (tool.name, tool.about));
+    let mut text = String::from("A Kafka-compatible broker and its tools.\n\nusage: ottla COMMAND …\n\n");
+    for (name, about) in servers.into_iter().chain(tools) {
+        text.push_str(&format!("  {name:<38}{about}\n"));
     }
-    lines.push_str(
-        "  --version           print the version\n\n`ottla COMMAND --help` lists a command's options.\n",
+    text.push_str(
+        "\n`ottla COMMAND --help` lists the options of a tool; bin/ has Kafka's names for all of them.\n",
     );
-    lines
+    text
 }

@@ -30,9 +30,17 @@ pub(crate) fn workspace() -> Vec<Package> {
 
 /// Name and licence of every package that is compiled in, ours and others'.
 pub(crate) fn licences() -> Vec<(String, String)> {
-    let answer = ask(&[]);
+    // Without this, cargo would want the packages of other systems too, which building here never fetches.
+    let answer = ask(&["--filter-platform", &host()]);
     let licence = |package: &Value| (text(&package["name"]), text(&package["license"]));
     list(&answer["packages"]).iter().map(licence).collect()
+}
+
+/// The system that is built for, as rustc names it.
+fn host() -> String {
+    let output = Command::new("rustc").arg("-vV").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap().to_owned()
 }
 
 fn ask(more: &[&str]) -> Value {

@@ -14,7 +14,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::failure::Failure;
 use crate::librdkafka::{self, Assignment, Log};
-use crate::signals::Stop;
+use crate::signals::{Second, Stop};
 use settings::Settings;
 
 /// How long one poll waits, and so how soon a signal is seen.
@@ -32,7 +32,7 @@ enum End {
 /// Runs the tool.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let settings = Settings::read(args)?;
-    let stop = Stop::on_signals()?;
+    let stop = Stop::on_signals(Second::Ends)?;
     let consumer: BaseConsumer<Log> =
         settings.consumer.create_with_context(Log).map_err(|error| librdkafka::failed(&error))?;
     let assignment = Assignment::new(settings.from, settings.start, settings.metadata_max_age);

@@ -12,9 +12,11 @@ mod librdkafka;
 mod metrics;
 mod options;
 mod producer_perf;
+pub mod quickstart;
 mod signals;
 mod topic_filter;
 mod topics;
+pub mod zookeeper_server;
 
 use std::process::ExitCode;
 

@@ -186,12 +186,10 @@ pub(crate) fn report(error: &KafkaError, reason: &str) {
 
 /// A library error as the end of a tool.
 pub(crate) fn failed(error: &KafkaError) -> Failure {
-    Failure::Sentence(match error {
-        KafkaError::ClientConfig(_, description, name, value) => {
-            format!("Invalid value {value} for configuration {name}: {description}")
-        }
-        other => other.to_string(),
-    })
+    if let KafkaError::ClientConfig(_, description, name, value) = error {
+        return Failure::Sentence(format!("Invalid value {value} for configuration {name}: {description}"));
+    }
+    Failure::Sentence(error.to_string())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM as a flag that a loop looks at.
 //!
-//! A second signal ends the process at once, as it would without us: for a loop that does not get to look.
+//! A second signal can end the process at once, as it would without us: for a loop that does not get to look.
 
 use std::process;
 use std::sync::Arc;
@@ -15,16 +15,24 @@ use tokio::signal::unix::{SignalKind, signal};
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stop(Arc<AtomicBool>);
 
+/// What a second signal does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Second {
+    Ends,
+    /// Something must not be left behind.
+    Ignored,
+}
+
 impl Stop {
     /// Listens on a thread of its own.
-    pub(crate) fn on_signals() -> anyhow::Result<Stop> {
+    pub(crate) fn on_signals(second: Second) -> anyhow::Result<Stop> {
         let stop = Stop::default();
         let runtime = Builder::new_current_thread()
             .enable_io()
             .build()
             .context("cannot start listening for signals")?;
         let flag = stop.clone();
-        thread::spawn(move || runtime.block_on(listen(&flag)));
+        thread::spawn(move || runtime.block_on(listen(&flag, second)));
         Ok(stop)
     }
 
@@ -33,7 +41,7 @@ impl Stop {
     }
 }
 
-async fn listen(stop: &Stop) {
+async fn listen(stop: &Stop, second: Second) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
     else {
@@ -46,7 +54,7 @@ async fn listen(stop: &Stop) {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        if stop.0.swap(true, Ordering::Relaxed) {
+        if stop.0.swap(true, Ordering::Relaxed) && second == Second::Ends {
             process::exit(130);
         }
     }

@@ -19,15 +19,19 @@ use command::{Cluster, Command};
 
 /// Runs the tool.
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    run_into(args, &mut io::stdout())
+}
+
+/// Runs the tool, printing to `out`.
+pub(crate) fn run_into(args: &[String], out: &mut dyn Write) -> Result<(), Failure> {
     let command = Command::read(args)?;
     let runtime = Builder::new_current_thread().enable_all().build()?;
-    let mut out = io::stdout();
     let done = match command.cluster()? {
         Cluster::Brokers(bootstrap) => {
             let client = through_brokers::client(&command, bootstrap)?;
-            runtime.block_on(through_brokers::run(&command, client, &mut out))
+            runtime.block_on(through_brokers::run(&command, client, out))
         }
-        Cluster::ZooKeeper(connect) => runtime.block_on(through_zookeeper::run(&command, connect, &mut out)),
+        Cluster::ZooKeeper(connect) => runtime.block_on(through_zookeeper::run(&command, connect, out)),
     };
     out.flush()?;
     match done {

@@ -82,7 +82,10 @@ async fn replace(
             (entity, map)
         }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
-            return Err(Refused::new(ErrorCode::InvalidRequest, "This broker alters topics and brokers only."));
+            return Err(Refused::new(
+                ErrorCode::InvalidRequest,
+                "This broker alters topics and brokers only.",
+            ));
         }
     };
     if validate_only { Ok(()) } else { write_entity(&broker.store, &entity, map).await }

@@ -7,7 +7,9 @@ use config::alter::Refusal;
 use config::layers::{ConfigMap, Scope};
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
-use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write};
+use zookeeper::store::{
+    CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write,
+};
 use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
@@ -48,7 +50,12 @@ impl ConfigResource {
         named.map(|(kind, name)| Self::new(kind, name)).collect()
     }
 
-    pub(super) fn authorize(&self, broker: &Broker, context: &Context, operation: Operation) -> Result<(), Refused> {
+    pub(super) fn authorize(
+        &self,
+        broker: &Broker,
+        context: &Context,
+        operation: Operation,
+    ) -> Result<(), Refused> {
         let (resource, denied) = match self {
             Self::Topic(name) => (Resource::topic(name), ErrorCode::TopicAuthorizationFailed),
             Self::Broker(_) | Self::BrokerLogger(_) | Self::ClientMetrics(_) => {
@@ -89,7 +96,11 @@ pub(super) async fn write_entity(
     })
 }
 
-async fn write(store: &Arc<dyn MetadataStore>, entity: &ConfigEntity, content: EntityConfig) -> Result<(), StoreError> {
+async fn write(
+    store: &Arc<dyn MetadataStore>,
+    entity: &ConfigEntity,
+    content: EntityConfig,
+) -> Result<(), StoreError> {
     let path = entity.path();
     let mut writes = vec![Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any }];
     if let Some(version) = controller_version(store).await? {
@@ -116,7 +127,8 @@ async fn controller_version(store: &Arc<dyn MetadataStore>) -> Result<Option<i32
         Err(error) => return Err(error),
     };
     let problem = |what: String| StoreError::Unexpected { path: paths::CONTROLLER.to_owned(), what };
-    let controller = Controller::decode(paths::CONTROLLER, &node.data).map_err(|error| problem(error.problem))?;
+    let controller =
+        Controller::decode(paths::CONTROLLER, &node.data).map_err(|error| problem(error.problem))?;
     if controller.kraft_controller_epoch > 0 {
         return Err(problem("a KRaft controller has taken over: settings are its to write".to_owned()));
     }

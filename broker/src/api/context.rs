@@ -45,7 +45,13 @@ pub(crate) enum Pending {
 
 impl Context {
     pub(crate) fn new(listener: Arc<str>, client_host: IpAddr) -> Context {
-        Context { principal: Principal::anonymous(), listener, client_host, client_id: None, sessions: Arc::default() }
+        Context {
+            principal: Principal::anonymous(),
+            listener,
+            client_host,
+            client_id: None,
+            sessions: Arc::default(),
+        }
     }
 
     /// The fetch sessions of this connection; held for a look-up, never across an await.

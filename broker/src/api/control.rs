@@ -7,7 +7,11 @@ use protocol::ids::{BrokerEpoch, ControllerEpoch};
 use crate::broker::Broker;
 
 /// Remembers the highest controller epoch; refuses lower ones, and requests to an earlier life of this broker.
-pub(super) fn check_epochs(broker: &Broker, controller_epoch: i32, broker_epoch: i64) -> Result<(), ErrorCode> {
+pub(super) fn check_epochs(
+    broker: &Broker,
+    controller_epoch: i32,
+    broker_epoch: i64,
+) -> Result<(), ErrorCode> {
     let current = broker.registration.epoch();
     if broker_epoch != BrokerEpoch::NONE.0 && BrokerEpoch(broker_epoch) < current {
         tracing::warn!(broker_epoch, %current, "refused a controller's request to an earlier life of this broker");

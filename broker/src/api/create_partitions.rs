@@ -38,18 +38,27 @@ pub(crate) async fn answer(
     let waits = !request.validate_only;
     let grown = || request.topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
     if waits {
-        broker.metadata.wait_for(patience, |picture| grown().all(|(topic, _)| has_grown(picture, topic))).await;
+        broker
+            .metadata
+            .wait_for(patience, |picture| grown().all(|(topic, _)| has_grown(picture, topic)))
+            .await;
     }
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
         let done = !waits || has_grown(&picture, topic);
-        let outcome = outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
+        let outcome =
+            outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         result(topic, outcome)
     });
     CreatePartitionsResponse::default().with_results(results.collect())
 }
 
-fn check(broker: &Broker, context: &Context, topic: &CreatePartitionsTopic, twice: bool) -> Result<(), Refused> {
+fn check(
+    broker: &Broker,
+    context: &Context,
+    topic: &CreatePartitionsTopic,
+    twice: bool,
+) -> Result<(), Refused> {
     if !broker.is_controller() {
         return Err(ErrorCode::NotController.into());
     }
@@ -62,18 +71,26 @@ fn check(broker: &Broker, context: &Context, topic: &CreatePartitionsTopic, twic
     Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "The topic authorization is failed."))
 }
 
-async fn grow(broker: &Arc<Broker>, topic: &CreatePartitionsTopic, validate_only: bool) -> Result<(), Refused> {
-    let existing = topics::existing(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
+async fn grow(
+    broker: &Arc<Broker>,
+    topic: &CreatePartitionsTopic,
+    validate_only: bool,
+) -> Result<(), Refused> {
+    let existing =
+        topics::existing(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
     if existing.marked_for_deletion {
         return Err(Refused::new(ErrorCode::InvalidTopicException, "The topic is queued for deletion."));
     }
-    let assignment = topics::assignment(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
-    let assignments = topic.assignments.as_ref().map(|given| {
-        given.iter().map(|a| a.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect()
-    });
+    let assignment =
+        topics::assignment(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
+    let assignments = topic
+        .assignments
+        .as_ref()
+        .map(|given| given.iter().map(|a| a.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect());
     let growth = Growth { count: topic.count, assignments };
     let brokers = candidates(&broker.metadata.picture());
-    let added = plan_growth(&topic.name, &assignment, &growth, &brokers).map_err(|error| Refused::from(&error))?;
+    let added =
+        plan_growth(&topic.name, &assignment, &growth, &brokers).map_err(|error| Refused::from(&error))?;
     if validate_only {
         return Ok(());
     }

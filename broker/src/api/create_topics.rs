@@ -49,8 +49,12 @@ pub(crate) async fn answer(
     let waits = !request.validate_only;
     if waits {
         let made = names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let made: Vec<(&String, usize)> = made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
-        broker.metadata.wait_for(patience, |picture| made.iter().all(|(n, count)| has_leaders(picture, n, *count))).await;
+        let made: Vec<(&String, usize)> =
+            made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
+        broker
+            .metadata
+            .wait_for(patience, |picture| made.iter().all(|(n, count)| has_leaders(picture, n, *count)))
+            .await;
     }
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
@@ -71,7 +75,12 @@ struct Made {
     configs: ConfigMap,
 }
 
-fn check_request(broker: &Broker, context: &Context, topic: &CreatableTopic, twice: bool) -> Result<(), Refused> {
+fn check_request(
+    broker: &Broker,
+    context: &Context,
+    topic: &CreatableTopic,
+    twice: bool,
+) -> Result<(), Refused> {
     if !broker.is_controller() {
         return Err(ErrorCode::NotController.into());
     }
@@ -98,7 +107,8 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
         return Err(Refused::from(&TopicError::Exists { name }));
     }
     let configs = configs(topic)?;
-    let replicas = plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start(broker, &picture));
+    let replicas =
+        plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start(broker, &picture));
     let replicas = replicas.map_err(|error| Refused::from(&error))?;
     let existing = topics::existing(&broker.store, &name).await.map_err(|error| Refused::from(&error))?;
     check_creation(&name, &replicas, &existing).map_err(|error| Refused::from(&error))?;
@@ -125,7 +135,10 @@ pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> Er
         .with_replication_factor(-1);
     match create(broker, &topic, false).await {
         Ok(_) => {
-            tracing::info!(topic = name, "topic is created because a client asked for it (auto.create.topics.enable)");
+            tracing::info!(
+                topic = name,
+                "topic is created because a client asked for it (auto.create.topics.enable)"
+            );
             ErrorCode::LeaderNotAvailable
         }
         // Somebody else was faster.
@@ -170,7 +183,10 @@ fn defaults(broker: &Broker) -> Defaults {
 }
 
 pub(super) fn candidates(picture: &Picture) -> Vec<Candidate> {
-    let candidate = |(id, live): (&BrokerId, &crate::metadata::LiveBroker)| Candidate { id: *id, rack: live.rack.clone() };
+    let candidate = |(id, live): (&BrokerId, &crate::metadata::LiveBroker)| Candidate {
+        id: *id,
+        rack: live.rack.clone(),
+    };
     picture.brokers.iter().map(candidate).collect()
 }
 
@@ -191,7 +207,9 @@ fn fresh_id() -> TopicId {
 
 fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {
     let topic = picture.topics.get(name);
-    topic.is_some_and(|topic| topic.partitions.len() >= partitions && topic.partitions.values().all(|p| p.leader.0 >= 0))
+    topic.is_some_and(|topic| {
+        topic.partitions.len() >= partitions && topic.partitions.values().all(|p| p.leader.0 >= 0)
+    })
 }
 
 fn result(
@@ -232,7 +250,8 @@ fn result(
 }
 
 fn described(broker: &Broker, configs: &ConfigMap) -> Vec<CreatableTopicConfigs> {
-    let entries = describe::topic(&broker.settings.layers(), &broker.settings.config().topic_defaults, configs);
+    let entries =
+        describe::topic(&broker.settings.layers(), &broker.settings.config().topic_defaults, configs);
     let described = entries.into_iter().map(|entry| {
         CreatableTopicConfigs::default()
             .with_name(StrBytes::from_string(entry.name))

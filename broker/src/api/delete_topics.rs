@@ -41,12 +41,17 @@ pub(crate) async fn answer(
         };
         results.push((named, topic.topic_id, outcome));
     }
-    let marked = || results.iter().filter(|(_, _, outcome)| outcome.is_ok()).filter_map(|(name, _, _)| name.as_ref());
-    broker.metadata.wait_for(patience, |picture| marked().all(|name| !picture.topics.contains_key(&***name))).await;
+    let marked =
+        || results.iter().filter(|(_, _, outcome)| outcome.is_ok()).filter_map(|(name, _, _)| name.as_ref());
+    broker
+        .metadata
+        .wait_for(patience, |picture| marked().all(|name| !picture.topics.contains_key(&***name)))
+        .await;
     let picture = broker.metadata.picture();
     let responses = results.into_iter().map(|(name, id, outcome)| {
         let gone = name.as_ref().is_some_and(|name| !picture.topics.contains_key(&***name));
-        let outcome = outcome.and_then(|()| if gone { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
+        let outcome =
+            outcome.and_then(|()| if gone { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         response(version, name, id, outcome)
     });
     DeleteTopicsResponse::default().with_responses(responses.collect())

@@ -48,7 +48,8 @@ fn wrong_endpoints(asked: i8) -> DescribeClusterResponse {
     let (code, message) = match asked {
         CONTROLLERS => (
             ErrorCode::MismatchedEndpointType,
-            "The request was sent to an endpoint of the wrong type: this is a broker, not a controller.".to_owned(),
+            "The request was sent to an endpoint of the wrong type: this is a broker, not a controller."
+                .to_owned(),
         ),
         _ => (ErrorCode::UnsupportedEndpointType, format!("Unsupported endpoint type {asked}")),
     };

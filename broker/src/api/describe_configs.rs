@@ -36,7 +36,8 @@ pub(crate) async fn answer(
     let resources = match ConfigResource::all(named) {
         Ok(resources) => resources,
         Err(refused) => {
-            let results = request.resources.into_iter().map(|asked| shown.result(asked, Err(refused.clone())));
+            let results =
+                request.resources.into_iter().map(|asked| shown.result(asked, Err(refused.clone())));
             return DescribeConfigsResponse::default().with_results(results.collect());
         }
     };
@@ -55,15 +56,17 @@ async fn entries(broker: &Arc<Broker>, resource: &ConfigResource) -> Result<Vec<
     let layers = broker.settings.layers();
     match resource {
         ConfigResource::Topic(name) => {
-            coordinator::topics::check_name(name)
-                .map_err(|flaw| Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {flaw}")))?;
+            coordinator::topics::check_name(name).map_err(|flaw| {
+                Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {flaw}"))
+            })?;
             if !broker.metadata.picture().topics.contains_key(&**name) {
                 return Err(ErrorCode::UnknownTopicOrPartition.into());
             }
-            let overrides = broker.settings.stored(&ConfigEntity::Topic(name.clone())).await.map_err(|error| {
-                tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
-                Refused::new(ErrorCode::UnknownServerError, error.to_string())
-            })?;
+            let overrides =
+                broker.settings.stored(&ConfigEntity::Topic(name.clone())).await.map_err(|error| {
+                    tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
+                    Refused::new(ErrorCode::UnknownServerError, error.to_string())
+                })?;
             Ok(describe::topic(&layers, &broker.settings.config().topic_defaults, &overrides))
         }
         ConfigResource::Broker(name) => match describe::broker_resource(name, broker.identity.broker.0)? {
@@ -84,16 +87,20 @@ struct Shown {
 }
 
 impl Shown {
-    fn result(&self, asked: DescribeConfigsResource, described: Result<Vec<Entry>, Refused>) -> DescribeConfigsResult {
+    fn result(
+        &self,
+        asked: DescribeConfigsResource,
+        described: Result<Vec<Entry>, Refused>,
+    ) -> DescribeConfigsResult {
         let result = DescribeConfigsResult::default()
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
         let keys = asked.configuration_keys.filter(|keys| !keys.is_empty());
-        let wanted = |entry: &Entry| keys.as_ref().is_none_or(|keys| keys.iter().any(|key| **key == *entry.name));
+        let wanted =
+            |entry: &Entry| keys.as_ref().is_none_or(|keys| keys.iter().any(|key| **key == *entry.name));
         match described {
-            Ok(entries) => {
-                result.with_configs(entries.into_iter().filter(wanted).map(|entry| self.entry(entry)).collect())
-            }
+            Ok(entries) => result
+                .with_configs(entries.into_iter().filter(wanted).map(|entry| self.entry(entry)).collect()),
             Err(Refused { code, message }) => {
                 let message = message.unwrap_or_else(|| code.message().to_owned());
                 result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))

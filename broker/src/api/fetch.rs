@@ -46,7 +46,10 @@ pub(crate) async fn answer(
     let node_endpoints = node_endpoints(&reader, &selection);
     let topics = topics(session, selection);
     let session_id = context.sessions().keep(opened, &broker.fetch_slots, std::time::Instant::now());
-    encode(&header, FetchResponse { throttle_time_ms: 0, error: ErrorCode::None, session_id, topics, node_endpoints })
+    encode(
+        &header,
+        FetchResponse { throttle_time_ms: 0, error: ErrorCode::None, session_id, topics, node_endpoints },
+    )
 }
 
 /// How long to wait and how much to send.
@@ -61,7 +64,11 @@ impl Terms {
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let positive = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
         let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max);
-        Self { deadline: Instant::now() + wait, min_bytes: positive(request.min_bytes).min(max_bytes), max_bytes }
+        Self {
+            deadline: Instant::now() + wait,
+            min_bytes: positive(request.min_bytes).min(max_bytes),
+            max_bytes,
+        }
     }
 
     fn satisfied_by(&self, selection: &Selection) -> bool {
@@ -110,20 +117,32 @@ fn topics(session: &FetchSession, selection: Selection) -> Vec<FetchedTopic> {
 
 /// Where the leaders that partitions name can be reached.
 fn node_endpoints(reader: &Reader<'_>, selection: &Selection) -> Vec<NodeEndpoint> {
-    let leaders: BTreeSet<_> = selection.reads.iter().filter_map(|(_, read)| Some(read.leader?.leader)).collect();
+    let leaders: BTreeSet<_> =
+        selection.reads.iter().filter_map(|(_, read)| Some(read.leader?.leader)).collect();
     if leaders.is_empty() {
         return Vec::new();
     }
     let picture = reader.broker.metadata.picture();
     let listed = leaders.into_iter().filter_map(|node| {
         let (host, port, rack) = read::address(&picture, node, reader.listener())?;
-        Some(NodeEndpoint { node, host: StrBytes::from_string(host), port, rack: rack.map(StrBytes::from_string) })
+        Some(NodeEndpoint {
+            node,
+            host: StrBytes::from_string(host),
+            port,
+            rack: rack.map(StrBytes::from_string),
+        })
     });
     listed.collect()
 }
 
 fn failed(error: ErrorCode) -> FetchResponse {
-    FetchResponse { throttle_time_ms: 0, error, session_id: 0, topics: Vec::new(), node_endpoints: Vec::new() }
+    FetchResponse {
+        throttle_time_ms: 0,
+        error,
+        session_id: 0,
+        topics: Vec::new(),
+        node_endpoints: Vec::new(),
+    }
 }
 
 fn encode(header: &RequestHeader, response: FetchResponse) -> Outcome {

@@ -74,7 +74,10 @@ async fn alter(
             (entity, map)
         }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
-            return Err(Refused::new(ErrorCode::InvalidRequest, "This broker alters topics and brokers only."));
+            return Err(Refused::new(
+                ErrorCode::InvalidRequest,
+                "This broker alters topics and brokers only.",
+            ));
         }
     };
     if validate_only { Ok(()) } else { write_entity(&broker.store, &entity, map).await }
@@ -83,7 +86,11 @@ async fn alter(
 fn changes(asked: &AlterConfigsResource) -> Result<Vec<Change>, Refused> {
     let change = asked.configs.iter().map(|config| {
         let op = Op::from_code(config.config_operation)?;
-        Ok(Change { name: config.name.to_string(), op, value: config.value.as_ref().map(ToString::to_string) })
+        Ok(Change {
+            name: config.name.to_string(),
+            op,
+            value: config.value.as_ref().map(ToString::to_string),
+        })
     });
     change.collect()
 }

@@ -25,7 +25,11 @@ pub(crate) async fn answer(
     }
 }
 
-async fn producer_id(broker: &Broker, context: &Context, request: &InitProducerIdRequest) -> Result<i64, ErrorCode> {
+async fn producer_id(
+    broker: &Broker,
+    context: &Context,
+    request: &InitProducerIdRequest,
+) -> Result<i64, ErrorCode> {
     if let Some(id) = &request.transactional_id {
         if !broker.authorizer.allows(context, Operation::Write, &Resource::transactional_id(id)) {
             return Err(ErrorCode::TransactionalIdAuthorizationFailed);

@@ -44,7 +44,9 @@ async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> Lea
             Ok(reply) => reply.await.map_or(ErrorCode::KafkaStorageError, |result| code(result, index)),
             Err(error) => error,
         };
-        errors.push(LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error.code()));
+        errors.push(
+            LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error.code()),
+        );
     }
     LeaderAndIsrTopicError::default().with_topic_id(topic.topic_id).with_partition_errors(errors)
 }
@@ -119,7 +121,9 @@ fn code(result: Result<(), AssignFailure>, index: i32) -> ErrorCode {
                 AssignFailure::TopicId { .. } => {
                     tracing::error!(index, %failure, "the partition is not served: move its directory away, or restore the topic");
                 }
-                AssignFailure::Refused(_) | AssignFailure::Offline => tracing::debug!(index, %failure, "LeaderAndIsr"),
+                AssignFailure::Refused(_) | AssignFailure::Offline => {
+                    tracing::debug!(index, %failure, "LeaderAndIsr")
+                }
             }
             ErrorCode::from(&failure)
         }

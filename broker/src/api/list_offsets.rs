@@ -105,7 +105,9 @@ fn special(log: &LogReader, time: i64, up_to: UpTo, epoch: LeaderEpoch) -> Optio
     let view = log.view();
     let at = |offset, leader_epoch| Some(TimestampedOffset { offset, timestamp: Millis(-1), leader_epoch });
     match (time, up_to) {
-        (EARLIEST | EARLIEST_LOCAL, _) => at(view.start, log.epoch_at(view.start).unwrap_or(LeaderEpoch::NONE)),
+        (EARLIEST | EARLIEST_LOCAL, _) => {
+            at(view.start, log.epoch_at(view.start).unwrap_or(LeaderEpoch::NONE))
+        }
         (LATEST, UpTo::LogEnd) => at(view.end, epoch),
         (LATEST, UpTo::HighWatermark) => at(view.high_watermark, epoch),
         (LATEST, UpTo::LastStableOffset) => at(view.last_stable_offset, epoch),
@@ -139,6 +141,9 @@ fn response(version: i16, index: i32, found: Found) -> ListOffsetsPartitionRespo
 
 fn named_twice(request: &ListOffsetsRequest) -> BTreeSet<(String, i32)> {
     let mut seen = BTreeSet::new();
-    let all = request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.partition_index)));
+    let all = request
+        .topics
+        .iter()
+        .flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.partition_index)));
     all.filter(|name| !seen.insert(name.clone())).collect()
 }

@@ -124,7 +124,8 @@ impl View<'_> {
     }
 
     fn topic_by_id(&self, id: TopicId) -> MetadataResponseTopic {
-        let nameless = |error| MetadataResponseTopic::default().with_name(None).with_topic_id(id).with_error_code(error);
+        let nameless =
+            |error| MetadataResponseTopic::default().with_name(None).with_topic_id(id).with_error_code(error);
         let Some(name) = self.picture.topic_name(id) else {
             return nameless(ErrorCode::UnknownTopicId.code());
         };
@@ -175,10 +176,12 @@ impl View<'_> {
         } else {
             NOT_ASKED
         };
-        Some(named_topic(name)
-            .with_topic_id(if self.version >= 10 { topic.id } else { TopicId::nil() })
-            .with_partitions(self.partitions(topic))
-            .with_topic_authorized_operations(operations))
+        Some(
+            named_topic(name)
+                .with_topic_id(if self.version >= 10 { topic.id } else { TopicId::nil() })
+                .with_partitions(self.partitions(topic))
+                .with_topic_authorized_operations(operations),
+        )
     }
 
     fn partitions(&self, topic: &Topic) -> Vec<MetadataResponsePartition> {
@@ -188,7 +191,8 @@ impl View<'_> {
     fn partition(&self, index: i32, partition: &Partition) -> MetadataResponsePartition {
         let (leader, error) = self.leader(partition);
         let (replicas, isr) = (self.members(&partition.replicas), self.members(&partition.isr));
-        let missing = self.version == 0 && (replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len());
+        let missing = self.version == 0
+            && (replicas.len() < partition.replicas.len() || isr.len() < partition.isr.len());
         let error = if error == ErrorCode::None && missing { ErrorCode::ReplicaNotAvailable } else { error };
         let offline = if self.version >= 5 { self.offline(partition) } else { Vec::new() };
         let epoch = if self.version >= 7 { partition.leader_epoch.0 } else { -1 };
@@ -209,7 +213,11 @@ impl View<'_> {
             return (leader.0, ErrorCode::None);
         }
         let alive = self.picture.brokers.contains_key(&leader);
-        let error = if alive && self.version >= 6 { ErrorCode::ListenerNotFound } else { ErrorCode::LeaderNotAvailable };
+        let error = if alive && self.version >= 6 {
+            ErrorCode::ListenerNotFound
+        } else {
+            ErrorCode::LeaderNotAvailable
+        };
         (-1, error)
     }
 

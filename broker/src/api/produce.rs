@@ -46,7 +46,8 @@ pub(crate) async fn submit(
     request: ProduceRequest,
 ) -> Pending {
     let picture = broker.metadata.picture();
-    let desk = Desk { broker, context: &context, picture: &picture, version: header.version, acks: request.acks };
+    let desk =
+        Desk { broker, context: &context, picture: &picture, version: header.version, acks: request.acks };
     let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let mut sorted = Sorted::default();
     for topic in request.topic_data {
@@ -114,7 +115,9 @@ impl Desk<'_> {
         if !matches!(self.acks, -1..=1) {
             return Err(ErrorCode::InvalidRequiredAcks.into());
         }
-        if coordinator::topics::is_internal(topic) && self.context.client_id.as_deref() != Some(ADMIN_CLIENT_ID) {
+        if coordinator::topics::is_internal(topic)
+            && self.context.client_id.as_deref() != Some(ADMIN_CLIENT_ID)
+        {
             let text = format!("Cannot append to internal topic {topic}");
             return Err(Refused::new(ErrorCode::InvalidTopicException, text).into());
         }
@@ -208,8 +211,12 @@ impl Report {
             Slot::Rejected(rejected) => self.rejected(&topic.name, index, rejected),
             Slot::Sent(reply, place) => match outcomes.get(reply).and_then(|outcomes| outcomes.get(place)) {
                 Some(Ok(appended)) => accepted(index, appended),
-                Some(Err(failure)) => self.rejected(&topic.name, index, Rejected::from(Refused::from(failure))),
-                None => self.rejected(&topic.name, index, Rejected::from(Refused::from(&AppendFailure::Offline))),
+                Some(Err(failure)) => {
+                    self.rejected(&topic.name, index, Rejected::from(Refused::from(failure)))
+                }
+                None => {
+                    self.rejected(&topic.name, index, Rejected::from(Refused::from(&AppendFailure::Offline)))
+                }
             },
         });
         let partition_responses = partitions.collect();
@@ -249,7 +256,10 @@ impl Report {
         for topic in topics {
             for partition in topic.partition_responses.iter().filter(|p| p.error_code != 0) {
                 let error = ErrorCode::from_code(partition.error_code);
-                return Outcome::Close(format!("{error} for {}-{} with acks=0", &*topic.name, partition.index));
+                return Outcome::Close(format!(
+                    "{error} for {}-{} with acks=0",
+                    &*topic.name, partition.index
+                ));
             }
         }
         Outcome::Silent

@@ -9,9 +9,7 @@ use std::time::{Duration, Instant};
 
 use config::broker::BrokerConfig;
 use protocol::ids::{Millis, Offset, TopicPartition};
-use storage::{
-    Checkpoint, Log, LogDir, LogDirError, OpenOptions, OsDisk, RecoveryReport, Removal, Shutdown,
-};
+use storage::{Checkpoint, Log, LogDir, LogDirError, OpenOptions, OsDisk, RecoveryReport, Removal, Shutdown};
 
 use super::start::StartError;
 use crate::settings::Settings;
@@ -30,7 +28,12 @@ pub(super) struct Found {
 
 /// Locks every directory of `log.dirs`. One that cannot be used is fatal, since its partitions would silently be missing.
 pub(super) fn open_dirs(config: &BrokerConfig) -> Result<Vec<LogDir>, StartError> {
-    config.log.dirs.iter().map(|path| LogDir::open(path, Arc::new(OsDisk)).map_err(StartError::from)).collect()
+    config
+        .log
+        .dirs
+        .iter()
+        .map(|path| LogDir::open(path, Arc::new(OsDisk)).map_err(StartError::from))
+        .collect()
 }
 
 /// Opens every log of `dirs`, with the settings that its topic has in ZooKeeper.

@@ -128,8 +128,10 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         rack: config.rack.clone(),
         session_timeout: Duration::from_millis(u64::from(config.zookeeper.session_timeout_ms)),
     };
-    let registration = Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
-    let (broker, parts) = assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
+    let registration =
+        Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
+    let (broker, parts) =
+        assemble(config, identity, settings, store, registration, (dirs, found), (tasks, clock));
     parts.run(&broker);
     wiring::join_controller(&broker, events, changes);
     wiring::open_doors(&broker, listeners);
@@ -159,12 +161,17 @@ fn session_settings(config: &BrokerConfig) -> Result<SessionSettings, StartError
         connect: ConnectString::parse(&text)?,
         session_timeout: Duration::from_millis(u64::from(zookeeper.session_timeout_ms)),
         connection_timeout: Duration::from_millis(u64::from(zookeeper.connection_timeout_ms)),
-        in_flight_max: NonZeroUsize::new(zookeeper.in_flight_requests_max as usize).unwrap_or(NonZeroUsize::MIN),
+        in_flight_max: NonZeroUsize::new(zookeeper.in_flight_requests_max as usize)
+            .unwrap_or(NonZeroUsize::MIN),
     })
 }
 
 /// Settles the ids, and has every log directory remember them.
-async fn identify(store: &dyn MetadataStore, config: &BrokerConfig, dirs: &[LogDir]) -> Result<Identity, StartError> {
+async fn identify(
+    store: &dyn MetadataStore,
+    config: &BrokerConfig,
+    dirs: &[LogDir],
+) -> Result<Identity, StartError> {
     let mut stored = Vec::with_capacity(dirs.len());
     for dir in dirs {
         if let Some(meta) = dir.read_meta()? {
@@ -192,7 +199,9 @@ async fn identify(store: &dyn MetadataStore, config: &BrokerConfig, dirs: &[LogD
 fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_changes::ConfigUpdate) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
-        ConfigEntity::Broker(id) if id == own => drop(settings.broker_changed(Scope::Broker, &update.settings)),
+        ConfigEntity::Broker(id) if id == own => {
+            drop(settings.broker_changed(Scope::Broker, &update.settings))
+        }
         ConfigEntity::AllBrokers => drop(settings.broker_changed(Scope::Cluster, &update.settings)),
         ConfigEntity::Broker(_) => {}
     }
@@ -223,7 +232,9 @@ async fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
     let settings = wiring::socket_settings(config);
     let mut listeners = Vec::with_capacity(config.network.listeners.len());
     for endpoint in &config.network.listeners {
-        listeners.push(Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?);
+        listeners.push(
+            Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?,
+        );
     }
     Ok(listeners)
 }
@@ -264,8 +275,10 @@ fn assemble(
     let (jobs, job_receiver) = JobQueue::new();
     let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let (shards, mailboxes) = Shards::open(count, clock);
-    let mut parts: Vec<_> =
-        mailboxes.into_iter().map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m)).collect();
+    let mut parts: Vec<_> = mailboxes
+        .into_iter()
+        .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
+        .collect();
     for log in found.logs {
         let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
         parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);

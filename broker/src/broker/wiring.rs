@@ -23,7 +23,10 @@ use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
 
-pub(super) fn controller_settings(config: &BrokerConfig, identity: &Identity) -> coordinator::controller::Settings {
+pub(super) fn controller_settings(
+    config: &BrokerConfig,
+    identity: &Identity,
+) -> coordinator::controller::Settings {
     coordinator::controller::Settings {
         broker: identity.broker,
         delete_topic_enable: config.topics.delete,
@@ -49,7 +52,7 @@ pub(super) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
         settings: socket_settings(&broker.config),
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
-            Box::pin(async move { api::handle(&broker, &context, request).await })
+            Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         tasks: broker.tasks.clone(),
         complaints: Complaints::new(),
@@ -94,7 +97,11 @@ fn listeners(broker: &Arc<Broker>, hint: ConfigHint, feature_changed: Arc<Notify
     }
 }
 
-async fn follow_session(broker: Arc<Broker>, events: SessionEvents, listeners: Listeners) -> Result<(), TaskError> {
+async fn follow_session(
+    broker: Arc<Broker>,
+    events: SessionEvents,
+    listeners: Listeners,
+) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
     session::follow(events, &broker.office, listeners, stopping).await
 }
@@ -104,7 +111,9 @@ async fn hold_office(broker: Arc<Broker>) -> Result<(), TaskError> {
     let (serving, asked) = (Arc::clone(&broker), Arc::clone(&broker));
     let host = driver::Host {
         deliver: Arc::new(move |request| Box::pin(deliver(Arc::clone(&serving), request))),
-        unclean_election: Box::new(move || asked.settings.config().topic_defaults.config.unclean_leader_election),
+        unclean_election: Box::new(move || {
+            asked.settings.config().topic_defaults.config.unclean_leader_election
+        }),
     };
     driver::run(&broker.office, host, stopping).await
 }
@@ -123,7 +132,10 @@ async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<()
     }
 }
 
-async fn apply_updates(broker: Arc<Broker>, mut updates: mpsc::Receiver<ConfigUpdate>) -> Result<(), TaskError> {
+async fn apply_updates(
+    broker: Arc<Broker>,
+    mut updates: mpsc::Receiver<ConfigUpdate>,
+) -> Result<(), TaskError> {
     while let Some(ConfigUpdate { entity, settings }) = updates.recv().await {
         let changed = match entity {
             ConfigEntity::Topic(name) => {
@@ -144,7 +156,8 @@ async fn apply_updates(broker: Arc<Broker>, mut updates: mpsc::Receiver<ConfigUp
 }
 
 async fn configure(broker: &Broker, topic: String, settings: TopicSettings) {
-    let command = || Command::Configure(Box::new(Configure { topic: topic.clone(), settings: settings.clone() }));
+    let command =
+        || Command::Configure(Box::new(Configure { topic: topic.clone(), settings: settings.clone() }));
     // While the broker stops, settings do not matter any more.
     let _ = broker.shards.send_all(command).await;
 }
@@ -152,8 +165,12 @@ async fn configure(broker: &Broker, topic: String, settings: TopicSettings) {
 /// Carries a request of the controller out on this broker.
 async fn deliver(broker: Arc<Broker>, request: ControlRequest) -> Answer {
     match request {
-        ControlRequest::LeaderAndIsr(request) => Answer::LeaderAndIsr(leader_and_isr::apply(&broker, request).await),
-        ControlRequest::UpdateMetadata(request) => Answer::UpdateMetadata(update_metadata::apply(&broker, &request)),
+        ControlRequest::LeaderAndIsr(request) => {
+            Answer::LeaderAndIsr(leader_and_isr::apply(&broker, request).await)
+        }
+        ControlRequest::UpdateMetadata(request) => {
+            Answer::UpdateMetadata(update_metadata::apply(&broker, &request))
+        }
         ControlRequest::StopReplica(request) => {
             let response = stop_replica::apply(&broker, request.clone()).await;
             Answer::StopReplica { request, response }

@@ -45,14 +45,17 @@ pub(crate) async fn existing(store: &Store, name: &str) -> Result<Existing, Topi
 /// The settings first, then the topic, so that whoever hears of it finds its settings. A lost race is `Exists`.
 pub(crate) async fn create(store: &Store, topic: NewTopic) -> Result<(), TopicWriteError> {
     write_config(store, &topic.name, EntityConfig(topic.configs)).await?;
-    let partitions = topic.replicas.into_iter().map(|(index, replicas)| {
-        (index, StoredAssignment { replicas, ..StoredAssignment::default() })
-    });
+    let partitions = topic
+        .replicas
+        .into_iter()
+        .map(|(index, replicas)| (index, StoredAssignment { replicas, ..StoredAssignment::default() }));
     let content = Topic { id: Some(topic.id), partitions: partitions.collect() }.encode();
     let path = paths::topic(&topic.name);
     match store.create(&path, Some(content.clone()), CreateMode::Persistent).await {
         Ok(_) => Ok(()),
-        Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => Err(TopicError::Exists { name: topic.name }.into()),
+        Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {
+            Err(TopicError::Exists { name: topic.name }.into())
+        }
         // The id is random, so content equal to ours is ours.
         Err(StoreError::OutcomeUnknown { .. }) => match store.get(&path, Watch::None).await {
             Ok(node) if node.data == content => Ok(()),
@@ -64,7 +67,10 @@ pub(crate) async fn create(store: &Store, topic: NewTopic) -> Result<(), TopicWr
 }
 
 /// The replicas of every partition as they are written now.
-pub(crate) async fn assignment(store: &Store, name: &str) -> Result<BTreeMap<i32, Assignment>, TopicWriteError> {
+pub(crate) async fn assignment(
+    store: &Store,
+    name: &str,
+) -> Result<BTreeMap<i32, Assignment>, TopicWriteError> {
     let (topic, _) = read(store, name).await?;
     let assignment = topic.partitions.into_iter().map(|(index, stored)| {
         let StoredAssignment { replicas, adding, removing } = stored;
@@ -92,7 +98,9 @@ pub(crate) async fn add_partitions(
         match store.set(&paths::topic(name), topic.encode(), Expected::Version(version)).await {
             Ok(_) => return Ok(()),
             // Written by somebody in between, or by us without hearing of it: the next look tells.
-            Err(StoreError::OutcomeUnknown { .. } | StoreError::Refused { refusal: Refusal::BadVersion, .. }) => {}
+            Err(
+                StoreError::OutcomeUnknown { .. } | StoreError::Refused { refusal: Refusal::BadVersion, .. },
+            ) => {}
             Err(error) => return Err(error.into()),
         }
     }
@@ -130,11 +138,15 @@ async fn write_config(store: &Store, name: &str, content: EntityConfig) -> Resul
         Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
             match store.create(&path, Some(content.encode()), CreateMode::Persistent).await {
                 Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => Ok(()),
-                Err(StoreError::OutcomeUnknown { .. }) => store.set(&path, content.encode(), Expected::Any).await.map(drop),
+                Err(StoreError::OutcomeUnknown { .. }) => {
+                    store.set(&path, content.encode(), Expected::Any).await.map(drop)
+                }
                 Err(error) => Err(error),
             }
         }
-        Err(StoreError::OutcomeUnknown { .. }) => store.set(&path, content.encode(), Expected::Any).await.map(drop),
+        Err(StoreError::OutcomeUnknown { .. }) => {
+            store.set(&path, content.encode(), Expected::Any).await.map(drop)
+        }
         Err(error) => Err(error),
     }
 }

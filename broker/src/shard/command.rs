@@ -27,7 +27,10 @@ pub(crate) enum Command {
     /// Look for logs whose flush is due by time.
     FlushDue,
     /// A flush has ended.
-    Flushed { partition: TopicPartition, result: Result<Flushed, DiskError> },
+    Flushed {
+        partition: TopicPartition,
+        result: Result<Flushed, DiskError>,
+    },
     /// A log directory cannot be trusted any more: its partitions stop.
     FailDir(PathBuf),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.

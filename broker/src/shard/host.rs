@@ -1,7 +1,9 @@
 //! What drives a shard: its mailbox, the clock, and a task on the broker's runtime. Which partitions live in which shard is decided here.
 //! Requests hold a `Shards`; nobody else sends to a mailbox.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::future::pending;
+use std::pin::pin;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use coordinator::deadlines::{Monotonic, Now};
 use protocol::ids::{Millis, TopicPartition};
@@ -17,8 +19,6 @@ use crate::tasks::{TaskError, TaskKind, Tasks};
 const MAILBOX: usize = 1024;
 /// Commands of one turn: enough that appends to one partition come together, few enough that a turn stays short.
 const TURN: usize = 128;
-/// How long a shard without deadlines sleeps; any command wakes it.
-const LONG: Duration = Duration::from_secs(3600);
 
 /// The mailboxes of all shards; cheap to clone.
 #[derive(Debug, Clone)]
@@ -46,7 +46,10 @@ impl Clock {
     pub(crate) fn now(&self) -> Now {
         // A clock before 1970 reads as 1970.
         let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        Now { monotonic: Monotonic(self.started.elapsed()), wall: Millis(i64::try_from(wall).unwrap_or(i64::MAX)) }
+        Now {
+            monotonic: Monotonic(self.started.elapsed()),
+            wall: Millis(i64::try_from(wall).unwrap_or(i64::MAX)),
+        }
     }
 }
 
@@ -91,29 +94,43 @@ impl Shards {
     /// Starts the shards as tasks of the broker's runtime.
     pub(crate) fn run(&self, shards: Vec<(Shard, mpsc::Receiver<Command>)>, tasks: &Tasks) {
         for (index, (shard, mailbox)) in shards.into_iter().enumerate() {
-            tasks.spawn(TaskKind::Shard, format!("shard {index}"), drive(shard, mailbox, self.clock, tasks.stopping(TaskKind::Shard)));
+            tasks.spawn(
+                TaskKind::Shard,
+                format!("shard {index}"),
+                drive(shard, mailbox, self.clock, tasks.stopping(TaskKind::Shard)),
+            );
         }
     }
 }
 
-/// Turns the shard until its mailbox is closed.
-async fn drive(mut shard: Shard, mut mailbox: mpsc::Receiver<Command>, clock: Clock, stopping: CancellationToken) -> Result<(), TaskError> {
+/// Turns the shard until it is stopped or its mailbox is closed.
+async fn drive(
+    mut shard: Shard,
+    mut mailbox: mpsc::Receiver<Command>,
+    clock: Clock,
+    stopping: CancellationToken,
+) -> Result<(), TaskError> {
     let mut commands = Vec::with_capacity(TURN);
+    let mut stopped = pin!(stopping.cancelled());
     loop {
-        let now = clock.now();
-        let pause = shard.next_deadline().map_or(LONG, |at| at.since(now.monotonic));
-        // All branches are cancel-safe: what recv_many has taken is in `commands` when it returns, the others have no state.
+        // Cancel-safe: what recv_many has taken is in `commands` when it returns, `stopped` lives outside the loop, and a sleep
+        // that is dropped is begun anew.
         tokio::select! {
-            () = stopping.cancelled() => return Ok(()),
+            () = &mut stopped => return Ok(()),
             received = mailbox.recv_many(&mut commands, TURN) => {
                 if received == 0 {
                     return Ok(());
                 }
             }
-            () = tokio::time::sleep(pause) => {}
+            () = until(shard.next_deadline(), clock), if shard.next_deadline().is_some() => {}
         }
         shard.turn(clock.now(), &mut commands);
-        // A turn is synchronous work; others on this runtime get theirs.
-        tokio::task::yield_now().await;
+    }
+}
+
+async fn until(deadline: Option<Monotonic>, clock: Clock) {
+    match deadline {
+        Some(at) => tokio::time::sleep(at.since(clock.now().monotonic)).await,
+        None => pending().await,
     }
 }

@@ -104,7 +104,9 @@ impl Partition {
         hosted: &Hosted,
         produces: &mut Produces,
     ) -> Result<(), AssignFailure> {
-        if let Some(known) = self.log.topic_id.filter(|known| !assign.topic_id.is_nil() && *known != assign.topic_id) {
+        if let Some(known) =
+            self.log.topic_id.filter(|known| !assign.topic_id.is_nil() && *known != assign.topic_id)
+        {
             return Err(AssignFailure::TopicId { known, asked: assign.topic_id });
         }
         self.replica.check_assignment(&assign.assigned)?;

@@ -53,7 +53,8 @@ impl Produces {
     ) -> u64 {
         let key = self.next;
         self.next += 1;
-        let places: Vec<_> = partitions.map(|partition| Place { partition, state: State::Undecided }).collect();
+        let places: Vec<_> =
+            partitions.map(|partition| Place { partition, state: State::Undecided }).collect();
         self.open.insert(key, Produce { undecided: places.len(), places, timeout, reply });
         key
     }

@@ -39,7 +39,9 @@ impl Checkpoints {
             let written = broker.tasks.blocking(move || log_dir.write_offsets(which, &content)).await;
             match written {
                 Ok(()) => drop(dir.written.insert(which.file_name(), offsets)),
-                Err(error) => tracing::error!(%error, file = which.file_name(), "checkpoint could not be written"),
+                Err(error) => {
+                    tracing::error!(%error, file = which.file_name(), "checkpoint could not be written")
+                }
             }
         }
     }

@@ -43,6 +43,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("golden", Quick, 20, "cargo test --package tests --test golden"),
         step("clippy", Whole, 60, "cargo clippy --workspace --all-targets -- -D warnings"),
         step("unit", Whole, 120, "cargo test --workspace --lib --bins"),
+        step("storage", Whole, 60, "cargo test --package tests --test storage"),
         step("rustdoc", Whole, 60, "cargo doc --workspace --no-deps --document-private-items")
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 10, "cargo build --release --package ottla"),

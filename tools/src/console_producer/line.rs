@@ -20,12 +20,15 @@ pub(super) struct LineFormat {
     null_marker: Option<String>,
 }
 
+/// A header's key and value.
+pub(super) type Header<'a> = (&'a str, Option<&'a [u8]>);
+
 /// A record, borrowed from its line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Record<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) value: Option<&'a [u8]>,
-    pub(super) headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    pub(super) headers: Vec<Header<'a>>,
 }
 
 /// What is wrong with the separators or a line, in Kafka's words.
@@ -116,11 +119,7 @@ impl LineFormat {
         }
     }
 
-    fn headers<'a>(
-        &self,
-        mut rest: &'a [u8],
-        number: u64,
-    ) -> Result<Vec<(&'a str, Option<&'a [u8]>)>, LineError> {
+    fn headers<'a>(&self, mut rest: &'a [u8], number: u64) -> Result<Vec<Header<'a>>, LineError> {
         let mut headers = Vec::new();
         loop {
             let (pair, after) = match split_at(rest, &self.headers_separator) {
@@ -136,7 +135,7 @@ impl LineFormat {
         }
     }
 
-    fn header<'a>(&self, pair: &'a [u8], number: u64) -> Result<(&'a str, Option<&'a [u8]>), LineError> {
+    fn header<'a>(&self, pair: &'a [u8], number: u64) -> Result<Header<'a>, LineError> {
         let text =
             |bytes: &'a [u8]| std::str::from_utf8(bytes).map_err(|_| LineError::HeaderKeyEncoding(number));
         let Some((key, value)) = split_at(pair, &self.headers_key_separator) else {

@@ -99,9 +99,17 @@ impl PartitionRead {
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn of(broker: &'a Arc<Broker>, context: &'a Context, version: i16, request: &FetchRequest) -> Self {
-        let replica =
-            if version >= REPLICA_STATE_SINCE { request.replica_state.replica_id } else { request.replica_id };
+    pub(crate) fn of(
+        broker: &'a Arc<Broker>,
+        context: &'a Context,
+        version: i16,
+        request: &FetchRequest,
+    ) -> Self {
+        let replica = if version >= REPLICA_STATE_SINCE {
+            request.replica_state.replica_id
+        } else {
+            request.replica_id
+        };
         let committed = request.isolation_level == READ_COMMITTED;
         Self {
             broker,
@@ -252,7 +260,11 @@ fn diverging(hosted: &HostedPartition, last_fetched: i32, from: Offset) -> Optio
 }
 
 /// The broker a client is sent to has no address to tell unless it is alive on the client's listener.
-pub(crate) fn address(picture: &Picture, broker: BrokerId, listener: &str) -> Option<(String, i32, Option<String>)> {
+pub(crate) fn address(
+    picture: &Picture,
+    broker: BrokerId,
+    listener: &str,
+) -> Option<(String, i32, Option<String>)> {
     let live = picture.brokers.get(&broker)?;
     let endpoint = live.endpoints.get(listener)?;
     Some((endpoint.host.clone(), endpoint.port, live.rack.clone()))

@@ -58,7 +58,8 @@ struct Told {
     log_start: Offset,
 }
 
-const NOTHING: Told = Told { high_watermark: Offset::NONE, last_stable_offset: Offset::NONE, log_start: Offset::NONE };
+const NOTHING: Told =
+    Told { high_watermark: Offset::NONE, last_stable_offset: Offset::NONE, log_start: Offset::NONE };
 
 /// What an answer would hold now.
 #[derive(Debug, Default)]
@@ -159,7 +160,8 @@ impl FetchSession {
                 fetched.told = Told::by(read);
             }
         }
-        let served: BTreeSet<_> = selection.reads.iter().filter(|(_, r)| r.bytes > 0).map(|(key, _)| *key).collect();
+        let served: BTreeSet<_> =
+            selection.reads.iter().filter(|(_, r)| r.bytes > 0).map(|(key, _)| *key).collect();
         let (last, first): (Vec<_>, Vec<_>) = self.queue.drain(..).partition(|key| served.contains(key));
         self.queue.extend(first.into_iter().chain(last));
     }
@@ -254,16 +256,18 @@ impl Told {
 
 #[cfg(test)]
 mod tests {
+    use protocol::StrBytes;
     use protocol::error_code::ErrorCode;
     use protocol::messages::TopicName;
     use protocol::messages::fetch_request::ForgottenTopic;
-    use protocol::StrBytes;
 
     use super::*;
 
     fn topic(name: &'static str, partitions: &[i32]) -> FetchTopic {
         let partitions = partitions.iter().map(|p| FetchPartition::default().with_partition(*p)).collect();
-        FetchTopic::default().with_topic(TopicName(StrBytes::from_static_str(name))).with_partitions(partitions)
+        FetchTopic::default()
+            .with_topic(TopicName(StrBytes::from_static_str(name)))
+            .with_partitions(partitions)
     }
 
     fn session(partitions: &[i32]) -> FetchSession {

@@ -32,7 +32,12 @@ pub(crate) enum Opened {
 
 impl FetchSessions {
     /// Takes out the session that `request` goes by, brought up to date with what it adds and forgets.
-    pub(crate) fn open(&mut self, version: i16, request: FetchRequest, now: Instant) -> Result<Opened, ErrorCode> {
+    pub(crate) fn open(
+        &mut self,
+        version: i16,
+        request: FetchRequest,
+        now: Instant,
+    ) -> Result<Opened, ErrorCode> {
         let by_id = version >= TOPIC_IDS_SINCE;
         let id = SessionId::new(request.session_id);
         match request.session_epoch {

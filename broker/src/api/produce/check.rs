@@ -75,7 +75,12 @@ impl Window {
 }
 
 /// The second walk, in the rare case that something is wrong: which records, and in which way.
-fn name_records(produced: &Produced, partition: &TopicPartition, rules: &ProduceRules, window: &Window) -> Rejected {
+fn name_records(
+    produced: &Produced,
+    partition: &TopicPartition,
+    rules: &ProduceRules,
+    window: &Window,
+) -> Rejected {
     let header = &produced.header;
     let mut code = ErrorCode::InvalidRecord;
     let mut record_errors = Vec::new();
@@ -97,11 +102,13 @@ fn name_records(produced: &Produced, partition: &TopicPartition, rules: &Produce
             .with_batch_index_error_message(Some(StrBytes::from_string(text)));
         record_errors.push(error);
     }
-    let message = format!("{} records of the batch for {partition} break a rule of the topic", record_errors.len());
+    let message =
+        format!("{} records of the batch for {partition} break a rule of the topic", record_errors.len());
     Rejected { refused: Some(Refused::new(code, message)), record_errors }
 }
 
 fn keyless(record: &Record<'_>, partition: &TopicPartition, rules: &ProduceRules) -> Option<String> {
     let missing = rules.keys == Keys::Required && record.key.is_none();
-    missing.then(|| format!("Compacted topic cannot accept message without key in topic partition {partition}."))
+    missing
+        .then(|| format!("Compacted topic cannot accept message without key in topic partition {partition}."))
 }

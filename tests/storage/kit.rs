@@ -29,7 +29,7 @@ pub(crate) fn settings() -> LogSettings {
 }
 
 pub(crate) fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("storage/fixtures").join(path)
 }
 
 pub(crate) fn golden(path: &str) -> Value {
