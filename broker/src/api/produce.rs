@@ -252,17 +252,17 @@ impl Report {
     }
 
     /// With acks 0 a client hears of an error by losing its connection.
-    fn silence(&self, topics: &Vec<TopicProduceResponse>) -> Outcome {
-        for topic in topics {
-            for partition in topic.partition_responses.iter().filter(|p| p.error_code != 0) {
+    fn silence(&self, topics: &[TopicProduceResponse]) -> Outcome {
+        let partitions =
+            topics.iter().flat_map(|topic| topic.partition_responses.iter().map(move |one| (&*topic.name, one)));
+        let mut refused = partitions.filter(|(_, partition)| partition.error_code != 0);
+        match refused.next() {
+            None => Outcome::Silent,
+            Some((topic, partition)) => {
                 let error = ErrorCode::from_code(partition.error_code);
-                return Outcome::Close(format!(
-                    "{error} for {}-{} with acks=0",
-                    &*topic.name, partition.index
-                ));
+                Outcome::Close(format!("{error} for {topic}-{} with acks=0", partition.index))
             }
         }
-        Outcome::Silent
     }
 
     fn node_endpoints(&self, topics: &[TopicProduceResponse]) -> Vec<NodeEndpoint> {

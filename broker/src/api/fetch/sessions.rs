@@ -55,7 +55,7 @@ impl FetchSessions {
 
     /// Keeps `session` for the next request, unless nothing is left in it or there is no place; its id, or 0.
     pub(crate) fn keep(&mut self, opened: Opened, slots: &SessionSlots, now: Instant) -> i32 {
-        let mut session = match opened {
+        let session = match opened {
             Opened::Sessionless(_) => return 0,
             Opened::Wanted(session) | Opened::Incremental(session) if session.len() == 0 => return 0,
             Opened::Wanted(mut session) => {
