@@ -40,7 +40,19 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
             Pending::Ready(api_versions::answer(&header, &request, broker.feature_version()))
         }
         RequestBody::Produce(request) => produce::submit(broker, context, header, request).await,
-        other => Pending::later(answer(Arc::clone(broker), context, header, other)),
+        body @ (RequestBody::Fetch(_)
+        | RequestBody::ListOffsets(_)
+        | RequestBody::Metadata(_)
+        | RequestBody::CreateTopics(_)
+        | RequestBody::DeleteTopics(_)
+        | RequestBody::CreatePartitions(_)
+        | RequestBody::InitProducerId(_)
+        | RequestBody::DescribeConfigs(_)
+        | RequestBody::AlterConfigs(_)
+        | RequestBody::IncrementalAlterConfigs(_)
+        | RequestBody::DescribeCluster(_)) => {
+            Pending::later(answer(Arc::clone(broker), context, header, body))
+        }
     }
 }
 

@@ -19,8 +19,11 @@ pub(crate) use watch::{Watch, WatchKey, Watchers};
 /// hold it for one look-up.
 #[derive(Debug, Default)]
 pub(crate) struct Hosted {
-    topics: RwLock<HashMap<Arc<str>, HashMap<i32, Arc<HostedPartition>>>>,
+    topics: RwLock<HashMap<Arc<str>, Partitions>>,
 }
+
+/// The partitions of one topic, by their numbers.
+type Partitions = HashMap<i32, Arc<HostedPartition>>;
 
 /// The read side of one partition, shared by all who fetch from it.
 #[derive(Debug)]

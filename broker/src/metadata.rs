@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::ids::{BrokerId, ControllerEpoch, LeaderEpoch, TopicId};
+use protocol::ids::{BrokerId, LeaderEpoch, TopicId};
 use protocol::messages::UpdateMetadataRequest;
 use protocol::messages::update_metadata_request::{UpdateMetadataBroker, UpdateMetadataPartitionState};
 use tokio::sync::watch;
@@ -21,12 +21,10 @@ pub(crate) struct Metadata {
 }
 
 /// One immutable state of the cluster.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Picture {
     /// The broker that sent the last picture, or `None` before the first.
     pub(crate) controller: Option<BrokerId>,
-    /// The highest controller epoch that was accepted.
-    pub(crate) controller_epoch: ControllerEpoch,
     pub(crate) brokers: BTreeMap<BrokerId, LiveBroker>,
     pub(crate) topics: BTreeMap<Arc<str>, Arc<Topic>>,
     names: HashMap<TopicId, Arc<str>>,
@@ -83,18 +81,6 @@ impl Metadata {
     }
 }
 
-impl Default for Picture {
-    fn default() -> Self {
-        Self {
-            controller: None,
-            controller_epoch: ControllerEpoch(0),
-            brokers: BTreeMap::new(),
-            topics: BTreeMap::new(),
-            names: HashMap::new(),
-        }
-    }
-}
-
 impl Picture {
     pub(crate) fn partition(&self, topic: &str, partition: i32) -> Option<&Partition> {
         self.topics.get(topic)?.partitions.get(&partition)
@@ -113,7 +99,6 @@ impl Picture {
     pub(crate) fn updated(&self, request: &UpdateMetadataRequest) -> Self {
         let mut next = Self {
             controller: (request.controller_id.0 >= 0).then_some(BrokerId(request.controller_id.0)),
-            controller_epoch: ControllerEpoch(request.controller_epoch),
             brokers: request.live_brokers.iter().map(live_broker).collect(),
             topics: self.topics.clone(),
             names: self.names.clone(),

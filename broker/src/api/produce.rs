@@ -72,7 +72,7 @@ pub(crate) async fn submit(
     Pending::later(async move {
         let outcomes = replies.gather().await;
         let report = Report { version: header.version, listener, picture: broker.metadata.picture() };
-        let topics = sorted.topics.into_iter().map(|topic| report.topic(topic, &outcomes)).collect();
+        let topics: Vec<_> = sorted.topics.into_iter().map(|topic| report.topic(topic, &outcomes)).collect();
         if silent { report.silence(&topics) } else { report.answer(&header, topics) }
     })
 }
@@ -253,8 +253,9 @@ impl Report {
 
     /// With acks 0 a client hears of an error by losing its connection.
     fn silence(&self, topics: &[TopicProduceResponse]) -> Outcome {
-        let partitions =
-            topics.iter().flat_map(|topic| topic.partition_responses.iter().map(move |one| (&*topic.name, one)));
+        let partitions = topics
+            .iter()
+            .flat_map(|topic| topic.partition_responses.iter().map(move |one| (&*topic.name, one)));
         let mut refused = partitions.filter(|(_, partition)| partition.error_code != 0);
         match refused.next() {
             None => Outcome::Silent,

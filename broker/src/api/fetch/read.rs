@@ -50,8 +50,8 @@ pub(crate) struct PartitionRead {
     pub(crate) bytes: u32,
     /// There are records for this client that are not in `records`.
     pub(crate) more: bool,
-    aborted: Option<Vec<AbortedTransaction>>,
-    diverging: Option<EpochEndOffset>,
+    pub(super) aborted: Option<Vec<AbortedTransaction>>,
+    pub(super) diverging: Option<EpochEndOffset>,
     /// Whom to ask instead.
     pub(crate) leader: Option<CurrentLeader>,
 }
