@@ -317,17 +317,6 @@ mod tests {
 
     use super::*;
 
-    impl Tasks {
-        /// The first failure that had to stop the broker, if there was one.
-        pub(crate) fn failure(&self) -> Option<TaskFailed> {
-            self.0.failed.borrow().clone()
-        }
-
-        fn count(&self, kind: TaskKind) -> usize {
-            self.group(kind).running.len()
-        }
-    }
-
     async fn failing() -> Result<(), TaskError> {
         Err("disk on fire".into())
     }
