@@ -165,8 +165,10 @@ impl Broker {
         self.announced.push(part.to_owned());
     }
 
-    /// `kill -9`.
+    /// `kill -9`. The next start may tell of it.
     pub fn kill9(&mut self) -> Result<()> {
+        self.announce("the last stop was not clean");
+        self.announce("a former session of this broker id is still registered");
         self.process.kill9()
     }
 
