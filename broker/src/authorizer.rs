@@ -44,13 +44,12 @@ pub(crate) enum Operation {
     IdempotentWrite = 12,
 }
 
-/// What it is done to, with Kafka's codes.
+/// What it is done to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub(crate) enum ResourceType {
-    Topic = 2,
-    Cluster = 4,
-    TransactionalId = 5,
+    Topic,
+    Cluster,
+    TransactionalId,
 }
 
 /// One resource by its literal name.
@@ -234,6 +233,5 @@ mod tests {
     #[test]
     fn codes_are_kafkas() {
         assert_eq!(Operation::IdempotentWrite.code(), 12);
-        assert_eq!(ResourceType::TransactionalId as u8, 5);
     }
 }

@@ -32,10 +32,14 @@ impl State {
 pub(crate) struct NoneOnline;
 
 impl LogDirs {
-    /// `homes` says where the partitions found at start live.
-    pub(crate) fn new(dirs: Vec<LogDir>, homes: BTreeMap<TopicPartition, PathBuf>) -> Self {
+    /// `failed` could not be locked at start; `homes` says where the partitions found in `dirs` live.
+    pub(crate) fn new(
+        dirs: Vec<LogDir>,
+        failed: BTreeSet<PathBuf>,
+        homes: BTreeMap<TopicPartition, PathBuf>,
+    ) -> Self {
         let dirs = dirs.into_iter().map(|dir| (dir.path.clone(), Arc::new(dir))).collect();
-        Self { dirs, state: Mutex::new(State { homes, failed: BTreeSet::new() }) }
+        Self { dirs, state: Mutex::new(State { homes, failed }) }
     }
 
     /// The directory if it is in service.
@@ -47,7 +51,13 @@ impl LogDirs {
     }
 
     pub(crate) fn any_online(&self) -> bool {
-        self.state().failed.len() < self.dirs.len()
+        let state = self.state();
+        self.dirs.keys().any(|path| !state.failed.contains(path))
+    }
+
+    /// Whether a partition that is in no online directory may have a log nevertheless.
+    pub(crate) fn any_failed(&self) -> bool {
+        !self.state().failed.is_empty()
     }
 
     /// Takes a directory out of service; false if it was so already.
@@ -62,11 +72,6 @@ impl LogDirs {
 
     pub(crate) fn has_log(&self, partition: &TopicPartition) -> bool {
         self.state().homes.contains_key(partition)
-    }
-
-    /// Whether any partition of the topic has a log here.
-    pub(crate) fn has_topic(&self, topic: &str) -> bool {
-        self.state().homes.keys().any(|partition| *partition.topic == *topic)
     }
 
     pub(crate) fn holds(&self, partition: &TopicPartition, path: &Path) -> bool {

@@ -80,6 +80,7 @@ impl Settings {
         topics.collect()
     }
 
+    /// The topic is deleted; one of its name that is made later has settings of its own.
     pub(crate) fn forget_topic(&self, name: &str) {
         self.write().topics.remove(name);
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use coordinator::deadlines::{Monotonic, Now};
 use coordinator::replica::AppendRefused;
 use protocol::ids::{BrokerId, TopicPartition};
-use storage::Log;
+use storage::{DiskError, Log};
 
 pub(crate) use command::{
     Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate,
@@ -77,6 +77,7 @@ impl Shard {
     /// Carries out `commands` in order.
     pub(crate) fn turn(&mut self, now: Now, commands: &mut Vec<Command>) {
         for command in commands.drain(..) {
+            // Only appends may wait for their neighbours: whatever else comes finds the log as if they had come one by one.
             if !matches!(command, Command::Append(_)) {
                 self.write_staged(now);
             }
@@ -110,7 +111,11 @@ impl Shard {
 
     fn write_staged(&mut self, now: Now) {
         for name in std::mem::take(&mut self.touched) {
-            self.step(&name, |partition, produces| partition.write(now, produces));
+            let mut trouble = None;
+            self.step(&name, |partition, produces| trouble = partition.write(now, produces));
+            if let Some(error) = trouble {
+                self.not_written(&name, &error);
+            }
             self.flush_if_due(&name, now);
         }
     }
@@ -219,28 +224,33 @@ impl Shard {
         }
     }
 
-    fn flushed(
-        &mut self,
-        now: Now,
-        name: &TopicPartition,
-        result: Result<storage::Flushed, storage::DiskError>,
-    ) {
+    fn flushed(&mut self, now: Now, name: &TopicPartition, result: Result<storage::Flushed, DiskError>) {
         match result {
             Ok(flushed) => self.step(name, |partition, _| partition.flushed(flushed)),
             Err(error) => {
-                let dir = match self.partitions.get(name) {
-                    Some(Seat::Online(partition)) => partition.log.dir.parent().map(Path::to_path_buf),
-                    Some(Seat::Offline) | None => None,
-                };
                 tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
-                if let Some(dir) = dir {
-                    self.jobs.push(Job::FailDir(dir));
-                }
+                self.distrust_dir_of(name);
             }
         }
         // A place in the queue of jobs has become free.
         if let Some(name) = self.unflushed.pop_first() {
             self.flush_if_due(&name, now);
+        }
+    }
+
+    /// A full disk still serves what is on it; any other failure puts the whole directory in doubt.
+    fn not_written(&mut self, name: &TopicPartition, error: &DiskError) {
+        tracing::error!(partition = %name, %error, "records are refused, since they cannot be written");
+        if !error.is_full() {
+            self.distrust_dir_of(name);
+        }
+    }
+
+    fn distrust_dir_of(&mut self, name: &TopicPartition) {
+        if let Some(Seat::Online(partition)) = self.partitions.get(name)
+            && let Some(dir) = partition.log.dir.parent()
+        {
+            self.jobs.push(Job::FailDir(dir.to_path_buf()));
         }
     }
 

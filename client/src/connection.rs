@@ -102,7 +102,7 @@ impl Connection {
     /// Waits for the answer to a request sent earlier, in whatever order tickets are handed back.
     pub async fn receive<R: Request>(&mut self, ticket: Ticket<R>) -> Result<R::Response, ClientError> {
         let api = api_of::<R>(ticket.version)?;
-        let frame = self.frame_of(ticket.correlation_id, api).await?;
+        let frame = self.frame_of(&ticket, api).await?;
         self.decode::<R>(frame, api, ticket.version)
     }
 
@@ -146,7 +146,7 @@ impl Connection {
     ) -> Result<ApiVersionsResponse, ClientError> {
         let api = ApiKey::ApiVersions;
         let ticket = self.send_version(request, version).await?;
-        let frame = self.frame_of(ticket.correlation_id, api).await?;
+        let frame = self.frame_of(&ticket, api).await?;
         let code = frame.get(4..6).map(|bytes| i16::from_be_bytes([bytes[0], bytes[1]]));
         let version = match code.map(ErrorCode::from_code) {
             Some(ErrorCode::UnsupportedVersion) => 0,
@@ -172,31 +172,30 @@ impl Connection {
         Ok(Ticket { correlation_id, version, request: PhantomData })
     }
 
-    async fn frame_of(&mut self, correlation_id: i32, api: ApiKey) -> Result<Bytes, ClientError> {
+    /// The answer to a request; those that come before it are kept for their tickets.
+    async fn frame_of<R>(&mut self, ticket: &Ticket<R>, api: ApiKey) -> Result<Bytes, ClientError> {
         loop {
-            if let Some(frame) = self.arrived.remove(&correlation_id) {
+            if let Some(frame) = self.arrived.remove(&ticket.correlation_id) {
                 return Ok(frame);
             }
-            let frame = self.next_frame(api).await?;
-            let given = frame.first_chunk::<4>().map(|bytes| i32::from_be_bytes(*bytes));
-            match (self.asked.pop_front(), given) {
-                (Some(expected), Some(given)) if expected == given => {
-                    self.arrived.insert(given, frame);
-                }
-                (expected, given) => {
-                    let reason = format!("correlation id {given:?} where {expected:?} was due");
-                    return Err(self.malformed(api, 0, reason));
-                }
+            let frame = self.next_frame(api, ticket.version).await?;
+            // A frame without room for a correlation id answers nothing.
+            let given = frame.first_chunk::<4>().map_or(-1, |bytes| i32::from_be_bytes(*bytes));
+            let due = self.asked.pop_front().unwrap_or(ticket.correlation_id);
+            if given != due {
+                let reason = format!("correlation id {given} where {due} was due");
+                return Err(self.malformed(api, ticket.version, reason));
             }
+            self.arrived.insert(given, frame);
         }
     }
 
-    async fn next_frame(&mut self, api: ApiKey) -> Result<Bytes, ClientError> {
+    async fn next_frame(&mut self, api: ApiKey, version: i16) -> Result<Bytes, ClientError> {
         loop {
-            if let Some(frame) =
-                self.frames.split().map_err(|error| self.malformed(api, 0, error.to_string()))?
-            {
-                return Ok(frame);
+            match self.frames.split() {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => {}
+                Err(error) => return Err(self.malformed(api, version, error.to_string())),
             }
             let mut spare = self.frames.spare();
             let reading = self.stream.read_buf(&mut spare);
@@ -242,5 +241,116 @@ async fn within<T>(
     match timeout(limit, doing).await {
         Ok(done) => done.map_err(|source| ClientError::Lost { address: address.clone(), api, source }),
         Err(_) => Err(ClientError::TimedOut { address: address.clone(), api, after: limit }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use bytes::BufMut;
+    use protocol::messages::{DescribeClusterRequest, DescribeClusterResponse, MetadataRequest};
+    use protocol::response;
+
+    use super::*;
+    use crate::fake_broker::{Reaction, answer, serving, start};
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    async fn open(address: &Address) -> Connection {
+        Connection::open(address, "test", TIMEOUT).await.unwrap()
+    }
+
+    fn named(cluster: &str) -> DescribeClusterResponse {
+        DescribeClusterResponse::default().with_cluster_id(StrBytes::from_string(cluster.to_owned()))
+    }
+
+    #[tokio::test]
+    async fn answers_reach_their_tickets_in_any_order() {
+        // The first two requests are answered together, in order, when the second has come.
+        let waiting = Mutex::new(None);
+        let address = start(move |request| {
+            let header = &request.header;
+            if header.api == ApiKey::ApiVersions {
+                return Reaction::Usual;
+            }
+            let encode = |name: &str| {
+                response::encode(header.correlation_id, header.api, header.version, &named(name)).unwrap()
+            };
+            let first = waiting.lock().unwrap().take();
+            match first {
+                Some(first) => Reaction::Write([first, encode("second")].concat().into()),
+                None => {
+                    *waiting.lock().unwrap() = Some(encode("first"));
+                    Reaction::Write(Bytes::new())
+                }
+            }
+        });
+        let mut connection = open(&address).await;
+        let first = connection.send(&DescribeClusterRequest::default()).await.unwrap();
+        let second = connection.send(&DescribeClusterRequest::default()).await.unwrap();
+        assert_eq!(&*connection.receive(second).await.unwrap().cluster_id, "second");
+        assert_eq!(&*connection.receive(first).await.unwrap().cluster_id, "first");
+    }
+
+    #[tokio::test]
+    async fn an_older_broker_is_asked_again_in_its_version() {
+        let address = start(|request| match (request.header.api, request.header.version) {
+            (ApiKey::ApiVersions, 0) => Reaction::Usual,
+            (ApiKey::ApiVersions, _) => {
+                let code = ErrorCode::UnsupportedVersion.code();
+                let header = RequestHeader { version: 0, ..request.header.clone() };
+                answer(&header, &ApiVersionsResponse::default().with_error_code(code))
+            }
+            _ => answer(&request.header, &named("old")),
+        });
+        let mut connection = open(&address).await;
+        assert_eq!(&*connection.call(&DescribeClusterRequest::default()).await.unwrap().cluster_id, "old");
+    }
+
+    #[tokio::test]
+    async fn what_a_broker_does_not_serve_is_not_sent() {
+        let address =
+            start(|request| answer(&request.header, &serving(|api| api != ApiKey::DescribeCluster)));
+        let error = open(&address).await.call(&DescribeClusterRequest::default()).await.unwrap_err();
+        let expected =
+            format!("{address} serves no version of DescribeCluster that this client speaks (0..=1)");
+        assert_eq!(error.to_string(), expected);
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_lies_about_its_counts_is_refused() {
+        let address = start(|request| {
+            if request.header.api == ApiKey::ApiVersions {
+                return Reaction::Usual;
+            }
+            let mut frame = Vec::new();
+            frame.put_i32(17);
+            frame.put_i32(request.header.correlation_id);
+            frame.put_slice(&[0; 5]);
+            // Announces two thousand million brokers in eight bytes.
+            frame.put_slice(&[0xff, 0xff, 0xff, 0xff, 0x07, 0, 0, 0]);
+            Reaction::Write(frame.into())
+        });
+        let error = open(&address).await.call(&MetadataRequest::default()).await.unwrap_err();
+        assert!(matches!(error, ClientError::Malformed { api: ApiKey::Metadata, .. }), "{error}");
+        assert!(error.to_string().contains(&address.to_string()), "{error}");
+    }
+
+    #[tokio::test]
+    async fn silence_ends_with_the_request_timeout() {
+        let address = start(|_| Reaction::Write(Bytes::new()));
+        let error = Connection::open(&address, "test", Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{address} did not answer ApiVersions within 20 ms"));
+    }
+
+    #[tokio::test]
+    async fn a_foreign_answer_is_no_answer() {
+        let address = start(|request| {
+            let header = RequestHeader { correlation_id: 77, ..request.header.clone() };
+            answer(&header, &serving(|_| true))
+        });
+        let error = Connection::open(&address, "test", TIMEOUT).await.unwrap_err();
+        assert!(error.to_string().contains("correlation id 77 where 0 was due"), "{error}");
     }
 }

@@ -9,6 +9,8 @@ pub mod admin;
 pub mod cluster;
 pub mod connection;
 pub mod error;
+#[cfg(test)]
+mod fake_broker;
 pub mod session;
 
 pub use address::Address;

@@ -241,3 +241,98 @@ fn refusal_of<R: Request>(address: Address, refusal: Refusal) -> Result<ClientEr
     let error = ClientError::Refused { address, api, refusal };
     if error.is_passing() { Ok(error) } else { Err(error) }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Arc, OnceLock};
+
+    use protocol::messages::create_topics_response::CreatableTopicResult;
+    use protocol::messages::metadata_response::MetadataResponseBroker;
+    use protocol::messages::{self, CreateTopicsRequest, CreateTopicsResponse, DescribeClusterResponse};
+    use protocol::request::RequestBody;
+    use protocol::{ErrorCode, StrBytes};
+
+    use super::*;
+    use crate::admin::{NewTopic, Placement};
+    use crate::fake_broker::{Reaction, answer, start};
+
+    fn settings() -> Settings {
+        Settings { retry_backoff: Duration::from_millis(1), ..Settings::default() }
+    }
+
+    /// Broker 1, 2, … at these addresses.
+    fn metadata(addresses: &[Address], controller: i32) -> MetadataResponse {
+        let brokers = addresses.iter().zip(1..).map(|(address, id)| {
+            MetadataResponseBroker::default()
+                .with_node_id(messages::BrokerId(id))
+                .with_host(StrBytes::from_string(address.host.clone()))
+                .with_port(address.port.into())
+        });
+        MetadataResponse::default()
+            .with_brokers(brokers.collect())
+            .with_controller_id(messages::BrokerId(controller))
+    }
+
+    fn created(request: &CreateTopicsRequest, code: ErrorCode) -> CreateTopicsResponse {
+        let results = request.topics.iter().map(|topic| {
+            CreatableTopicResult::default().with_name(topic.name.clone()).with_error_code(code.code())
+        });
+        CreateTopicsResponse::default().with_topics(results.collect())
+    }
+
+    /// Broker 1 is the controller until it is asked; then it says that it is not, and broker 2 is.
+    #[tokio::test]
+    async fn follows_the_controller() {
+        let addresses: Arc<OnceLock<Vec<Address>>> = Arc::default();
+        let moved = Arc::new(AtomicUsize::new(0));
+        let broker = |code: ErrorCode| {
+            let (addresses, moved) = (addresses.clone(), moved.clone());
+            start(move |request| {
+                if let RequestBody::CreateTopics(topics) = &request.body {
+                    moved.fetch_add(1, Ordering::Relaxed);
+                    return answer(&request.header, &created(topics, code));
+                }
+                if request.header.api != ApiKey::Metadata {
+                    return Reaction::Usual;
+                }
+                let controller = if moved.load(Ordering::Relaxed) == 0 { 1 } else { 2 };
+                answer(&request.header, &metadata(addresses.get().unwrap(), controller))
+            })
+        };
+        let brokers = vec![broker(ErrorCode::NotController), broker(ErrorCode::None)];
+        addresses.set(brokers.clone()).unwrap();
+        let mut client = Client::new(brokers, settings());
+        let placement = Placement::Counts { partitions: None, replication_factor: None };
+        let topic = NewTopic { name: "t".to_owned(), placement, configs: BTreeMap::new() };
+        assert_eq!(client.create_topics(&[topic]).await.unwrap(), [Ok(())]);
+        assert_eq!(moved.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test]
+    async fn says_whom_it_could_not_reach() {
+        // The port was free a moment ago, and nobody listens there.
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = Address { host: "127.0.0.1".to_owned(), port };
+        let settings = Settings { call_timeout: Duration::ZERO, ..settings() };
+        let error = Client::new(vec![address.clone()], settings).describe_cluster().await.unwrap_err();
+        let expected = format!("no broker of {address} answered within 0 ms: cannot connect to {address}: ");
+        assert!(error.to_string().starts_with(&expected), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_lost_connection_is_opened_again() {
+        let asked = AtomicUsize::new(0);
+        let address = start(move |request| {
+            if request.header.api != ApiKey::DescribeCluster {
+                return Reaction::Usual;
+            }
+            match asked.fetch_add(1, Ordering::Relaxed) {
+                0 => Reaction::Close,
+                _ => answer(&request.header, &DescribeClusterResponse::default()),
+            }
+        });
+        let mut client = Client::new(vec![address], settings());
+        client.describe_cluster().await.unwrap();
+    }
+}

@@ -24,7 +24,8 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
 
 fn serve(options: Options) -> anyhow::Result<()> {
     let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
-    Ok(runtime.block_on(broker::run(options))?)
+    // Its errors say all there is in one message; their sources would say it again.
+    runtime.block_on(broker::run(options)).map_err(|error| anyhow::anyhow!("{error}"))
 }
 
 fn options(args: &[String]) -> anyhow::Result<Options> {

@@ -61,24 +61,25 @@ impl FlushPlan {
             sync(&*self.disk, unsynced)?;
         }
         if let Some((path, content)) = &self.epochs {
-            replace(&*self.disk, path, content)?;
+            unless_missing(replace(&*self.disk, path, content))?;
         }
         for dir in &self.dirs {
-            self.disk.sync_dir(dir).during("sync", dir)?;
+            unless_missing(self.disk.sync_dir(dir).during("sync", dir))?;
         }
         Ok(self.done)
     }
 }
 
+/// Retention may have taken a segment away since the plan was made, or a deletion the whole directory.
+fn unless_missing(outcome: Result<(), DiskError>) -> Result<(), DiskError> {
+    outcome.or_else(|error| if error.is_missing() { Ok(()) } else { Err(error) })
+}
+
 fn sync(disk: &dyn Disk, unsynced: &Unsynced) -> Result<(), DiskError> {
     let path = &unsynced.path;
-    let file = match &unsynced.open {
-        Some(file) => file.clone(),
-        // Retention may have taken the segment away since the plan was made.
-        None => match disk.open(path, Mode::Read).during("open", path) {
-            Err(error) if error.is_missing() => return Ok(()),
-            other => other?,
-        },
+    let open = || match &unsynced.open {
+        Some(file) => Ok(file.clone()),
+        None => disk.open(path, Mode::Read).during("open", path),
     };
-    disk.sync(&file).during("sync", path)
+    unless_missing(open().and_then(|file| disk.sync(&file).during("sync", path)))
 }

@@ -117,14 +117,59 @@ pub(crate) fn greatest_in_file<E: Entry>(
     greatest(count as usize, entry_at, is_before)
 }
 
-/// The last whole entry of a file, and how many there are.
-pub(crate) fn last_in_file<E: Entry>(file: &DiskFile) -> io::Result<(u32, Option<E>)> {
+/// Entries of the offset index that are read at once: 4 KiB.
+pub(crate) const CHUNK: usize = 512;
+
+/// Searches one chunk of an offset index that has `count` entries.
+pub(crate) fn greatest_in_chunk(
+    file: &DiskFile,
+    chunk: u32,
+    count: u32,
+    target: u32,
+) -> io::Result<Option<OffsetEntry>> {
+    let first = chunk as usize * CHUNK;
+    let entries = (count as usize).saturating_sub(first).min(CHUNK);
+    let mut bytes = [0; CHUNK * OffsetEntry::SIZE];
+    let bytes = &mut bytes[..entries * OffsetEntry::SIZE];
+    file.read_at(bytes, (first * OffsetEntry::SIZE) as u64)?;
+    let entry_at = |at: usize| Ok(OffsetEntry::from_bytes(&bytes[at * OffsetEntry::SIZE..]));
+    greatest(entries, entry_at, |entry: &OffsetEntry| entry.last <= target)
+}
+
+/// The last offset of the first entry of every chunk.
+pub(crate) fn fences(entries: impl Iterator<Item = OffsetEntry>) -> Vec<u32> {
+    entries.step_by(CHUNK).map(|entry| entry.last).collect()
+}
+
+/// The fences of a file.
+pub(crate) fn fences_in_file(file: &DiskFile, count: u32) -> io::Result<Vec<u32>> {
+    let mut bytes = vec![0; count as usize * OffsetEntry::SIZE];
+    file.read_at(&mut bytes, 0)?;
+    Ok(fences(bytes.chunks_exact(OffsetEntry::SIZE).filter_map(OffsetEntry::from_bytes)))
+}
+
+/// The end of an index file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ending<E> {
+    /// Whole entries in the file.
+    pub(crate) count: u32,
+    pub(crate) last: Option<E>,
+}
+
+/// Looks at the end of a file; none if the last entry does not follow the one before it, as in a tail of zeros.
+pub(crate) fn ending_of<E: Entry>(file: &DiskFile, key: impl Fn(&E) -> i64) -> io::Result<Option<Ending<E>>> {
     let count = file.size()? / E::SIZE as u64;
-    let Some(at) = count.checked_sub(1) else { return Ok((0, None)) };
-    let mut bytes = [0; 16];
-    let bytes = &mut bytes[..E::SIZE];
-    file.read_at(bytes, at * E::SIZE as u64)?;
-    Ok((u32::try_from(count).unwrap_or(u32::MAX), E::from_bytes(bytes)))
+    let entry_at = |at: u64| {
+        let mut bytes = [0; 16];
+        let bytes = &mut bytes[..E::SIZE];
+        file.read_at(bytes, at * E::SIZE as u64)?;
+        Ok::<_, io::Error>(E::from_bytes(bytes))
+    };
+    let last = count.checked_sub(1).map(entry_at).transpose()?.flatten();
+    let before = count.checked_sub(2).map(entry_at).transpose()?.flatten();
+    let follows = last.zip(before).is_none_or(|(last, before)| key(&last) > key(&before));
+    let count = u32::try_from(count).unwrap_or(u32::MAX);
+    Ok(follows.then_some(Ending { count, last }))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! cut is set aside under a name that Kafka ignores. Indexes and snapshots past the recovery point are made anew,
 //! never trusted. Source: LogLoader, LogSegment.recover, UnifiedLog.rebuildProducerState of Kafka 3.9.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
@@ -67,6 +68,29 @@ pub struct Cut {
     pub segments: Vec<Offset>,
     /// The files that hold what was taken away; zeros at an end are not kept.
     pub set_aside: Vec<PathBuf>,
+}
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, flaw) = (self.file.display(), self.flaw);
+        write!(
+            f,
+            "the log ends at offset {} now: {file} at position {}: {flaw}",
+            self.offset, self.position
+        )?;
+        write!(f, "; {} bytes were cut", self.bytes)?;
+        if !self.segments.is_empty() {
+            write!(f, ", {} later segments among them", self.segments.len())?;
+        }
+        if self.set_aside.is_empty() {
+            return f.write_str(", all of them zeros");
+        }
+        f.write_str(" and set aside in")?;
+        for (path, comma) in self.set_aside.iter().zip(std::iter::once("").chain(std::iter::repeat(","))) {
+            write!(f, "{comma} {}", path.file_name().unwrap_or_default().display())?;
+        }
+        Ok(())
+    }
 }
 
 /// What loading a partition found and did, for the log line.

@@ -20,7 +20,7 @@ mod read;
 mod tail;
 mod times;
 
-pub(crate) use tail::Tail;
+pub(crate) use tail::{Tail, TailIndex};
 
 /// The log's offsets at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! README.md keeps its word: its walk-through is run line by line, and what comes out is what a reader expects.
+//! README.md keeps its word: its walk-through is run line by line, its first command once; what comes out is what a reader expects.
 //! How: the examples are taken from the text; only addresses and the folders of data are replaced, so that the test can run beside
 //! others. A line that starts a server becomes a process of the test; every other line must end with success.
 use anyhow::{Context, Result};
@@ -32,6 +32,28 @@ fn the_walk_through_works_as_it_is_written() -> Result<()> {
     for server in servers.iter_mut().rev() {
         server.signal(Signal::INT)?;
         server.await_end(STARTED)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn quickstart_shows_everything_and_leaves_nothing() -> Result<()> {
+    let place = Place::new()?;
+    let mut command = Command::new(project::ottla()?);
+    command.args(["quickstart", "--once"]).arg(place.dir.join("server.properties"));
+    let done = run(&mut command)?
+        .ok()?
+        .says("Ottla is up.")?
+        .says("started for you")?
+        .says(&place.broker.address())?;
+    assert!(done.stdout.contains("\tPartition: 0\tLeader: 0\tReplicas: 0\tIsr: 0"), "{done}");
+    assert!(done.lines().len() < 40, "more than a screenful: {done}");
+    let left = std::fs::read_dir(place.dir.path())?.map(|entry| Ok(entry?.file_name()));
+    let mut left = left.collect::<Result<Vec<_>>>()?;
+    left.sort();
+    assert_eq!(left, ["server.properties", "zookeeper.properties"]);
+    for port in [&place.zookeeper, &place.broker] {
+        assert!(std::net::TcpStream::connect(port.address()).is_err(), "{} is still served", port.address());
     }
     Ok(())
 }

@@ -15,6 +15,8 @@ const LONGER_THAN_THE_SESSION: usize = 12_000;
 #[test]
 fn clients_do_not_notice_that_zookeeper_is_away() -> Result<()> {
     let mut scene = Scene::new()?;
+    scene.broker.announce("ZooKeeper");
+    scene.broker.announce("zookeeper_client");
     scene.create_topic("steady", 1)?;
     let before = registration(&scene)?;
     let (load, reader) = start(&scene)?;
@@ -34,6 +36,8 @@ fn clients_do_not_notice_that_zookeeper_is_away() -> Result<()> {
 #[test]
 fn a_lost_session_is_replaced() -> Result<()> {
     let mut scene = Scene::new()?;
+    scene.broker.announce("ZooKeeper");
+    scene.broker.announce("zookeeper_client");
     scene.create_topic("steady", 1)?;
     let before = registration(&scene)?;
     let (load, reader) = start(&scene)?;

@@ -19,6 +19,10 @@ const STOP_LIMIT: Duration = Duration::from_secs(40);
 /// Short, so that a test which kills a broker soon sees it gone; long enough for a machine that compiles meanwhile.
 const SESSION_TIMEOUT_MS: u32 = 6_000;
 
+/// What lets a single real broker keep groups and transactions.
+const FOR_KAFKA: &str = "offsets.topic.replication.factor=1\ntransaction.state.log.replication.factor=1\n\
+                         transaction.state.log.min.isr=1\ngroup.initial.rebalance.delay.ms=0\n";
+
 /// Whose broker is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -55,10 +59,6 @@ impl Site {
         site.set("broker.id", id).set("listeners", listener);
         site.set("log.dirs", logs.display()).set("zookeeper.connect", zookeeper.address());
         site.set("zookeeper.session.timeout.ms", SESSION_TIMEOUT_MS);
-        for one in ["offsets.topic", "transaction.state.log"] {
-            site.set(&format!("{one}.replication.factor"), 1);
-        }
-        site.set("transaction.state.log.min.isr", 1).set("group.initial.rebalance.delay.ms", 0);
         Ok(site)
     }
 
@@ -85,7 +85,9 @@ impl Site {
     /// Writes the properties file and returns its path.
     pub fn write(&self) -> Result<PathBuf> {
         let file = self.dir.join("server.properties");
-        let text: String = self.properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        let own: String = self.properties.iter().map(|(key, value)| format!("{key}={value}\n")).collect();
+        // What ours does not act on yet, it warns about.
+        let text = if self.kind == Kind::Kafka { FOR_KAFKA.to_owned() + &own } else { own };
         std::fs::write(&file, text)?;
         Ok(file)
     }
@@ -163,8 +165,10 @@ impl Broker {
         self.announced.push(part.to_owned());
     }
 
-    /// `kill -9`.
+    /// `kill -9`. The next start may tell of it.
     pub fn kill9(&mut self) -> Result<()> {
+        self.announce("the last stop was not clean");
+        self.announce("a former session of this broker id is still registered");
         self.process.kill9()
     }
 

@@ -49,6 +49,17 @@ fn a_batch_behind_one_that_failed_is_judged_again() {
 }
 
 #[test]
+fn a_duplicate_is_not_confirmed_before_its_first_is_written() {
+    let dir = scratch();
+    let disk = Arc::new(CrashDisk::new(dir.path()).unwrap());
+    let mut log = create_on(dir.path(), &settings(), disk.clone());
+    disk.fail_at(disk.attempts(), Fault::Once(ErrorKind::StorageFull));
+    let results = log.append(&[numbered(1, 0, 0, &["a"]), numbered(1, 0, 0, &["a"])], EPOCH, NOW);
+    assert!(results.iter().all(|result| matches!(result, Err(AppendError::Disk { .. }))), "{results:?}");
+    assert_eq!(log.end_offset(), Offset(0));
+}
+
+#[test]
 fn a_write_that_cannot_be_taken_back_ends_the_log() {
     let dir = scratch();
     let disk = Arc::new(CrashDisk::new(dir.path()).unwrap());

@@ -178,3 +178,14 @@ fn a_reader_on_another_thread_sees_only_whole_batches() {
     }
     thread.join().unwrap();
 }
+
+#[test]
+fn readers_go_anywhere_and_a_log_to_another_thread() {
+    fn is_send<T: Send>() {}
+    fn is_shared<T: Send + Sync>() {}
+    is_send::<Log>();
+    is_shared::<storage::LogReader>();
+    is_shared::<storage::FlushPlan>();
+    is_send::<storage::Retirement>();
+    is_send::<storage::Removal>();
+}

@@ -104,6 +104,16 @@ fn a_log_whose_files_end_below_its_start_begins_anew() {
 }
 
 #[test]
+fn a_flush_under_way_survives_a_deletion() {
+    let parent = scratch();
+    let mut log = filled(&parent.path().join("t-0"), &settings());
+    log.assign_epoch(protocol::LeaderEpoch(5));
+    let plan = log.flush_plan(storage::FlushScope::Everything, NOW).unwrap();
+    drop(log.delete(TopicId::from_u128(7), NOW).unwrap());
+    assert!(plan.run().is_ok());
+}
+
+#[test]
 fn a_deleted_log_leaves_its_name() {
     let parent = scratch();
     let dir = parent.path().join("t-0");

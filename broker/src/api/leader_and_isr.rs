@@ -61,6 +61,10 @@ async fn assign(
 ) -> Result<Reply, ErrorCode> {
     let log = if broker.log_dirs.has_log(&partition) {
         None
+    } else if !state.is_new && broker.log_dirs.any_failed() {
+        // An empty log in place of the one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
+        tracing::error!(%partition, "the partition is not served: its log is in none of the log directories that are online");
+        return Err(ErrorCode::KafkaStorageError);
     } else {
         Some(create_log(broker, &partition, topic_id, settings).await?)
     };

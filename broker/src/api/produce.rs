@@ -274,12 +274,15 @@ impl Report {
 
     /// With acks 0 a client hears of an error by losing its connection.
     fn silence(&self, topics: &[TopicProduceResponse]) -> Outcome {
-        let mut told = topics.iter().flat_map(|t| t.partition_responses.iter().map(move |p| (&*t.name, p)));
-        match told.find(|(_, partition)| partition.error_code != 0) {
+        let partitions = topics
+            .iter()
+            .flat_map(|topic| topic.partition_responses.iter().map(move |one| (&*topic.name, one)));
+        let mut refused = partitions.filter(|(_, partition)| partition.error_code != 0);
+        match refused.next() {
             None => Outcome::Silent,
             Some((topic, partition)) => {
                 let error = ErrorCode::from_code(partition.error_code);
-                Outcome::Close(format!("{error} for {}-{} with acks=0", &**topic, partition.index))
+                Outcome::Close(format!("{error} for {topic}-{} with acks=0", partition.index))
             }
         }
     }

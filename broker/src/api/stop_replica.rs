@@ -63,9 +63,6 @@ async fn delete(broker: &Arc<Broker>, partition: TopicPartition, log: Log) -> Re
     let now = broker.shards.clock().now().wall;
     let deleted = broker.tasks.blocking(move || log.delete(Uuid::new_v4(), now)).await;
     broker.log_dirs.forget(&partition);
-    if !broker.log_dirs.has_topic(&partition.topic) {
-        broker.settings.forget_topic(&partition.topic);
-    }
     let removal = deleted.map_err(|error| {
         tracing::error!(%partition, %error, "the partition's directory could not be marked for deletion");
         ErrorCode::KafkaStorageError

@@ -13,6 +13,11 @@ pub(crate) fn apply(broker: &Arc<Broker>, request: &UpdateMetadataRequest) -> Up
     let error = match check_epochs(broker, request.controller_epoch, request.broker_epoch) {
         Ok(()) => {
             broker.metadata.update(request);
+            let picture = broker.metadata.picture();
+            let named = request.topic_states.iter().map(|topic| &**topic.topic_name);
+            for deleted in named.filter(|name| !picture.topics.contains_key(*name)) {
+                broker.settings.forget_topic(deleted);
+            }
             ErrorCode::None
         }
         Err(error) => error,

@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::LogDir;
+use storage::{Log, Removal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
 
-use super::logs::Found;
 use super::{Broker, ControllerEpochGate, wiring};
 use crate::api::fetch::slots::SessionSlots;
 use crate::authorizer::Authorizer;
@@ -34,8 +33,9 @@ pub(crate) struct Materials {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn MetadataStore>,
     pub(crate) registration: Registration,
-    pub(crate) dirs: Vec<LogDir>,
-    pub(crate) found: Found,
+    pub(crate) log_dirs: LogDirs,
+    pub(crate) logs: Vec<Log>,
+    pub(crate) removals: Vec<Removal>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -56,7 +56,7 @@ impl Parts {
 
 impl Materials {
     pub(crate) fn assemble(self) -> (Arc<Broker>, Parts) {
-        let Self { config, identity, settings, store, found, clock, .. } = self;
+        let Self { config, identity, settings, store, clock, .. } = self;
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
@@ -65,11 +65,11 @@ impl Materials {
             .into_iter()
             .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
             .collect();
-        for log in found.logs {
+        for log in self.logs {
             let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
             parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
         }
-        for removal in found.removals {
+        for removal in self.removals {
             jobs.push(Job::Remove(removal));
         }
         let seed = Uuid::new_v4().as_u64_pair();
@@ -78,7 +78,7 @@ impl Materials {
             metadata: Metadata::new(),
             hosted,
             shards,
-            log_dirs: LogDirs::new(self.dirs, found.homes),
+            log_dirs: self.log_dirs,
             jobs,
             registration: self.registration,
             office,

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant};
 
 use config::broker::BrokerConfig;
 use protocol::ids::{Millis, Offset, TopicPartition};
-use storage::{Checkpoint, Log, LogDir, LogDirError, OpenOptions, OsDisk, RecoveryReport, Removal, Shutdown};
+use storage::{
+    Checkpoint, DiskError, Log, LogDir, LogDirError, OpenOptions, OsDisk, RecoveryReport, Removal, Shutdown,
+};
 
 use super::start::StartError;
 use crate::settings::Settings;
@@ -17,6 +19,13 @@ use crate::tasks::Tasks;
 
 /// How often a long recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
+
+/// The directories of `log.dirs` after the attempt to lock them.
+#[derive(Debug, Default)]
+pub(crate) struct OpenDirs {
+    pub(crate) online: Vec<LogDir>,
+    pub(crate) failed: Vec<(PathBuf, DiskError)>,
+}
 
 /// What was found on disk.
 #[derive(Debug, Default)]
@@ -26,14 +35,26 @@ pub(crate) struct Found {
     pub(crate) removals: Vec<Removal>,
 }
 
-/// Locks every directory of `log.dirs`. One that cannot be used is fatal, since its partitions would silently be missing.
-pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<Vec<LogDir>, StartError> {
-    config
-        .log
-        .dirs
-        .iter()
-        .map(|path| LogDir::open(path, Arc::new(OsDisk)).map_err(StartError::from))
-        .collect()
+/// Locks every directory of `log.dirs`. One that cannot be written is left out, as long as there is another; one that another broker
+/// holds ends the start. Source: LogManager.lockLogDirs (3.9).
+pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<OpenDirs, StartError> {
+    let mut opened = OpenDirs::default();
+    for path in &config.log.dirs {
+        match LogDir::open(path, Arc::new(OsDisk)) {
+            Ok(dir) => opened.online.push(dir),
+            Err(LogDirError::Disk(error)) => opened.failed.push((path.clone(), error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if opened.online.is_empty()
+        && let Some((_, error)) = opened.failed.pop()
+    {
+        return Err(StartError::NoLogDir(error));
+    }
+    for (dir, error) in &opened.failed {
+        tracing::error!(dir = %dir.display(), %error, "log directory is offline: its partitions are not served. Repair it and restart");
+    }
+    Ok(opened)
 }
 
 /// Opens every log of `dirs`, with the settings that its topic has in ZooKeeper.

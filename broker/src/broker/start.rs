@@ -20,9 +20,11 @@ use zookeeper::store::{MetadataStore, StoreError};
 use zookeeper::znodes::Endpoint;
 
 use super::assemble::Materials;
-use super::{Broker, Options, logs, reachability, wiring};
+use super::logs::{self, OpenDirs};
+use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity};
+use crate::log_dirs::LogDirs;
 use crate::network::{BindError, Listener};
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
@@ -36,7 +38,6 @@ use crate::tasks::{TaskFailed, Tasks};
 
 /// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[allow(private_interfaces)]
 pub enum StartError {
     #[error(transparent)]
     Properties(#[from] PropertiesError),
@@ -54,6 +55,8 @@ pub enum StartError {
     Registration(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
+    #[error("no directory of log.dirs can be used: {0}")]
+    NoLogDir(DiskError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
@@ -99,7 +102,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (config, layers) = configuration(&options)?;
     let clock = Clock::start();
     let tasks = Tasks::new();
-    let dirs = logs::open_dirs(&config)?;
+    let OpenDirs { online: dirs, failed } = logs::open_dirs(&config)?;
     let (session, events) = Session::connect(session_settings(&config)?).await?;
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
@@ -121,9 +124,22 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     };
     let registration =
         Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
-    let authorizer = Authorizer::AllowAll;
-    let materials =
-        Materials { config, identity, settings, store, registration, dirs, found, tasks, clock, authorizer };
+    let failed = failed.into_iter().map(|(dir, _)| dir).collect();
+    let log_dirs = LogDirs::new(dirs, failed, found.homes);
+    let (logs, removals, authorizer) = (found.logs, found.removals, Authorizer::AllowAll);
+    let materials = Materials {
+        config,
+        identity,
+        settings,
+        store,
+        registration,
+        log_dirs,
+        logs,
+        removals,
+        tasks,
+        clock,
+        authorizer,
+    };
     let (broker, parts) = materials.assemble();
     parts.run(&broker);
     wiring::join_controller(&broker, events, changes);

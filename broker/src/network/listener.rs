@@ -24,8 +24,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// A port that could not be opened.
 #[derive(Debug, thiserror::Error)]
-#[error("listener {listener} cannot be opened on {host}:{port}: {cause}")]
-pub(crate) struct BindError {
+#[error(
+    "listener {listener} cannot be opened on {host}:{port}: {cause}; change listeners, or end who holds the port"
+)]
+pub struct BindError {
     pub(crate) listener: String,
     pub(crate) host: String,
     pub(crate) port: u16,

@@ -341,8 +341,7 @@ async fn a_panic_closes_only_its_own_connection() {
     }
     bystander.send(&metadata(9)).await;
     assert_eq!(bystander.number().await, Some(9));
-    let failure = tokio::time::timeout(Duration::ZERO, rig.tasks.failed()).await;
-    assert!(failure.is_err(), "{failure:?}");
+    assert!(timeout(Duration::from_millis(1), rig.tasks.failed()).await.is_err(), "the broker goes on");
 }
 
 #[tokio::test]

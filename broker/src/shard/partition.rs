@@ -8,7 +8,7 @@ use coordinator::deadlines::Now;
 use coordinator::replica::{Acks, Action, Actions, AppendRefused, Event, LogEnds, Replica, Role, Ticket};
 use protocol::batch::Produced;
 use protocol::ids::BrokerId;
-use storage::{FlushPlan, FlushScope, Freshness, Log, Retirement};
+use storage::{AppendError, DiskError, FlushPlan, FlushScope, Freshness, Log, Retirement};
 
 use super::command::{AppendFailure, Appended, Assign, AssignFailure, Standing};
 use super::produces::Produces;
@@ -27,6 +27,7 @@ pub(super) struct Partition {
     /// Something that the checkpoint files say is no longer so.
     pub(super) changed: bool,
     flush: Flush,
+    disk: Disk,
 }
 
 /// A batch of `batches`, by its place.
@@ -34,6 +35,14 @@ pub(super) struct Partition {
 struct Staged {
     ticket: Ticket,
     acks: Acks,
+}
+
+/// Whether the last append could be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    Writes,
+    /// Reported already: producers try again and again.
+    Refuses,
 }
 
 /// At most one flush of a log is under way.
@@ -54,6 +63,7 @@ impl Partition {
             actions: Actions::new(),
             changed: true,
             flush: Flush::Idle,
+            disk: Disk::Writes,
         }
     }
 
@@ -69,18 +79,22 @@ impl Partition {
         !self.staged.is_empty()
     }
 
-    /// Writes what is staged in one go and answers whom it can.
-    pub(super) fn write(&mut self, now: Now, produces: &mut Produces) {
+    /// Writes what is staged in one go and answers whom it can. The error is the disk's, if it is news.
+    pub(super) fn write(&mut self, now: Now, produces: &mut Produces) -> Option<DiskError> {
         let staged = std::mem::take(&mut self.staged);
         let batches = std::mem::take(&mut self.batches);
         // Staging asked the replica, and it has heard of nothing since.
-        let Some(epoch) = self.replica.leader_epoch() else { return };
+        let epoch = self.replica.leader_epoch()?;
+        let mut trouble = None;
         let mut end = self.log.end_offset();
         let outcomes = self.log.append(&batches, epoch, now.wall);
         for (Staged { ticket, acks }, outcome) in staged.iter().copied().zip(outcomes) {
             let appended = match outcome {
                 Ok(appended) => appended,
                 Err(error) => {
+                    if let AppendError::Disk { error, .. } = &error {
+                        trouble = Some(error.clone());
+                    }
                     produces.failed(ticket, AppendFailure::Log(error));
                     continue;
                 }
@@ -94,6 +108,9 @@ impl Partition {
         self.changed = true;
         self.carry_out(now, produces);
         self.reuse(staged, batches);
+        let disk = if trouble.is_some() { Disk::Refuses } else { Disk::Writes };
+        let before = std::mem::replace(&mut self.disk, disk);
+        trouble.filter(|_| before == Disk::Writes)
     }
 
     /// Applies a LeaderAndIsr.

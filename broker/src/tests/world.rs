@@ -1,5 +1,6 @@
 //! A broker to ask, and how to ask it.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::authorizer::record::Record;
 use crate::broker::assemble::Materials;
 use crate::broker::{Broker, logs, wiring};
 use crate::config_changes::ConfigChanges;
+use crate::log_dirs::LogDirs;
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -78,7 +80,7 @@ impl World {
         let (config, layers) = configuration(&folder, overrides);
         let (clock, tasks, asked) = (Clock::start(), Tasks::new(), Record::default());
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
-        let dirs = logs::open_dirs(&config).unwrap();
+        let dirs = logs::open_dirs(&config).unwrap().online;
         let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await.unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         assert!(changes.load().await.unwrap().is_empty());
@@ -90,8 +92,9 @@ impl World {
             settings,
             store,
             registration,
-            dirs,
-            found,
+            log_dirs: LogDirs::new(dirs, BTreeSet::default(), found.homes),
+            logs: found.logs,
+            removals: found.removals,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),

@@ -10,17 +10,15 @@ use protocol::{Millis, Offset};
 
 use crate::disk::{Disk, DiskError, DiskFile, During};
 use crate::epochs::Epochs;
-use crate::index::{Indexer, OffsetEntry, TimeEntry, to_bytes};
+use crate::index::{CHUNK, Indexer, OffsetEntry, TimeEntry, to_bytes};
 use crate::names::{INDEX, LOG, TIME_INDEX};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
-use crate::view::{LogView, State, Tail};
+use crate::view::{LogView, State, Tail, TailIndex};
 
 /// The least and the most that is reserved ahead of the writes.
 const RESERVE_MIN: u64 = 64 << 10;
 const RESERVE_MAX: u64 = 16 << 20;
-/// Unwritten entries that are moved to the file: 4 KiB of the offset index.
-const UNWRITTEN_MAX: usize = 512;
 
 /// Whether blocks are taken ahead of the writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +52,8 @@ pub(crate) struct Active {
     /// Entries in the index files.
     pub(crate) offsets_written: u32,
     pub(crate) times_written: u32,
+    /// Of the entries in the file when the segment was opened, on their way to the tail.
+    pub(crate) fences: Vec<u32>,
 }
 
 impl Active {
@@ -68,6 +68,7 @@ impl Active {
             reserving: Reserving::UpTo(0),
             offsets_written: 0,
             times_written: 0,
+            fences: Vec::new(),
         }
     }
 
@@ -90,11 +91,9 @@ impl Active {
         }
     }
 
-    pub(super) fn new_tail(&self, end: Offset) -> Tail {
-        let mut tail = Tail::new(self.segment.base, end);
-        tail.offsets_written = self.offsets_written;
-        tail.times_written = self.times_written;
-        tail
+    pub(super) fn new_tail(&mut self, end: Offset) -> Tail {
+        let (base, fences) = (self.segment.base, std::mem::take(&mut self.fences));
+        Tail::new(base, end, TailIndex::new(base, self.offsets_written, self.times_written, fences))
     }
 
     /// Takes blocks ahead of a write of `bytes`: as much again as is written, within bounds. A little at a time,
@@ -134,7 +133,7 @@ impl Active {
 
     /// Whether so many entries wait that they should go to the files.
     pub(super) fn has_many_unwritten(tail: &Tail) -> bool {
-        tail.offsets.len() >= UNWRITTEN_MAX
+        tail.index.offsets.len() >= CHUNK
     }
 
     /// Writes index entries behind those that are in the files.
@@ -163,6 +162,6 @@ pub(super) struct Unwritten {
 
 impl Unwritten {
     pub(super) fn of(tail: &Tail) -> Unwritten {
-        Unwritten { offsets: tail.offsets.clone(), times: tail.times.clone() }
+        Unwritten { offsets: tail.index.offsets.clone(), times: tail.index.times.clone() }
     }
 }

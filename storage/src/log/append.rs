@@ -235,18 +235,17 @@ impl Log {
     /// Readers find the entries in the files from now on.
     pub(super) fn entries_written(&mut self) {
         let mut state = self.shared.write();
-        state.tail.offsets.clear();
-        state.tail.times.clear();
-        state.tail.offsets_written = self.active.offsets_written;
-        state.tail.times_written = self.active.times_written;
+        state.tail.index.written(self.active.offsets_written, self.active.times_written);
     }
 }
 
 fn note(active: &mut Active, header: &BatchHeader, rules: IndexRules, tail: &mut crate::view::Tail) {
     let position = active.size;
     let due = active.indexer.note(header, position, rules);
-    tail.offsets.extend(due.offset);
-    tail.times.extend(due.time);
+    if let Some(entry) = due.offset {
+        tail.index.push(entry);
+    }
+    tail.index.times.extend(due.time);
     // Both fit: a segment is rolled before it outgrows 31 bits of bytes or offsets.
     let last = relative(active.segment.base, header.last_offset()).unwrap_or(u32::MAX);
     tail.push(last, u32::try_from(position).unwrap_or(u32::MAX));

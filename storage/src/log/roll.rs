@@ -82,7 +82,7 @@ impl Log {
     /// Completes the index files and gives back reserved blocks. May be repeated after an error.
     pub(super) fn seal_active(&mut self) -> Result<(), DiskError> {
         if let Some(closing) = self.active.indexer.time_entry() {
-            self.shared.write().tail.times.push(closing);
+            self.shared.write().tail.index.times.push(closing);
         }
         let entries = Unwritten::of(&self.shared.read().tail);
         self.active.write_entries(&*self.disk, &entries)?;

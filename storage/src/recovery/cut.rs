@@ -1,7 +1,7 @@
 //! Cutting a log at its first bad batch without losing a byte.
 //!
-//! The order makes an interruption harmless: the tail is copied first, later segments are put aside from the newest
-//! on, and only then the bad file is cut. Until that last step the next start finds the same flaw and goes on.
+//! The order makes an interruption harmless: the tail is copied first, later segments are put aside, and only when
+//! that is on the medium the bad file is cut. Until then the next start finds the same flaw and goes on.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -39,7 +39,7 @@ pub(super) fn cut(disk: &dyn Disk, place: &Place<'_>) -> Result<Cut, DiskError> 
     let mut set_aside = Vec::new();
     set_aside.extend(save_tail(disk, place, &path)?);
     let mut bytes = place.found - place.position;
-    for base in place.later.iter().rev() {
+    for base in place.later {
         let (size, kept) = save_segment(disk, place.dir, *base)?;
         bytes += size;
         set_aside.extend(kept);

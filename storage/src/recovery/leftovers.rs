@@ -27,7 +27,7 @@ pub(super) fn names_in(dir: &Path) -> Result<BTreeSet<String>, DiskError> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(dir).during("list", dir)? {
         let entry = entry.during("list", dir)?;
-        if entry.path().is_file() {
+        if entry.file_type().during("list", dir)?.is_file() {
             names.extend(entry.file_name().into_string().ok());
         }
     }

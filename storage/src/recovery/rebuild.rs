@@ -7,7 +7,7 @@ use protocol::{Millis, Offset};
 
 use super::Flaw;
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
-use crate::index::{Entry, IndexRules, Indexer, OffsetEntry, TimeEntry, to_bytes};
+use crate::index::{Entry, IndexRules, Indexer, OffsetEntry, TimeEntry, fences, to_bytes};
 use crate::names::{INDEX, TIME_INDEX, file_path};
 use crate::scan::{Checked, CheckedBatch, ScanError, is_legacy};
 
@@ -109,6 +109,11 @@ impl Rebuilt {
         Ok(())
     }
 
+    pub(super) fn fences(&self) -> Vec<u32> {
+        fences(self.offsets.iter().copied())
+    }
+
+    /// Entries of the two indexes.
     pub(super) fn entries(&self) -> (u32, u32) {
         (self.offsets.len() as u32, self.times.len() as u32)
     }

@@ -43,6 +43,9 @@ pub(super) fn replay(
     to: Offset,
     producers: &mut Producers,
 ) -> Result<(), DiskError> {
+    if producers.end >= to {
+        return Ok(());
+    }
     let first = bases.partition_point(|base| *base <= producers.end).saturating_sub(1);
     for base in bases[first..].iter().take_while(|base| **base < to) {
         let path = file_path(dir, *base, LOG);
@@ -50,7 +53,7 @@ pub(super) fn replay(
         let size = file.size().during("read", &path)?;
         replay_segment(&file, size, to, producers).during("read", &path)?;
     }
-    producers.end = producers.end.max(to);
+    producers.end = to;
     Ok(())
 }
 

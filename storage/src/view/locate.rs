@@ -7,12 +7,11 @@ use std::io;
 
 use protocol::Offset;
 
-use crate::disk::DiskFile;
-use crate::index::{OffsetEntry, TimeEntry, greatest_in_file, relative};
+use crate::index::{OffsetEntry, TimeEntry, greatest_in_chunk, greatest_in_file, relative};
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::{Indexes, Segment};
 
-use super::State;
+use super::tail::Hint;
 
 /// A segment and as much of its growing part as was published: enough to search it without the lock.
 #[derive(Debug)]
@@ -25,69 +24,43 @@ pub(super) struct Searchable<'a> {
     pub(super) times_written: u32,
 }
 
-/// The entry that a search begins at.
-pub(super) fn newest_before<E>(entries: &[E], is_before: impl Fn(&E) -> bool) -> Option<E>
-where
-    E: Copy,
-{
-    let above = entries.partition_point(is_before);
-    above.checked_sub(1).map(|at| entries[at])
-}
-
-impl State {
-    /// The newest unwritten entry of the growing index that is not beyond `offset`.
-    pub(super) fn unwritten_before(&self, offset: Offset) -> Option<OffsetEntry> {
-        let active = self.segments.last()?;
-        let target = relative(active.base, offset)?;
-        newest_before(&self.tail.offsets, |entry| entry.last <= target)
-    }
-}
-
 impl Searchable<'_> {
-    /// The batch that holds `offset`, or the first one behind it; none if the segment ends before. `hint` is an
-    /// entry known to be near.
-    pub(super) fn find(
-        &self,
-        offset: Offset,
-        hint: Option<OffsetEntry>,
-    ) -> Result<Option<HeaderAt>, ScanError> {
+    /// The batch that holds `offset`, or the first one behind it; none if the segment ends before. `hint` is of
+    /// the active segment.
+    pub(super) fn find(&self, offset: Offset, hint: Hint) -> Result<Option<HeaderAt>, ScanError> {
         let file = self.segment.log()?;
-        let entry = match hint {
-            Some(entry) => Some(entry),
-            None => self.entry_before(offset)?,
-        };
-        if let Some(entry) = entry
-            && let Some(found) = self.find_from(file, entry, offset)?
-        {
-            return Ok(Some(found));
+        if let Some(entry) = self.entry_before(offset, hint)? {
+            let mut headers = Headers::new(file, u64::from(entry.position), self.size);
+            if let Some(first) = self.named_by(entry, &mut headers)? {
+                let is_it = first.header.last_offset() >= offset;
+                return if is_it { Ok(Some(first)) } else { first_at(&mut headers, offset) };
+            }
         }
         first_at(&mut Headers::new(file, 0, self.size), offset)
     }
 
-    /// Searches from an entry on; none also if the entry does not fit the log.
-    fn find_from(
-        &self,
-        file: &DiskFile,
-        entry: OffsetEntry,
-        offset: Offset,
-    ) -> Result<Option<HeaderAt>, ScanError> {
-        let mut headers = Headers::new(file, u64::from(entry.position), self.size);
-        let expected = self.segment.base + i64::from(entry.last);
+    /// The batch that an entry names, if that is what stands at its position.
+    fn named_by(&self, entry: OffsetEntry, headers: &mut Headers<'_>) -> Result<Option<HeaderAt>, ScanError> {
+        let last = self.segment.base + i64::from(entry.last);
         match headers.next() {
-            Ok(Some(first)) if first.header.last_offset() == expected => {
-                if expected >= offset {
-                    return Ok(Some(first));
-                }
-                first_at(&mut headers, offset)
-            }
-            Ok(_) | Err(ScanError::Flawed { .. }) => Ok(None),
+            Ok(first) => Ok(first.filter(|first| first.header.last_offset() == last)),
+            Err(ScanError::Flawed { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    fn entry_before(&self, offset: Offset) -> io::Result<Option<OffsetEntry>> {
+    fn entry_before(&self, offset: Offset, hint: Hint) -> io::Result<Option<OffsetEntry>> {
         let Some(target) = relative(self.segment.base, offset) else { return Ok(None) };
-        self.greatest_offset(|entry| entry.last <= target)
+        match (&self.segment.indexes, hint) {
+            (Indexes::Sealed(sealed), _) => {
+                sealed.offsets.greatest(|entry: &OffsetEntry| entry.last <= target)
+            }
+            (Indexes::Growing { offsets, .. }, Hint::Chunk(chunk)) => {
+                greatest_in_chunk(offsets, chunk, self.offsets_written, target)
+            }
+            (Indexes::Growing { .. }, Hint::Entry(entry)) => Ok(Some(entry)),
+            (Indexes::Growing { .. }, Hint::Nothing) => Ok(None),
+        }
     }
 
     /// The last batch boundary that the index knows up to `position`.
@@ -96,17 +69,10 @@ impl Searchable<'_> {
             Indexes::Sealed(sealed) => {
                 sealed.offsets.greatest(|entry: &OffsetEntry| u64::from(entry.position) <= position)?
             }
-            // Some ten reads of the file would cost more than the part of a batch they save.
+            // Another read of the file would cost more than the part of a batch it saves.
             Indexes::Growing { .. } => None,
         };
         Ok(found.map(|entry| u64::from(entry.position)))
-    }
-
-    fn greatest_offset(&self, is_before: impl Fn(&OffsetEntry) -> bool) -> io::Result<Option<OffsetEntry>> {
-        match &self.segment.indexes {
-            Indexes::Sealed(sealed) => sealed.offsets.greatest(is_before),
-            Indexes::Growing { offsets, .. } => greatest_in_file(offsets, self.offsets_written, is_before),
-        }
     }
 
     /// The last entry of the time index for which `is_before` holds, if it is in a file.

@@ -9,8 +9,8 @@ use protocol::Offset;
 use protocol::response::FileSlice;
 
 use super::locate::Searchable;
+use super::tail::Hint;
 use super::{Fetched, FirstBatch, LogReader, LogView, ReadError, State, UpTo};
-use crate::index::OffsetEntry;
 use crate::scan::ScanError;
 use crate::segment::Segment;
 
@@ -29,8 +29,8 @@ struct Taken {
     segments: Arc<Vec<Arc<Segment>>>,
     size: u64,
     offsets_written: u32,
-    /// For the asked offset and for the limit, if they are in the active segment's newest part.
-    hints: [Option<OffsetEntry>; 2],
+    /// For the asked offset and for the limit, if they are in the active segment.
+    hints: [Hint; 2],
     /// Where the batch with the limit begins, if the tail knows.
     limit_position: Option<u64>,
 }
@@ -128,8 +128,8 @@ impl State {
             view: self.view,
             segments: self.segments.clone(),
             size: self.size,
-            offsets_written: self.tail.offsets_written,
-            hints: [self.unwritten_before(wish.from), self.unwritten_before(wish.limit)],
+            offsets_written: self.tail.index.offsets_written,
+            hints: [wish.from, wish.limit].map(|offset| self.tail.index.hint(offset)),
             limit_position: self.tail.find(wish.limit, self.size).map(|(start, _)| start),
         }
     }
@@ -149,10 +149,8 @@ impl Taken {
     /// What segment `at` has from the asked offset on; none if it has nothing there, a slice of no bytes if what it
     /// has must not be returned.
     fn slice(&self, at: usize, wish: Wish) -> Result<Option<FileSlice>, ScanError> {
-        let is_active = at + 1 == self.segments.len();
         let searchable = self.searchable(at);
-        let hint = self.hints[0].filter(|_| is_active);
-        let Some(found) = searchable.find(wish.from, hint)? else { return Ok(None) };
+        let Some(found) = searchable.find(wish.from, self.hints[0])? else { return Ok(None) };
         let start = found.position;
         let first_end = start + found.header.size() as u64;
         let end = self.end(at, &searchable, wish)?;
@@ -176,8 +174,7 @@ impl Taken {
         if let (None, Some(position)) = (next, self.limit_position) {
             return Ok(position);
         }
-        let hint = self.hints[1].filter(|_| next.is_none());
-        Ok(searchable.find(wish.limit, hint)?.map_or(searchable.size, |found| found.position))
+        Ok(searchable.find(wish.limit, self.hints[1])?.map_or(searchable.size, |found| found.position))
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 
 use protocol::Offset;
 
-use crate::index::{OffsetEntry, TimeEntry};
+use crate::index::{CHUNK, OffsetEntry, TimeEntry, relative};
 
 /// Batches remembered: 4 KiB for a partition that is being written.
 const BATCHES_MAX: usize = 512;
@@ -27,27 +27,71 @@ pub(crate) struct Tail {
     batches: VecDeque<TailBatch>,
     /// Batches with offsets below are not remembered.
     from: Offset,
-    /// Entries of the offset index that its file does not have yet.
+    pub(crate) index: TailIndex,
+}
+
+/// The indexes of the active segment as far as they are not in their files, and a way into the files.
+#[derive(Debug, Clone)]
+pub(crate) struct TailIndex {
+    base: Offset,
     pub(crate) offsets: Vec<OffsetEntry>,
     /// Entries in the file.
     pub(crate) offsets_written: u32,
+    /// The first entry of every chunk of the offset index, in the file or here: its last offset.
+    fences: Vec<u32>,
     pub(crate) times: Vec<TimeEntry>,
     pub(crate) times_written: u32,
 }
 
+/// Where to look for the index entry of an offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hint {
+    /// It is this one.
+    Entry(OffsetEntry),
+    /// It is in this chunk of the file.
+    Chunk(u32),
+    /// There is none, or the segment is sealed.
+    Nothing,
+}
+
+impl TailIndex {
+    /// Of a segment whose files hold this many entries.
+    pub(crate) fn new(base: Offset, offsets_written: u32, times_written: u32, fences: Vec<u32>) -> TailIndex {
+        let (offsets, times) = (Vec::new(), Vec::new());
+        TailIndex { base, offsets, offsets_written, fences, times, times_written }
+    }
+
+    pub(crate) fn push(&mut self, entry: OffsetEntry) {
+        if (self.offsets_written as usize + self.offsets.len()).is_multiple_of(CHUNK) {
+            self.fences.push(entry.last);
+        }
+        self.offsets.push(entry);
+    }
+
+    /// What was waiting is in the files now.
+    pub(crate) fn written(&mut self, offsets_written: u32, times_written: u32) {
+        self.offsets.clear();
+        self.times.clear();
+        self.offsets_written = offsets_written;
+        self.times_written = times_written;
+    }
+
+    pub(super) fn hint(&self, offset: Offset) -> Hint {
+        let Some(target) = relative(self.base, offset) else { return Hint::Nothing };
+        if let Some(at) = self.offsets.partition_point(|entry| entry.last <= target).checked_sub(1) {
+            return Hint::Entry(self.offsets[at]);
+        }
+        match self.fences.partition_point(|last| *last <= target).checked_sub(1) {
+            Some(chunk) => Hint::Chunk(chunk as u32),
+            None => Hint::Nothing,
+        }
+    }
+}
+
 impl Tail {
     /// The tail of a segment with this base, whose log ends at `end`.
-    pub(crate) fn new(base: Offset, end: Offset) -> Tail {
-        let (offsets, times) = (Vec::new(), Vec::new());
-        Tail {
-            base,
-            batches: VecDeque::new(),
-            from: end,
-            offsets,
-            offsets_written: 0,
-            times,
-            times_written: 0,
-        }
+    pub(crate) fn new(base: Offset, end: Offset, index: TailIndex) -> Tail {
+        Tail { base, batches: VecDeque::new(), from: end, index }
     }
 
     /// Takes the next batch; both numbers fit in a segment.
@@ -89,7 +133,7 @@ mod tests {
 
     #[test]
     fn a_batch_is_found_by_any_of_its_offsets() {
-        let mut tail = Tail::new(Offset(100), Offset(105));
+        let mut tail = Tail::new(Offset(100), Offset(105), TailIndex::new(Offset(100), 0, 0, Vec::new()));
         tail.push(7, 500);
         tail.push(9, 600);
         let found = |offset| tail.find(Offset(offset), 650);
@@ -104,11 +148,29 @@ mod tests {
 
     #[test]
     fn the_oldest_batches_drop_out() {
-        let mut tail = Tail::new(Offset(0), Offset(0));
+        let mut tail = Tail::new(Offset(0), Offset(0), TailIndex::new(Offset(0), 0, 0, Vec::new()));
         for at in 0..BATCHES_MAX as u32 + 3 {
             tail.push(at, at * 10);
         }
         assert!(!tail.covers(Offset(2)));
         assert!(tail.covers(Offset(3)));
+    }
+
+    #[test]
+    fn a_hint_leads_to_memory_or_into_the_file() {
+        let entry = |at: usize| OffsetEntry { last: 10 * at as u32, position: at as u32 };
+        let mut index = TailIndex::new(Offset(0), 0, 0, Vec::new());
+        assert_eq!(index.hint(Offset(7)), Hint::Nothing);
+        for at in 1..=CHUNK + 3 {
+            index.push(entry(at));
+        }
+        index.written(CHUNK as u32 + 3, 0);
+        index.push(entry(CHUNK + 4));
+        let found = |at: usize| index.hint(Offset(10 * at as i64 + 5));
+        assert_eq!(found(0), Hint::Nothing);
+        assert_eq!(found(1), Hint::Chunk(0));
+        assert_eq!(found(CHUNK), Hint::Chunk(0));
+        assert_eq!(found(CHUNK + 1), Hint::Chunk(1));
+        assert_eq!(found(CHUNK + 9), Hint::Entry(entry(CHUNK + 4)));
     }
 }

@@ -9,9 +9,9 @@ use protocol::batch::{BatchHeader, HEADER_SIZE, TimestampType};
 use protocol::record::{RecordIter, decompress};
 use protocol::{Millis, Offset};
 
-use super::locate::{Searchable, newest_before};
-use super::{LogReader, LogView, ReadError, TimestampedOffset, UpTo};
-use crate::index::{Largest, OffsetEntry, TimeEntry, relative};
+use super::locate::Searchable;
+use super::{LogReader, LogView, ReadError, TailIndex, TimestampedOffset, UpTo};
+use crate::index::{Largest, TimeEntry};
 use crate::names::LOG;
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::{Indexes, Segment, modified};
@@ -25,10 +25,7 @@ struct Taken {
     segments: Arc<Vec<Arc<Segment>>>,
     size: u64,
     largest: Option<Largest>,
-    offsets: Vec<OffsetEntry>,
-    offsets_written: u32,
-    times: Vec<TimeEntry>,
-    times_written: u32,
+    index: TailIndex,
 }
 
 /// Which record of a batch is wanted.
@@ -90,10 +87,7 @@ impl LogReader {
             segments: state.segments.clone(),
             size: state.size,
             largest: state.largest,
-            offsets: state.tail.offsets.clone(),
-            offsets_written: state.tail.offsets_written,
-            times: state.tail.times.clone(),
-            times_written: state.tail.times_written,
+            index: state.tail.index.clone(),
         }
     }
 
@@ -109,8 +103,9 @@ impl LogReader {
         let searchable = taken.searchable(index);
         let (Wanted::From { timestamp, start } | Wanted::At { timestamp, start }) = wanted;
         let from = taken.from(index, timestamp).map_err(error)?.max(start);
-        let hint = taken.hint(index, from);
-        let Some(first) = searchable.find(from, hint).map_err(error)? else { return Ok(None) };
+        let Some(first) = searchable.find(from, taken.index.hint(from)).map_err(error)? else {
+            return Ok(None);
+        };
         let file = segment.log().map_err(ScanError::Io).map_err(error)?;
         let mut headers = Headers::new(file, first.position, searchable.size);
         while let Some(batch) = headers.next().map_err(error)? {
@@ -179,13 +174,9 @@ impl Taken {
         Searchable {
             segment,
             size: segment.sealed_size().unwrap_or(self.size),
-            offsets_written: self.offsets_written,
-            times_written: self.times_written,
+            offsets_written: self.index.offsets_written,
+            times_written: self.index.times_written,
         }
-    }
-
-    fn is_active(&self, index: usize) -> bool {
-        index + 1 == self.segments.len()
     }
 
     /// The largest timestamp that the index of a segment names.
@@ -209,16 +200,12 @@ impl Taken {
     fn from(&self, index: usize, timestamp: Millis) -> Result<Offset, ScanError> {
         let base = self.segments[index].base;
         let is_before = |entry: &TimeEntry| entry.timestamp <= timestamp;
-        let unwritten = if self.is_active(index) { newest_before(&self.times, is_before) } else { None };
-        let entry = match unwritten {
-            Some(entry) => Some(entry),
+        let is_active = index + 1 == self.segments.len();
+        let waiting = self.index.times.partition_point(is_before).checked_sub(1).filter(|_| is_active);
+        let entry = match waiting {
+            Some(at) => Some(self.index.times[at]),
             None => self.searchable(index).greatest_time(is_before)?,
         };
         Ok(entry.map_or(base, |entry| base + i64::from(entry.last)))
-    }
-
-    fn hint(&self, index: usize, from: Offset) -> Option<OffsetEntry> {
-        let target = relative(self.segments[index].base, from).filter(|_| self.is_active(index))?;
-        newest_before(&self.offsets, |entry| entry.last <= target)
     }
 }

@@ -25,6 +25,7 @@ fn attack(address: &str, bytes: &[u8]) -> Result<()> {
 /// Runs `attacks` while a healthy connection is open, which must work afterwards as before, and watches the memory.
 fn endure(scene: &mut Scene, attacks: impl FnOnce(&str) -> Result<()>) -> Result<()> {
     let address = scene.address();
+    scene.broker.announce("connection closed: ");
     let mut healthy = Wire::connect(&address)?;
     let served = healthy.served()?;
     let before = scene.broker.process().resident_peak_bytes()?;

@@ -18,7 +18,7 @@ fn a_second_broker_on_the_same_log_directory_ends() -> Result<()> {
     let logs = scene.broker.site.path("logs").display().to_string();
     let mut twin = Site::new(2, &scene.zookeeper)?;
     twin.set("log.dirs", &logs);
-    check_refused(&twin, &[&logs, "lock"])?;
+    check_refused(&twin, &[&logs, "in use by another broker"])?;
     assert!(scene.zookeeper.tree()?.stat("/brokers/ids/2")?.is_none());
     check_first(&mut scene)
 }

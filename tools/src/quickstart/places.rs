@@ -51,8 +51,10 @@ pub(super) struct Places {
 /// The ZooKeeper that the tour would start.
 #[derive(Debug)]
 struct ZooKeeper {
-    properties: PathBuf,
+    /// None: they have to be written.
+    properties: Option<PathBuf>,
     data: PathBuf,
+    port: String,
 }
 
 impl Places {
@@ -64,7 +66,7 @@ impl Places {
         let work = env::temp_dir().join(format!("ottla-quickstart-{}", process::id()));
         fs::create_dir_all(&work)
             .map_err(|error| Failure::Sentence(format!("{}: {error}", work.display())))?;
-        let zookeeper = ZooKeeper::beside(&file, &config, &work)?;
+        let zookeeper = ZooKeeper::beside(&file, &config);
         let folders = config.log.dirs.iter().chain([&zookeeper.data]);
         let new_folders = folders.filter_map(|folder| topmost_missing(folder)).collect();
         Ok(Places { mode, file, config, work, zookeeper, new_folders })
@@ -100,7 +102,7 @@ impl Places {
                 self.zookeeper_address()
             )));
         };
-        let command = zookeeper_server::command(&self.zookeeper.properties);
+        let command = zookeeper_server::command(&self.zookeeper.properties(&self.work)?);
         let command = command.map_err(|missing| Failure::Sentence(missing.to_string()))?;
         let server = Server::start("ZooKeeper", command, &self.work.join("zookeeper.log"))?;
         server.await_ready(stop, START_PATIENCE, || is_zookeeper(address))?;
@@ -141,26 +143,46 @@ impl Places {
 }
 
 impl ZooKeeper {
-    /// `zookeeper.properties` beside the broker's file if it is for the port that the broker connects to, else one
-    /// made for the tour.
-    fn beside(file: &Path, config: &BrokerConfig, work: &Path) -> Result<ZooKeeper, Failure> {
+    /// `zookeeper.properties` beside the broker's file if it is for the port that the broker connects to; else the
+    /// tour writes one, with data beside the broker's, since the one is worth nothing without the other.
+    fn beside(file: &Path, config: &BrokerConfig) -> ZooKeeper {
         let port = config.zookeeper.servers.first().and_then(|server| server.rsplit_once(':'));
-        let port = port.map_or("2181", |(_, port)| port);
+        let port = port.map_or("2181", |(_, port)| port).to_owned();
         let properties = file.with_file_name("zookeeper.properties");
         if let Ok(found) = Properties::read(&properties)
             && let (Some(data), Some(served)) = (found.get("dataDir"), found.get("clientPort"))
             && served == port
         {
-            return Ok(ZooKeeper { data: data.into(), properties });
+            return ZooKeeper { data: data.into(), properties: Some(properties), port };
         }
-        let (properties, data) = (work.join("zookeeper.properties"), work.join("zookeeper"));
+        let mut data = config.log.dirs.first().map(|dir| dir.as_os_str().to_owned()).unwrap_or_default();
+        data.push("-zookeeper");
+        ZooKeeper { data: data.into(), properties: None, port }
+    }
+
+    /// The file it is started from.
+    fn properties(&self, work: &Path) -> Result<PathBuf, Failure> {
+        if let Some(found) = &self.properties {
+            return Ok(found.clone());
+        }
+        let properties = work.join("zookeeper.properties");
         let text = format!(
-            "dataDir={}\nclientPort={port}\nmaxClientCnxns=0\nadmin.enableServer=false\n",
-            data.display()
+            "dataDir={}\nclientPort={}\nmaxClientCnxns=0\nadmin.enableServer=false\n",
+            self.data.display(),
+            self.port
         );
-        fs::write(&properties, text)
-            .map_err(|error| Failure::Sentence(format!("{}: {error}", properties.display())))?;
-        Ok(ZooKeeper { properties, data })
+        match fs::write(&properties, text) {
+            Ok(()) => Ok(properties),
+            Err(error) => Err(Failure::Sentence(format!("{}: {error}", properties.display()))),
+        }
+    }
+}
+
+/// What nothing was written to is not left behind.
+impl Drop for Places {
+    fn drop(&mut self) {
+        // It fails where logs are, which somebody may want to read.
+        let _ = fs::remove_dir(&self.work);
     }
 }
 

@@ -55,8 +55,8 @@ pub(crate) struct PartitionRead {
     pub(crate) bytes: u32,
     /// There are records for this client that are not in `records`.
     pub(crate) more: bool,
-    pub(crate) aborted: Option<Vec<AbortedTransaction>>,
-    pub(crate) diverging: Option<EpochEndOffset>,
+    pub(super) aborted: Option<Vec<AbortedTransaction>>,
+    pub(super) diverging: Option<EpochEndOffset>,
     /// Whom to ask instead.
     pub(crate) leader: Option<CurrentLeader>,
 }

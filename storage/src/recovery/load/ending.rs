@@ -7,7 +7,7 @@ use protocol::{Millis, Offset};
 use super::{Ending, Loader};
 use crate::aborted::{AbortedTransaction, TxnIndexFile};
 use crate::disk::{DiskError, DiskFile, During, Mode};
-use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, last_in_file};
+use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, ending_of, fences_in_file};
 use crate::log::{Active, Files};
 use crate::names::{INDEX, LOG, TIME_INDEX, file_path};
 use crate::producers::Producers;
@@ -22,6 +22,7 @@ struct CleanTail {
     size: u64,
     indexer: Indexer,
     first_timestamp: Option<Millis>,
+    fences: Vec<u32>,
 }
 
 impl Loader<'_> {
@@ -46,6 +47,7 @@ impl Loader<'_> {
         active.size = tail.size;
         active.first_timestamp = tail.first_timestamp;
         (active.offsets_written, active.times_written) = written;
+        active.fences = tail.fences;
         Ok(Some(Ending { active, end: tail.end, producers }))
     }
 
@@ -62,6 +64,7 @@ impl Loader<'_> {
         active.size = rebuilt.size;
         active.first_timestamp = rebuilt.first_timestamp;
         (active.offsets_written, active.times_written) = rebuilt.entries();
+        active.fences = rebuilt.fences();
         Ok(Ending { active, end: rebuilt.next, producers })
     }
 
@@ -100,14 +103,16 @@ impl Loader<'_> {
 /// Finds the log's end from the last index entry on; none if index and log do not fit.
 fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
     let size = files.log.size()?;
-    let (offsets, last_offset) = last_in_file::<OffsetEntry>(&files.offsets)?;
-    let (times, last_time) = last_in_file::<TimeEntry>(&files.times)?;
+    let offsets = ending_of(&files.offsets, |entry: &OffsetEntry| i64::from(entry.last))?;
+    let times = ending_of(&files.times, |entry: &TimeEntry| entry.timestamp.0)?;
+    let (Some(offsets), Some(times)) = (offsets, times) else { return Ok(None) };
+    let last_offset = offsets.last;
     let mut indexer = Indexer::new(base);
-    indexer.offsets = offsets;
-    indexer.times = times;
-    indexer.last_time = last_time;
-    indexer.largest =
-        last_time.map(|entry| Largest { timestamp: entry.timestamp, offset: base + i64::from(entry.last) });
+    indexer.offsets = offsets.count;
+    indexer.times = times.count;
+    indexer.last_time = times.last;
+    let offset = |entry: TimeEntry| base + i64::from(entry.last);
+    indexer.largest = times.last.map(|entry| Largest { timestamp: entry.timestamp, offset: offset(entry) });
     let mut end = base;
     let position = last_offset.map_or(0, |entry| u64::from(entry.position));
     let mut headers = Headers::new(&files.log, position, size);
@@ -131,7 +136,8 @@ fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanErro
         return Ok(None);
     }
     let first_timestamp = first_timestamp(&files.log, size)?;
-    Ok(Some(CleanTail { end, size, indexer, first_timestamp }))
+    let fences = fences_in_file(&files.offsets, offsets.count)?;
+    Ok(Some(CleanTail { end, size, indexer, first_timestamp, fences }))
 }
 
 fn first_timestamp(log: &DiskFile, size: u64) -> Result<Option<Millis>, ScanError> {
