@@ -48,8 +48,8 @@ async fn checkpoint_files_follow_the_logs() {
     }
     let expected = entries(&[("flushed 0", 2), ("t 0", 0), ("t 1", 2)]);
     world.until("the second", || listed(&world, high) == expected).await;
-    let expected = entries(&[("flushed 0", 2), ("t 0", 0), ("t 1", 0)]);
-    world.until("the flush", || listed(&world, "recovery-point-offset-checkpoint") == expected).await;
+    let flushed = || listed(&world, "recovery-point-offset-checkpoint").get("flushed 0") == Some(&2);
+    world.until("the flush", flushed).await;
 
     let deletion =
         DeleteTopicsRequest::default().with_topic_names(vec![topic_name("t")]).with_timeout_ms(60_000);
