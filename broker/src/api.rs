@@ -4,6 +4,7 @@
 //! the oldest unanswered one of its connection, so that requests of one client take effect in their order.
 
 mod alter_configs;
+mod alteration;
 pub(crate) mod api_versions;
 mod config_resource;
 pub(crate) mod context;

@@ -20,3 +20,4 @@ mod topic_settings;
 mod upkeep;
 
 pub use broker::{Options, StartError, run};
+pub use network::BindError;

@@ -16,7 +16,8 @@ use std::time::Duration;
 use protocol::request::Request;
 
 pub(crate) use self::complaints::Complaints;
-pub(crate) use self::listener::{BindError, Listener};
+pub use self::listener::BindError;
+pub(crate) use self::listener::Listener;
 use crate::api::context::{Context, Pending};
 use crate::tasks::Tasks;
 

@@ -1,5 +1,5 @@
 //! What the requests about settings can name, what the authorizer is asked for it, and how a changed map is written.
-//! Shared by `describe_configs.rs`, `alter_configs.rs` and `incremental_alter_configs.rs`. Source: KafkaApis, AdminZkClient (3.9).
+//! Shared by `describe_configs.rs` and `alteration.rs`. Source: KafkaApis, AdminZkClient (3.9).
 
 use std::sync::Arc;
 

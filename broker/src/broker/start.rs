@@ -45,7 +45,6 @@ use crate::upkeep::{self, Job, JobQueue};
 
 /// Why a broker does not run. Each is for an operator, who is told what and where, and what to do.
 #[derive(Debug, thiserror::Error)]
-#[allow(private_interfaces)]
 pub enum StartError {
     #[error(transparent)]
     Properties(#[from] PropertiesError),

@@ -27,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[error(
     "listener {listener} cannot be opened on {host}:{port}: {cause}; change listeners, or end who holds the port"
 )]
-pub(crate) struct BindError {
+pub struct BindError {
     pub(crate) listener: String,
     pub(crate) host: String,
     pub(crate) port: u16,
