@@ -31,7 +31,9 @@ fn a_late_zookeeper_is_waited_for() -> Result<()> {
         late.and(broker.join().map_err(|_| anyhow::anyhow!("the start panicked"))?)
     });
     let mut broker = started?;
-    broker.announce("ZooKeeper");
+    for part in ["ZooKeeper", "zookeeper_client"] {
+        broker.announce(part);
+    }
     broker.await_serving()
 }
 

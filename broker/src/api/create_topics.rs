@@ -150,6 +150,10 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
 
 /// Creates a topic for a client that asked for its metadata, with the broker's own numbers; what to answer meanwhile.
 pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> ErrorCode {
+    if broker.metadata.picture().brokers.is_empty() {
+        // Before the controller's first word the topic may well be there.
+        return ErrorCode::LeaderNotAvailable;
+    }
     let topic = CreatableTopic::default()
         .with_name(protocol::messages::TopicName(StrBytes::from_string(name.to_owned())))
         .with_num_partitions(UNKNOWN_COUNT)

@@ -47,7 +47,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("rustdoc", Whole, 60, "cargo doc --workspace --no-deps --document-private-items")
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 10, "cargo build --release --package ottla"),
-        step("zookeeper", Whole, 60, "cargo test --package tests --test zookeeper"),
+        step("zookeeper", Whole, 90, "cargo test --package tests --test zookeeper"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
         step(
             "clients on a real Kafka",
