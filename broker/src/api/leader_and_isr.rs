@@ -64,6 +64,7 @@ async fn assign(
     } else if !state.is_new && broker.log_dirs.any_failed() {
         // An empty log in place of the one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
         tracing::error!(%partition, "the partition is not served: its log is in none of the log directories that are online");
+        broker.hosted.take_offline(&partition);
         return Err(ErrorCode::KafkaStorageError);
     } else {
         Some(create_log(broker, &partition, topic_id, settings).await?)
@@ -102,6 +103,7 @@ async fn create_log(
     broker.tasks.blocking(|| Log::create(options, Arc::new(OsDisk))).await.map_err(|error| {
         tracing::error!(%partition, %error, "the partition's log could not be made");
         broker.log_dirs.forget(partition);
+        broker.hosted.take_offline(partition);
         ErrorCode::KafkaStorageError
     })
 }

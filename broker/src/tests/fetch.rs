@@ -45,6 +45,12 @@ impl World {
         }
     }
 
+    /// What a fetch of partition `index` of `t` says.
+    pub(super) async fn read(&self, version: i16, index: i32) -> PartitionData {
+        let answer = self.ask(version, &request(vec![partition(index, 0)])).await;
+        answer.responses[0].partitions[0].clone()
+    }
+
     async fn append(&self, index: i32, values: &[&str]) -> usize {
         let records = batch(-1, values, |_| {});
         let size = records.len();

@@ -92,6 +92,14 @@ async fn a_failed_directory_takes_its_partitions_offline() {
         let expected = if inside { ErrorCode::KafkaStorageError } else { ErrorCode::None };
         let answer = world.produce(9, ("t", index), batch(-1, &["a"], |_| {})).await;
         assert_eq!(code(answer.error_code), expected, "partition {index}");
+        for (version, old) in [(5, ErrorCode::NotLeaderOrFollower), (6, ErrorCode::KafkaStorageError)] {
+            let read = world.read(version, index).await;
+            assert_eq!(
+                code(read.error_code),
+                if inside { old } else { ErrorCode::None },
+                "version {version}"
+            );
+        }
     }
     world.topic("new", 2, &[]).await;
     assert!(good.join("new-0").exists() && good.join("new-1").exists());
