@@ -16,7 +16,7 @@ pub(crate) enum Authorizer {
     #[default]
     AllowAll,
     /// Allows all as well, and keeps what it was asked.
-    #[cfg(test)]
+    #[cfg_attr(not(test), expect(dead_code, reason = "the tests of each API look at the pairs it asks for"))]
     Recorded(record::Record),
 }
 
@@ -83,7 +83,6 @@ impl Authorizer {
             Authorizer::AllowAll => {
                 tracing::trace!(principal = %context.principal, host = %context.client_host, ?operation, ?resource, name, "allowed");
             }
-            #[cfg(test)]
             Authorizer::Recorded(record) => record.add(context, (operation, resource, name)),
         }
     }
@@ -143,7 +142,6 @@ impl<'a> Resource<'a> {
     }
 }
 
-#[cfg(test)]
 pub(crate) mod record {
     //! What a recording authorizer was asked.
 
@@ -184,6 +182,10 @@ pub(crate) mod record {
         }
 
         /// What was asked since the last call.
+        #[cfg_attr(
+            not(test),
+            expect(dead_code, reason = "the tests of each API look at the pairs it asks for")
+        )]
         pub(crate) fn take(&self) -> Vec<Asked> {
             std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
         }

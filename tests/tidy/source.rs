@@ -95,7 +95,9 @@ pub(crate) fn all() -> Vec<Source> {
     assert!(found.len() > 50, "only {} files found below {}", found.len(), project::root().display());
     let for_tests: Vec<String> = found.iter().flat_map(declared_for_tests).collect();
     for source in &mut found {
-        source.only_tests = for_tests.contains(&source.path);
+        // A module of tests may have modules of its own, in a folder of its name.
+        let below = |tests: &String| source.path.starts_with(&format!("{}/", tests.trim_end_matches(".rs")));
+        source.only_tests = for_tests.contains(&source.path) || for_tests.iter().any(below);
     }
     found
 }

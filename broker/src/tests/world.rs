@@ -175,8 +175,9 @@ impl World {
     /// Waits until `so`, as the runtime goes on.
     pub(super) async fn until(&self, what: &str, mut so: impl FnMut() -> bool) {
         let looks = async {
+            let mut looks = tokio::time::interval(Duration::from_millis(5));
             while !so() {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+                looks.tick().await;
             }
         };
         assert!(tokio::time::timeout(PATIENCE, looks).await.is_ok(), "{what} did not happen");
