@@ -197,6 +197,10 @@ impl Shard {
 
     fn retain(&mut self, now: Now) {
         for name in self.names() {
+            if !self.jobs.has_room() {
+                // The next round goes on.
+                return;
+            }
             let mut retirement = None;
             self.step(&name, |partition, _| retirement = partition.retain(now));
             if let Some(retirement) = retirement {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use protocol::ids::TopicPartition;
 use storage::{FlushPlan, Removal, Retirement};
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::broker::Broker;
@@ -20,6 +20,8 @@ pub(crate) use checkpoints::Checkpoints;
 
 /// Jobs that wait for the disk. A shard that finds the queue full tries again after the next flush, so the number only bounds memory.
 const QUEUE: usize = 1024;
+/// Places that flushes and removals leave free, so that the failure of a directory always finds one.
+const RESERVED: usize = 64;
 /// How often removals that are due are looked for.
 const REMOVAL_CHECK: Duration = Duration::from_secs(1);
 
@@ -43,27 +45,37 @@ impl JobQueue {
     }
 
     pub(crate) fn has_room(&self) -> bool {
-        self.0.capacity() > 0
+        self.0.capacity() > RESERVED
     }
 
-    /// Adds a job; call it only after `has_room`. A job that finds no place is dropped, which costs disk space until the next start.
+    /// Adds a job without waiting; flushes and removals only after `has_room`.
     pub(crate) fn push(&self, job: Job) {
-        if self.0.try_send(job).is_err() {
-            tracing::warn!("the queue of disk jobs is full: a flush or removal is left for the next start");
+        // While the broker stops nobody takes jobs any more: closing the logs does what they would have done.
+        if let Err(TrySendError::Full(job)) = self.0.try_send(job) {
+            tracing::warn!(?job, "the queue of disk jobs is full: this one is left for the next start");
         }
+    }
+
+    /// Adds a job, waiting for a place.
+    pub(crate) async fn send(&self, job: Job) {
+        // While the broker stops nobody takes jobs any more; what is marked for deletion is removed by the next start.
+        let _ = self.0.send(job).await;
     }
 }
 
-/// Starts the two tasks: one that carries out jobs, one that keeps the times.
-pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>) {
+/// Starts the two tasks: one that carries out jobs, one that keeps the times. `removals` were found at start.
+pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>, removals: Vec<Removal>) {
     let tasks = broker.tasks.clone();
-    tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs));
+    tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs, removals));
     tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker)));
 }
 
-async fn carry_out(broker: Arc<Broker>, mut jobs: mpsc::Receiver<Job>) -> Result<(), TaskError> {
+async fn carry_out(
+    broker: Arc<Broker>,
+    mut jobs: mpsc::Receiver<Job>,
+    mut removals: Vec<Removal>,
+) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
-    let mut removals: Vec<Removal> = Vec::new();
     let mut check = interval_at(Instant::now() + REMOVAL_CHECK, REMOVAL_CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {

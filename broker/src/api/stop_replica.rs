@@ -16,6 +16,7 @@ use uuid::Uuid;
 use super::control::check_epochs;
 use crate::broker::Broker;
 use crate::shard::{Command, Fate, Stop};
+use crate::upkeep::Job;
 
 pub(crate) async fn apply(broker: &Arc<Broker>, request: StopReplicaRequest) -> StopReplicaResponse {
     if let Err(error) = check_epochs(broker, request.controller_epoch, request.broker_epoch) {
@@ -68,6 +69,6 @@ async fn delete(broker: &Arc<Broker>, partition: TopicPartition, log: Log) -> Re
         ErrorCode::KafkaStorageError
     })?;
     tracing::info!(%partition, "log is marked for deletion");
-    broker.jobs.push(crate::upkeep::Job::Remove(removal));
+    broker.jobs.send(Job::Remove(removal)).await;
     Ok(())
 }

@@ -45,12 +45,13 @@ pub(crate) struct Materials {
 pub(crate) struct Parts {
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     jobs: mpsc::Receiver<Job>,
+    removals: Vec<Removal>,
 }
 
 impl Parts {
     pub(crate) fn run(self, broker: &Arc<Broker>) {
         broker.shards.run(self.shards, &broker.tasks);
-        upkeep::start(broker, self.jobs);
+        upkeep::start(broker, self.jobs, self.removals);
     }
 }
 
@@ -68,9 +69,6 @@ impl Materials {
         for log in self.logs {
             let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
             parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
-        }
-        for removal in self.removals {
-            jobs.push(Job::Remove(removal));
         }
         let seed = Uuid::new_v4().as_u64_pair();
         let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
@@ -94,6 +92,6 @@ impl Materials {
             settings,
             store,
         };
-        (Arc::new(broker), Parts { shards: parts, jobs: job_receiver })
+        (Arc::new(broker), Parts { shards: parts, jobs: job_receiver, removals: self.removals })
     }
 }
