@@ -109,3 +109,19 @@ async fn a_failed_directory_takes_its_partitions_offline() {
     let failure = world.broker.tasks.failed().await.to_string();
     assert!(failure.contains("no log directory is left online"), "{failure}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_an_earlier_run_marked_is_removed_however_much_it_is() {
+    let marked =
+        |dir: &Path| std::fs::read_dir(dir).unwrap().filter(|e| e.as_ref().unwrap().path().is_dir()).count();
+    let world = World::start_over(&["log.segment.delete.delay.ms=0"], |dir| {
+        for partition in 0..1500 {
+            let name = format!("t-{partition}.{:032x}-delete", partition);
+            std::fs::create_dir(dir.join(name)).unwrap();
+        }
+        assert_eq!(marked(dir), 1500);
+    })
+    .await;
+    let [first, _] = world.dirs();
+    world.until("the removal of 1500 directories", || marked(&first) == 0).await;
+}

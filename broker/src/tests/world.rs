@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -72,7 +72,15 @@ impl Folder {
 impl World {
     /// Broker 1, alone and controller, with two log directories. `overrides` are `key=value`.
     pub(super) async fn start(overrides: &[&str]) -> World {
+        World::start_over(overrides, |_| {}).await
+    }
+
+    /// The same, over what `prepare` leaves in the first log directory.
+    pub(super) async fn start_over(overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
         let folder = Folder::new();
+        let first = folder.0.join("a");
+        std::fs::create_dir_all(&first).unwrap();
+        prepare(&first);
         let zookeeper = ModelZooKeeper::default();
         let (store, events) = zookeeper.connect();
         let store: Arc<dyn MetadataStore> = Arc::new(store);
