@@ -21,6 +21,7 @@ mod create_all;
 mod host;
 mod library;
 mod null_writes;
+mod pauses;
 pub mod raw;
 mod request;
 mod together;

@@ -15,14 +15,12 @@ use tracing::{info, warn};
 use zookeeper_client::{Client, Error, SessionInfo};
 
 use super::attachment::Attachment;
+use super::pauses::Pauses;
 use super::raw::RawClient;
 use super::request::{Close, Request};
 use super::{ConnectError, SessionSettings, State};
 use crate::events::{EventSender, SessionEvent, SessionId};
 use crate::store::{Answer, CreateMode, Operation, StoreError, Watch, Write};
-
-/// Between two rounds over the servers. Short against any session timeout, so that a returning server is found in time.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 /// How long a start that has failed looks for the reason.
 const REASON_LIMIT: Duration = Duration::from_millis(500);
@@ -136,6 +134,7 @@ impl Host {
         let started = Instant::now();
         let mut reminder = started + REMINDER;
         let mut limit = FIRST_ATTEMPT;
+        let mut pauses = Pauses::default();
         loop {
             let attempt = tokio::select! {
                 attempt = connect_within(limit, &self.settings, self.session.clone(), &self.news) => attempt,
@@ -157,7 +156,7 @@ impl Host {
                 reminder += REMINDER;
             }
             limit = (limit * 2).min(self.settings.session_timeout.max(FIRST_ATTEMPT));
-            tokio::time::sleep(RETRY_PAUSE).await;
+            pauses.rest().await;
         }
     }
 

@@ -11,12 +11,10 @@ use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
 use super::attachment::Failure;
+use super::pauses::Pauses;
 use super::raw::RawClient;
 use crate::connect_string::ConnectString;
 use crate::store::{Answer, Operation};
-
-/// Between two attempts to connect while the session itself has a connection.
-const RETRY_PAUSE: Duration = Duration::from_millis(200);
 
 #[derive(Debug)]
 pub(super) struct NullWrite {
@@ -40,6 +38,7 @@ pub(super) async fn run(connect: ConnectString, timeout: Duration, mut writes: m
 }
 
 async fn open(connect: &ConnectString, timeout: Duration) -> RawClient {
+    let mut pauses = Pauses::default();
     loop {
         match RawClient::connect(connect, timeout).await {
             Ok(client) => return client,
@@ -47,7 +46,7 @@ async fn open(connect: &ConnectString, timeout: Duration) -> RawClient {
                 warn!(%error, "a second connection to ZooKeeper, for null data, is not to be had yet")
             }
         }
-        tokio::time::sleep(RETRY_PAUSE).await;
+        pauses.rest().await;
     }
 }
 
