@@ -7,6 +7,7 @@ mod aborted;
 mod checkpoint;
 pub mod disk;
 mod epochs;
+pub mod files;
 mod flush;
 mod index;
 mod log;
