@@ -12,6 +12,7 @@ use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::epochs::{EpochEnd, Epochs};
+use crate::handles::distrust;
 use crate::index::Largest;
 use crate::segment::Segment;
 
@@ -185,7 +186,12 @@ impl LogReader {
     }
 
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
-        let error = DiskError::new("read", &segment.path(crate::names::LOG), error);
+        let path = segment.path(crate::names::LOG);
+        let error = DiskError::new("read", &path, error);
+        let is_of_disk = !error.is_missing() && !error.is_out_of_handles();
+        if let (true, Some(log_dir)) = (is_of_disk, path.ancestors().nth(2)) {
+            distrust(log_dir);
+        }
         ReadError::Disk { partition: self.shared.partition.clone(), error }
     }
 }

@@ -107,7 +107,7 @@ impl LogReader {
             return Ok(None);
         };
         let file = segment.log().map_err(ScanError::Io).map_err(error)?;
-        let mut headers = Headers::new(file, first.position, searchable.size);
+        let mut headers = Headers::new(&file, first.position, searchable.size);
         while let Some(batch) = headers.next().map_err(error)? {
             if batch.header.max_timestamp < timestamp {
                 continue;
@@ -183,8 +183,8 @@ impl Taken {
     fn largest_entry(&self, index: usize) -> Result<Option<Largest>, ScanError> {
         let segment = &self.segments[index];
         match &segment.indexes {
-            Indexes::Growing { .. } => Ok(self.largest),
-            Indexes::Sealed(sealed) => Ok(sealed.largest(segment.base)?),
+            Indexes::Growing(_) => Ok(self.largest),
+            Indexes::Sealed(sealed) => Ok(segment.sealed_largest(sealed)?),
         }
     }
 
