@@ -27,9 +27,10 @@ mod close;
 mod roll;
 mod upkeep;
 
-pub(crate) use active::{Active, Files};
+pub(crate) use active::Active;
 use append::Staged;
 pub(crate) use roll::create_segment;
+pub use upkeep::DeleteRecordsError;
 use upkeep::Progress;
 
 /// What a log is opened with.
@@ -203,7 +204,7 @@ impl Log {
             progress.epochs_changed();
         }
         if loaded.active.segment.base > loaded.recovery_point {
-            progress.sealed_segment();
+            progress.sealed_segment(None);
         }
         let mut active = loaded.active;
         let state = active.first_state(&segments, &epochs, loaded.end);

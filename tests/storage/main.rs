@@ -7,6 +7,7 @@ mod append;
 mod crash;
 mod failing_disk;
 mod fixtures;
+mod handles;
 mod kit;
 mod read;
 mod recovery;

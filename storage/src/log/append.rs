@@ -187,7 +187,7 @@ impl Log {
             parts.push(IoSlice::new(batches[*index].records()));
         }
         self.active.reserve(&*self.disk, staged.bytes, &self.settings);
-        let outcome = self.disk.write_at(&self.active.files.log, self.active.size, &mut parts);
+        let outcome = self.disk.write_at(&self.active.log, self.active.size, &mut parts);
         outcome.map_err(|error| {
             let path = self.active.segment.path(LOG);
             if let Err(worse) = self.active.cut_back(&*self.disk) {

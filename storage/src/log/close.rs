@@ -4,7 +4,7 @@
 //! snapshot at the log's end, everything on the medium. Source: UnifiedLog.close, LogManager.shutdown of Kafka 3.9.
 
 use super::{Closed, Log};
-use crate::disk::{DiskError, During};
+use crate::disk::{DiskError, During, Mode};
 use crate::flush::FlushScope;
 use crate::names::{INDEX, TIME_INDEX};
 
@@ -19,9 +19,10 @@ impl Log {
             let flushed = plan.run()?;
             self.flushed(flushed);
         }
-        let files = &self.active.files;
-        for (file, kind) in [(&files.offsets, INDEX), (&files.times, TIME_INDEX)] {
-            self.disk.sync(file).during("sync", &self.active.segment.path(kind))?;
+        for kind in [INDEX, TIME_INDEX] {
+            let path = self.active.segment.path(kind);
+            let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
+            self.disk.sync(&file).during("sync", &path)?;
         }
         Ok(Closed {
             recovery_point: self.end,

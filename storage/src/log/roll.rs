@@ -11,8 +11,8 @@ use protocol::batch::BatchHeader;
 use protocol::{Millis, Offset};
 
 use super::Log;
-use super::active::{Active, Files, Unwritten};
-use crate::disk::{DiskError, During, Mode};
+use super::active::{Active, Unwritten};
+use crate::disk::{DiskError, DiskFile, During, Mode};
 use crate::index::{Indexer, relative};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, file_path};
 use crate::segment::Segment;
@@ -65,15 +65,16 @@ impl Log {
     pub(super) fn roll(&mut self, now: Millis) -> Result<(), DiskError> {
         self.seal_active()?;
         self.write_snapshot()?;
-        let (segment, files) = self.create_segment(self.end)?;
+        let (segment, log) = self.create_segment(self.end)?;
         let mut segments = Vec::clone(&self.segments);
         if let Some(last) = segments.last_mut() {
             *last = Arc::new(last.seal(self.active.size));
         }
         segments.push(segment.clone());
         self.segments = Arc::new(segments);
-        self.active = Active::new(segment, files, Indexer::new(self.end), now);
-        self.progress.sealed_segment();
+        let begun = Active::new(segment, log, Indexer::new(self.end), now);
+        let sealed = std::mem::replace(&mut self.active, begun);
+        self.progress.sealed_segment(Some((sealed.segment.base, sealed.log)));
         self.shared.write().tail = self.active.new_tail(self.end);
         self.publish();
         Ok(())
@@ -104,24 +105,23 @@ impl Log {
         Ok(())
     }
 
-    fn create_segment(&self, base: Offset) -> Result<(Arc<Segment>, Files), DiskError> {
+    fn create_segment(&self, base: Offset) -> Result<(Arc<Segment>, DiskFile), DiskError> {
         create_segment(&*self.disk, &self.dir, base)
     }
 }
 
-/// Makes the files of an empty segment, the log file last.
+/// Makes the files of an empty segment, the log file last; that one stays open.
 pub(crate) fn create_segment(
     disk: &dyn crate::disk::Disk,
     dir: &Arc<std::path::Path>,
     base: Offset,
-) -> Result<(Arc<Segment>, Files), DiskError> {
+) -> Result<(Arc<Segment>, DiskFile), DiskError> {
     let create = |kind| {
         let path = file_path(dir, base, kind);
         disk.open(&path, Mode::Replace).during("create", &path)
     };
-    let offsets = create(INDEX)?;
-    let times = create(TIME_INDEX)?;
+    create(INDEX)?;
+    create(TIME_INDEX)?;
     let log = create(LOG)?;
-    let segment = Segment::growing(dir, base, [log.clone(), offsets.clone(), times.clone()], Vec::new());
-    Ok((Arc::new(segment), Files { log, offsets, times }))
+    Ok((Arc::new(Segment::growing(dir, base, log.clone(), Vec::new())), log))
 }
