@@ -26,7 +26,10 @@ pub use checkpoint::CheckpointError;
 pub use disk::{Disk, DiskError, OsDisk};
 pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
-pub use log::{AppendError, Appended, Closed, CreateOptions, Freshness, Log, OpenOptions};
+pub use log::{
+    AppendError, Appended, Closed, CreateOptions, FollowError, Followed, Freshness, Log, OpenOptions,
+    TruncateError, Truncated,
+};
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown};
 pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use protocol::{Millis, Offset, TopicId};
 
-use super::{AppendError, Log};
+use super::{AppendError, Health, Log};
 use crate::disk::{DiskError, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
@@ -35,6 +35,7 @@ pub(super) struct Progress {
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+    truncations: u64,
 }
 
 impl Progress {
@@ -53,6 +54,7 @@ impl Progress {
             epochs_version: 0,
             epochs_planned: 0,
             epochs_synced: 0,
+            truncations: 0,
         }
     }
 
@@ -75,6 +77,20 @@ impl Progress {
 
     pub(super) fn appended(&mut self, records: u64) {
         self.unflushed_records += records;
+    }
+
+    /// The log ends at `end` now: what was synced above is there no more.
+    pub(super) fn truncated(&mut self, end: Offset) {
+        self.recovery_point = self.recovery_point.min(end);
+        self.planned = self.planned.min(end);
+        self.truncations += 1;
+        self.made += 1;
+    }
+
+    /// The epochs were written and synced.
+    pub(super) fn epochs_synced(&mut self) {
+        self.epochs_planned = self.epochs_version;
+        self.epochs_synced = self.epochs_version;
     }
 }
 
@@ -118,13 +134,19 @@ impl Log {
         }
         let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
         let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
-        let done = Flushed { up_to, names: Names { made }, epochs_version };
+        let truncations = self.progress.truncations;
+        let done = Flushed { up_to, names: Names { made }, epochs_version, truncations };
         Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
     }
 
     /// Takes the report of a finished flush: the recovery point moves.
     pub fn flushed(&mut self, flushed: Flushed) {
         let progress = &mut self.progress;
+        if flushed.truncations != progress.truncations {
+            // What was synced may have been cut since, and the epochs that were written are those of before.
+            progress.epochs_changed();
+            return;
+        }
         progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
         progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
         progress.made_synced = progress.made_synced.max(flushed.names.made);
@@ -182,9 +204,12 @@ impl Log {
 
     /// Forgets the plan's segments: readers no longer find them. The files are the returned work.
     pub fn retire(&mut self, plan: &RetentionPlan, now: Millis) -> Result<Retirement, AppendError> {
+        if self.health == Health::Offline {
+            return Err(AppendError::Offline { partition: self.partition.clone() });
+        }
         let retired: BTreeSet<Offset> = plan.segments.iter().map(|(base, ..)| *base).collect();
         if retired.contains(&self.active.segment.base) && self.active.size > 0 {
-            self.roll(now).map_err(|error| self.disk_error(error))?;
+            self.roll(self.end, now).map_err(|error| self.disk_error(error))?;
         }
         let active = self.active.segment.base;
         let (gone, kept): (Vec<_>, Vec<_>) = self
