@@ -96,7 +96,9 @@ pub enum AppendError {
     },
     #[error("{partition}: producer {producer} has an open transaction and sent a batch outside of it")]
     InvalidTransactionState { partition: TopicPartition, producer: ProducerId },
-    #[error("{partition}: a coordinator of epoch {epoch} ends producer {producer}'s transaction, but {current} was seen")]
+    #[error(
+        "{partition}: a coordinator of epoch {epoch} ends producer {producer}'s transaction, but {current} was seen"
+    )]
     CoordinatorFenced { partition: TopicPartition, producer: ProducerId, epoch: i32, current: i32 },
     #[error("{partition}: batch of {size} bytes exceeds segment.bytes {max}")]
     LargerThanSegment { partition: TopicPartition, size: usize, max: u32 },

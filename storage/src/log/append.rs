@@ -107,6 +107,7 @@ impl Log {
             },
             size: batch.header.size(),
             staged: turn.staged.bytes,
+            staged_since: turn.staged.headers.first().map(|header| header.max_timestamp),
         };
         if self.should_roll(incoming, turn.now) {
             self.write(turn)?;

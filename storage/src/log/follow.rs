@@ -32,7 +32,9 @@ pub struct Followed {
 pub enum FollowError {
     #[error("{partition}: the leader's batch at byte {position} behind offset {end} is damaged: {error}")]
     Corrupt { partition: TopicPartition, end: Offset, position: usize, error: BatchError },
-    #[error("{partition}: the leader's batch with offsets {first} to {last} stands where {expected} or later is expected")]
+    #[error(
+        "{partition}: the leader's batch with offsets {first} to {last} stands where {expected} or later is expected"
+    )]
     OutOfOrder { partition: TopicPartition, first: Offset, last: Offset, expected: Offset },
     /// The log is empty and begins inside of the leader's batch, as after DeleteRecords: truncate it fully to
     /// `base`, write the checkpoints, append again.
@@ -73,6 +75,7 @@ impl Log {
                 max_timestamp: batch.header.max_timestamp,
                 size: batch.header.size(),
                 staged: (batch.bytes.start - arrived[begin].bytes.start) as u64,
+                staged_since: (begin < at).then(|| arrived[begin].header.max_timestamp),
             };
             if self.should_roll(incoming, now) {
                 self.write_arrived(records, &arrived[begin..at])?;
@@ -127,7 +130,8 @@ impl Log {
     fn check_begin(&self, arrived: &[Arrived]) -> Result<(), FollowError> {
         let (Some(first), Some(last)) = (arrived.first(), arrived.last()) else { return Ok(()) };
         let base = first.header.base_offset;
-        let begins_inside = self.end == self.start && base < self.end && last.header.last_offset() >= self.end;
+        let begins_inside =
+            self.end == self.start && base < self.end && last.header.last_offset() >= self.end;
         if begins_inside && base.0 >= 0 {
             return Err(FollowError::BeginsInside { partition: self.partition.clone(), base });
         }

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use protocol::{Millis, Offset};
 
 use super::Log;
-use crate::aborted::AbortedTransaction;
 use super::active::{Active, Files, Unwritten};
+use crate::aborted::AbortedTransaction;
 use crate::disk::{DiskError, During, Mode, remove_if_there};
 use crate::index::{Indexer, relative};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
@@ -24,8 +24,9 @@ pub(super) struct Incoming {
     /// As it will stand in the log.
     pub(super) max_timestamp: Millis,
     pub(super) size: usize,
-    /// Bytes that go before it in the same write.
+    /// Bytes that go before it in the same write, and the time of the first batch among them.
     pub(super) staged: u64,
+    pub(super) staged_since: Option<Millis>,
 }
 
 impl Log {
@@ -45,7 +46,7 @@ impl Log {
 
     /// By record time if the segment's first batch has one, otherwise by the time since the segment was begun.
     fn is_old(&self, incoming: Incoming, now: Millis) -> bool {
-        let age = match self.active.first_timestamp {
+        let age = match self.active.first_timestamp.or(incoming.staged_since) {
             Some(first) if first.0 >= 0 => incoming.max_timestamp - first,
             _ => now - self.active.created,
         };
@@ -56,7 +57,11 @@ impl Log {
     fn age_max(&self) -> i64 {
         let settings = &self.settings;
         let lag = settings.compaction_lag_max_ms;
-        if settings.cleanup.compacts() && lag > 0 { lag.min(settings.segment_ms) } else { settings.segment_ms }
+        if settings.cleanup.compacts() && lag > 0 {
+            lag.min(settings.segment_ms)
+        } else {
+            settings.segment_ms
+        }
     }
 
     /// The same for one segment whenever it is asked for, and different between segments and partitions.

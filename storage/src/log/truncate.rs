@@ -22,7 +22,7 @@ use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::producers::Producers;
 use crate::recovery::{clean_tail, newest, replay};
 use crate::retention::{Removal, Retirement};
-use crate::scan::{Headers, ScanError};
+use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::Segment;
 use crate::view::{Tail, TailIndex};
 
@@ -47,7 +47,9 @@ pub enum TruncateError {
     #[error("{partition} cannot be truncated to offset {to}")]
     Negative { partition: TopicPartition, to: Offset },
     /// Nothing was changed.
-    #[error("{partition}: segment {segment} cannot be truncated, it has no good batch at position {position}: {reason}")]
+    #[error(
+        "{partition}: segment {segment} cannot be truncated, it has no good batch at position {position}: {reason}"
+    )]
     Corrupt { partition: TopicPartition, segment: Offset, position: u64, reason: String },
     /// The log is offline unless nothing but a read failed; the next start finishes or undoes what was begun.
     #[error("{partition}: {error}")]
@@ -398,21 +400,24 @@ fn cut_position(
     to: Offset,
 ) -> Result<u64, ScanError> {
     if let Some(entry) = below.last() {
-        let mut headers = Headers::new(file, u64::from(entry.position), size);
-        let named = base + i64::from(entry.last);
-        if let Ok(Some(batch)) = headers.next()
-            && batch.header.last_offset() == named
+        let (position, named) = (u64::from(entry.position), base + i64::from(entry.last));
+        let stands_there = |batch: HeaderAt| batch.header.last_offset() == named;
+        if let Ok(Some(true)) = Headers::new(file, position, size).next().map(|batch| batch.map(stands_there))
         {
-            return first_ending_at(&mut headers, size, to);
+            return first_ending_at(&mut Headers::new(file, position, size), size, to);
         }
     }
-    first_ending_at(&mut Headers::new(file, 0, size), size, to)
+    if to == base { Ok(0) } else { first_ending_at(&mut Headers::new(file, 0, size), size, to) }
 }
 
+/// What stands behind the batch that ends right before `to` is not looked at: it may be damaged.
 fn first_ending_at(headers: &mut Headers<'_>, size: u64, to: Offset) -> Result<u64, ScanError> {
     while let Some(batch) = headers.next()? {
         if batch.header.last_offset() >= to {
             return Ok(batch.position);
+        }
+        if batch.header.next_offset() == to {
+            return Ok(batch.position + batch.header.size() as u64);
         }
     }
     Ok(size)

@@ -33,11 +33,17 @@ impl CachedBatch {
 /// Why a batch is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    OutOfOrder { last: Sequence },
-    OldEpoch { current: ProducerEpoch },
+    OutOfOrder {
+        last: Sequence,
+    },
+    OldEpoch {
+        current: ProducerEpoch,
+    },
     OutsideOfTransaction,
     /// A marker of a coordinator that has been replaced.
-    OldCoordinator { current: i32 },
+    OldCoordinator {
+        current: i32,
+    },
 }
 
 /// What is known of a producer.
