@@ -29,11 +29,12 @@ mod roll;
 mod truncate;
 mod upkeep;
 
-pub(crate) use active::{Active, Files};
+pub(crate) use active::Active;
 use append::Staged;
 pub use follow::{FollowError, Followed};
 pub(crate) use roll::create_segment;
 pub use truncate::{TruncateError, Truncated};
+pub use upkeep::DeleteRecordsError;
 use upkeep::Progress;
 
 /// What a log is opened with.
@@ -211,7 +212,7 @@ impl Log {
             progress.epochs_changed();
         }
         if loaded.active.segment.base > loaded.recovery_point {
-            progress.sealed_segment();
+            progress.sealed_segment(None);
         }
         let mut active = loaded.active;
         let state = active.first_state(&segments, &epochs, loaded.end);

@@ -15,7 +15,7 @@ mod load;
 mod rebuild;
 mod state;
 
-pub(crate) use load::{clean_tail, load};
+pub(crate) use load::{Files, clean_tail, load};
 pub(crate) use state::{newest, replay};
 
 use crate::checkpoint::CheckpointError;

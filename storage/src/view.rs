@@ -13,14 +13,17 @@ use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::epochs::{EpochEnd, Epochs};
+use crate::handles::distrust;
 use crate::index::Largest;
 use crate::segment::Segment;
 
 mod locate;
 mod read;
+mod segment_offsets;
 mod tail;
 mod times;
 
+pub use segment_offsets::SegmentTime;
 pub(crate) use tail::{Tail, TailIndex};
 
 /// The log's offsets at one moment.
@@ -175,6 +178,11 @@ impl LogReader {
         self.shared.read().epochs.at(offset)
     }
 
+    /// Where records of `epoch` begin; none if the log has none of it.
+    pub fn epoch_start(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        self.shared.read().epochs.start_of(epoch)
+    }
+
     /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
     pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
         let (segments, newest) = {
@@ -209,7 +217,12 @@ impl LogReader {
     }
 
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
-        let error = DiskError::new("read", &segment.path(crate::names::LOG), error);
+        let path = segment.path(crate::names::LOG);
+        let error = DiskError::new("read", &path, error);
+        let is_of_disk = !error.is_missing() && !error.is_out_of_handles();
+        if let (true, Some(log_dir)) = (is_of_disk, path.ancestors().nth(2)) {
+            distrust(log_dir);
+        }
         ReadError::Disk { partition: self.shared.partition.clone(), error }
     }
 }

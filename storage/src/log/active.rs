@@ -30,26 +30,12 @@ enum Reserving {
     Off,
 }
 
-/// The files of a segment that can be written.
-#[derive(Debug)]
-pub(crate) struct Files {
-    pub(crate) log: DiskFile,
-    pub(crate) offsets: DiskFile,
-    pub(crate) times: DiskFile,
-}
-
-impl Files {
-    /// The same files for the segment that readers share.
-    pub(crate) fn shared(&self) -> [DiskFile; 3] {
-        [self.log.clone(), self.offsets.clone(), self.times.clone()]
-    }
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Active {
     pub(crate) segment: Arc<Segment>,
-    pub(crate) files: Files,
+    /// Open from the first write to the last sync, so that no failed write is forgotten by the system.
+    pub(crate) log: DiskFile,
     /// Bytes in the log file.
     pub(crate) size: u64,
     pub(crate) indexer: Indexer,
@@ -67,10 +53,10 @@ pub(crate) struct Active {
 }
 
 impl Active {
-    pub(crate) fn new(segment: Arc<Segment>, files: Files, indexer: Indexer, created: Millis) -> Active {
+    pub(crate) fn new(segment: Arc<Segment>, log: DiskFile, indexer: Indexer, created: Millis) -> Active {
         Active {
             segment,
-            files,
+            log,
             size: 0,
             indexer,
             first_timestamp: None,
@@ -119,7 +105,7 @@ impl Active {
         let ahead = if settings.preallocate { segment_left } else { end.clamp(RESERVE_MIN, RESERVE_MAX) };
         let length = ahead.min(segment_left).max(bytes);
         // A reservation only makes later writes cheaper. Where it fails the write itself tells what is wrong.
-        self.reserving = match disk.reserve(&self.files.log, self.size, length) {
+        self.reserving = match disk.reserve(&self.log, self.size, length) {
             Ok(()) => Reserving::UpTo(self.size + length),
             Err(_) => Reserving::Off,
         };
@@ -130,7 +116,7 @@ impl Active {
         if let Reserving::UpTo(reserved) = self.reserving
             && reserved > self.size
         {
-            disk.set_size(&self.files.log, self.size).during("trim", &self.segment.path(LOG))?;
+            disk.set_size(&self.log, self.size).during("trim", &self.segment.path(LOG))?;
             self.reserving = Reserving::UpTo(0);
         }
         Ok(())
@@ -139,7 +125,7 @@ impl Active {
     /// Takes back what a failed write may have left behind the last good batch.
     pub(super) fn cut_back(&mut self, disk: &dyn Disk) -> io::Result<()> {
         self.reserving = Reserving::Off;
-        disk.set_size(&self.files.log, self.size)
+        disk.set_size(&self.log, self.size)
     }
 
     /// Whether so many entries wait that they should go to the files.
@@ -147,17 +133,19 @@ impl Active {
         tail.index.offsets.len() >= CHUNK
     }
 
-    /// Writes index entries behind those that are in the files.
+    /// Writes index entries behind those that are in the files, which are open for that time only: it is seldom.
     pub(super) fn write_entries(&mut self, disk: &dyn Disk, entries: &Unwritten) -> Result<(), DiskError> {
         let segment = &self.segment;
-        let write = |file: &DiskFile, at: u64, bytes: Vec<u8>, kind: &str| {
+        let write = |kind: &str, at: u64, bytes: Vec<u8>| {
             if bytes.is_empty() {
                 return Ok(());
             }
-            disk.write_at(file, at, &mut [IoSlice::new(&bytes)]).during("write", &segment.path(kind))
+            let path = segment.path(kind);
+            let file = disk.open(&path, Mode::Write).during("open", &path)?;
+            disk.write_at(&file, at, &mut [IoSlice::new(&bytes)]).during("write", &path)
         };
-        write(&self.files.offsets, u64::from(self.offsets_written) * 8, to_bytes(&entries.offsets), INDEX)?;
-        write(&self.files.times, u64::from(self.times_written) * 12, to_bytes(&entries.times), TIME_INDEX)?;
+        write(INDEX, u64::from(self.offsets_written) * 8, to_bytes(&entries.offsets))?;
+        write(TIME_INDEX, u64::from(self.times_written) * 12, to_bytes(&entries.times))?;
         self.offsets_written += entries.offsets.len() as u32;
         self.times_written += entries.times.len() as u32;
         Ok(())

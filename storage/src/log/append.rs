@@ -220,7 +220,7 @@ impl Log {
     /// Writes behind the last batch; what a failure left there is taken back.
     pub(super) fn write_parts(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<(), DiskError> {
         self.active.reserve(&*self.disk, bytes, &self.settings);
-        let outcome = self.disk.write_at(&self.active.files.log, self.active.size, parts);
+        let outcome = self.disk.write_at(&self.active.log, self.active.size, parts);
         outcome.map_err(|error| {
             let path = self.active.segment.path(LOG);
             if let Err(worse) = self.active.cut_back(&*self.disk) {

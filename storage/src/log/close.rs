@@ -23,12 +23,9 @@ impl Log {
             let flushed = plan.run()?;
             self.flushed(flushed);
         }
-        let files = &self.active.files;
-        for (file, kind) in [(&files.offsets, INDEX), (&files.times, TIME_INDEX)] {
-            self.disk.sync(file).during("sync", &self.active.segment.path(kind))?;
-        }
-        if !self.aborted_in_active().is_empty() {
-            let path = self.active.segment.path(TXN_INDEX);
+        let txn_index = (!self.aborted_in_active().is_empty()).then_some(TXN_INDEX);
+        for kind in [INDEX, TIME_INDEX].into_iter().chain(txn_index) {
+            let path = self.active.segment.path(kind);
             let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
             self.disk.sync(&file).during("sync", &path)?;
         }

@@ -10,9 +10,9 @@ use std::sync::Arc;
 use protocol::{Millis, Offset};
 
 use super::Log;
-use super::active::{Active, Files, Unwritten};
+use super::active::{Active, Unwritten};
 use crate::aborted::AbortedTransaction;
-use crate::disk::{DiskError, During, Mode, remove_if_there};
+use crate::disk::{DiskError, DiskFile, During, Mode, remove_if_there};
 use crate::index::{Indexer, relative};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::segment::Segment;
@@ -86,15 +86,16 @@ impl Log {
         self.producers.end = base;
         self.seal_active()?;
         self.write_snapshot(base)?;
-        let (segment, files) = create_segment(&*self.disk, &self.dir, base)?;
+        let (segment, log) = create_segment(&*self.disk, &self.dir, base)?;
         let mut segments = Vec::clone(&self.segments);
         if let Some(last) = segments.last_mut() {
             *last = Arc::new(last.seal(self.active.size, self.aborted_in_active()));
         }
         segments.push(segment.clone());
         self.segments = Arc::new(segments);
-        self.active = Active::new(segment, files, Indexer::new(base), now);
-        self.progress.sealed_segment();
+        let begun = Active::new(segment, log, Indexer::new(base), now);
+        let sealed = std::mem::replace(&mut self.active, begun);
+        self.progress.sealed_segment(Some((sealed.segment.base, sealed.log)));
         self.shared.write().tail = self.active.new_tail(base);
         self.publish();
         Ok(())
@@ -133,21 +134,20 @@ impl Log {
     }
 }
 
-/// Makes the files of an empty segment, the log file last.
+/// Makes the files of an empty segment, the log file last; that one stays open.
 pub(crate) fn create_segment(
     disk: &dyn crate::disk::Disk,
     dir: &Arc<std::path::Path>,
     base: Offset,
-) -> Result<(Arc<Segment>, Files), DiskError> {
+) -> Result<(Arc<Segment>, DiskFile), DiskError> {
     let create = |kind| {
         let path = file_path(dir, base, kind);
         disk.open(&path, Mode::Replace).during("create", &path)
     };
     // What an earlier segment of this name left must not be taken for this one's.
     remove_if_there(disk, &file_path(dir, base, TXN_INDEX))?;
-    let offsets = create(INDEX)?;
-    let times = create(TIME_INDEX)?;
+    create(INDEX)?;
+    create(TIME_INDEX)?;
     let log = create(LOG)?;
-    let segment = Segment::growing(dir, base, [log.clone(), offsets.clone(), times.clone()], Vec::new());
-    Ok((Arc::new(segment), Files { log, offsets, times }))
+    Ok((Arc::new(Segment::growing(dir, base, log.clone(), Vec::new())), log))
 }

@@ -6,12 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::{Millis, Offset, TopicPartition};
 
-use super::active::{Active, Files};
+use super::active::Active;
 use super::roll::create_segment;
 use super::{Health, Log};
 use crate::aborted::AbortedTransaction;
@@ -20,7 +20,7 @@ use crate::epochs::Epochs;
 use crate::index::{Entry, Indexer, OffsetEntry, TimeEntry, to_bytes};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::producers::Producers;
-use crate::recovery::{clean_tail, newest, replay};
+use crate::recovery::{Files, clean_tail, newest, replay};
 use crate::retention::{Removal, Retirement};
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::Segment;
@@ -147,7 +147,7 @@ impl Log {
         let segment = &self.segments[at];
         let path = segment.path(LOG);
         let disk_error = |error| TruncateError::Disk { partition: self.partition.clone(), error };
-        let file = self.disk.open(&path, Mode::Write).during("open", &path).map_err(disk_error)?;
+        let file = self.file_written(at, &path).map_err(disk_error)?;
         let (offsets, times) = self.entries_below(at, to).map_err(disk_error)?;
         let size = segment.sealed_size().unwrap_or(self.active.size);
         let position = cut_position(&file, size, segment.base, &offsets, to);
@@ -161,6 +161,17 @@ impl Log {
             },
         })?;
         Ok(Place { at, to, file, position, offsets, times })
+    }
+
+    /// A segment's log file; where it was written since the last sync the same one, which knows of failed writes.
+    fn file_written(&self, at: usize, path: &Path) -> Result<DiskFile, DiskError> {
+        if at + 1 == self.segments.len() {
+            return Ok(self.active.log.clone());
+        }
+        match self.progress.unsynced_log(self.segments[at].base) {
+            Some(file) => Ok(file),
+            None => self.disk.open(path, Mode::Write).during("open", path),
+        }
     }
 
     /// The segment's index entries of batches that end below `to`, from its files and from memory.
@@ -215,7 +226,7 @@ impl Log {
         let base = segments.last().map_or(end, |segment| segment.base);
         self.segments = Arc::new(segments);
         self.end = end;
-        self.progress.truncated(end);
+        self.progress.truncated(end, base);
         self.progress.epochs_changed();
         let mut state = self.shared.write();
         state.tail = Tail::new(base, end, TailIndex::new(base, 0, 0, Vec::new()));
@@ -295,8 +306,8 @@ impl Log {
             }
             Err(error) => return Err(failed(error)),
         };
-        let segment = Segment::growing(&self.dir, base, files.shared(), aborted);
-        Ok(tail.into_active(segment, files, created))
+        let segment = Segment::growing(&self.dir, base, files.log.clone(), aborted);
+        Ok(tail.into_active(segment, files.log, created))
     }
 
     fn replace_index(&self, base: Offset, kind: &str, bytes: &[u8]) -> Result<DiskFile, DiskError> {
@@ -378,10 +389,10 @@ impl Log {
             remove_if_there(&*self.disk, &file_path(&self.dir, offset, SNAPSHOT))?;
         }
         files.extend(self.retire_segments(bases, to)?);
-        let (segment, open) = create_segment(&*self.disk, &self.dir, to)?;
+        let (segment, log) = create_segment(&*self.disk, &self.dir, to)?;
         self.disk.sync_dir(&self.dir).during("sync", &self.dir)?;
         self.write_epochs()?;
-        self.begin_writing(Active::new(segment, open, Indexer::new(to), now), 0);
+        self.begin_writing(Active::new(segment, log, Indexer::new(to), now), 0);
         Ok(files)
     }
 }

@@ -129,7 +129,7 @@ impl State {
             if wish.limit >= self.view.end { self.size } else { self.tail.find(wish.limit, self.size)?.0 };
         let boundary = |position| self.tail.boundary(position).unwrap_or(position);
         let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
-        let file = self.segments.last()?.open_log()?;
+        let file = self.segments.last()?.held_log()?;
         Some(Some(FileSlice { file: file.os.clone(), position: start, length }))
     }
 
@@ -170,7 +170,7 @@ impl Taken {
             Ok(_) | Err(_) => position,
         };
         let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
-        let file = searchable.segment.log()?.os.clone();
+        let file = searchable.segment.log()?.os;
         Ok(Some(FileSlice { file, position: start, length }))
     }
 

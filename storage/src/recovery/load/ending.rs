@@ -8,13 +8,20 @@ use super::{Ending, Loader};
 use crate::aborted::{AbortedTransaction, TxnIndexFile};
 use crate::disk::{DiskError, DiskFile, During, Mode};
 use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, ending_of, fences_in_file};
-use crate::log::{Active, Files};
+use crate::log::Active;
 use crate::names::{INDEX, LOG, TIME_INDEX, file_path};
 use crate::producers::Producers;
 use crate::recovery::rebuild::Rebuilt;
 use crate::recovery::{RecoveryError, state};
 use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
+
+/// The files that say where a cleanly closed segment ends.
+pub(crate) struct Files {
+    pub(crate) log: DiskFile,
+    pub(crate) offsets: DiskFile,
+    pub(crate) times: DiskFile,
+}
 
 /// What the end of a cleanly closed segment says.
 pub(crate) struct CleanTail {
@@ -27,9 +34,9 @@ pub(crate) struct CleanTail {
 
 impl CleanTail {
     /// The segment with these files, ready to be written.
-    pub(crate) fn into_active(self, segment: Segment, files: Files, created: Millis) -> Active {
+    pub(crate) fn into_active(self, segment: Segment, log: DiskFile, created: Millis) -> Active {
         let written = (self.indexer.offsets, self.indexer.times);
-        let mut active = Active::new(Arc::new(segment), files, self.indexer, created);
+        let mut active = Active::new(Arc::new(segment), log, self.indexer, created);
         active.size = self.size;
         active.first_timestamp = self.first_timestamp;
         (active.offsets_written, active.times_written) = written;
@@ -56,8 +63,8 @@ impl Loader<'_> {
         };
         let end = tail.end;
         let producers = self.clean_producers(end).map_err(|error| self.disk_error(error))?;
-        let segment = Segment::growing(&self.dir, base, files.shared(), aborted);
-        Ok(Some(Ending { active: tail.into_active(segment, files, self.options.now), end, producers }))
+        let segment = Segment::growing(&self.dir, base, files.log.clone(), aborted);
+        Ok(Some(Ending { active: tail.into_active(segment, files.log, self.options.now), end, producers }))
     }
 
     /// The last segment after it was read batch by batch.
@@ -68,8 +75,8 @@ impl Loader<'_> {
         aborted: Vec<AbortedTransaction>,
         producers: Producers,
     ) -> Result<Ending, RecoveryError> {
-        let files = self.open_files(base).map_err(|error| self.disk_error(error))?;
-        let mut active = self.active(base, files, rebuilt.indexer.clone(), aborted);
+        let log = self.open_last(base, LOG).map_err(|error| self.disk_error(error))?;
+        let mut active = self.active(base, log, rebuilt.indexer.clone(), aborted);
         active.size = rebuilt.size;
         active.first_timestamp = rebuilt.first_timestamp;
         (active.offsets_written, active.times_written) = rebuilt.entries();
@@ -78,22 +85,25 @@ impl Loader<'_> {
     }
 
     fn open_files(&self, base: Offset) -> Result<Files, DiskError> {
-        let open = |kind| {
-            let path = file_path(&self.dir, base, kind);
-            self.disk.open(&path, Mode::Write).during("open", &path)
-        };
+        let open = |kind| self.open_last(base, kind);
         Ok(Files { log: open(LOG)?, offsets: open(INDEX)?, times: open(TIME_INDEX)? })
+    }
+
+    /// A file of the segment that will be written.
+    fn open_last(&self, base: Offset, kind: &str) -> Result<DiskFile, DiskError> {
+        let path = file_path(&self.dir, base, kind);
+        self.disk.open(&path, Mode::Write).during("open", &path)
     }
 
     fn active(
         &self,
         base: Offset,
-        files: Files,
+        log: DiskFile,
         indexer: Indexer,
         aborted: Vec<AbortedTransaction>,
     ) -> Active {
-        let segment = Segment::growing(&self.dir, base, files.shared(), aborted);
-        Active::new(Arc::new(segment), files, indexer, self.options.now)
+        let segment = Segment::growing(&self.dir, base, log.clone(), aborted);
+        Active::new(Arc::new(segment), log, indexer, self.options.now)
     }
 
     /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
