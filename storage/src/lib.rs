@@ -30,7 +30,8 @@ pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
 pub use handles::Handles;
 pub use log::{
-    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, Freshness, Log, OpenOptions,
+    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, FollowError, Followed, Freshness, Log,
+    OpenOptions, TruncateError, Truncated,
 };
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use partition_metadata::PartitionMetadataError;

@@ -88,9 +88,9 @@ impl Segment {
         Segment { base, dir: dir.clone(), log: LogFile::Held(log), aborted, indexes }
     }
 
-    /// The same segment when it is no longer written.
-    pub(crate) fn seal(&self, size: u64) -> Segment {
-        let sealed = Segment::sealed(&self.dir, self.base, size, self.aborted.clone());
+    /// The same segment when it is no longer written, with the transactions that were aborted in it.
+    pub(crate) fn seal(&self, size: u64, aborted: Vec<AbortedTransaction>) -> Segment {
+        let sealed = Segment::sealed(&self.dir, self.base, size, aborted);
         if let (LogFile::Held(file), LogFile::Lazy(slot)) = (&self.log, &sealed.log) {
             slot.keep(&FILES, file.clone());
         }

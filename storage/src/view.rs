@@ -4,6 +4,7 @@
 //! Fetch, ListOffsets and followers' fetches. Source: UnifiedLog.read, LogSegment.read of Kafka 3.9.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::response::FileSlice;
@@ -112,6 +113,8 @@ pub struct LogReader {
 pub(crate) struct Shared {
     partition: TopicPartition,
     state: RwLock<State>,
+    /// Counts truncations: what a reader finds in files may be wrong if one began meanwhile.
+    truncations: AtomicU64,
 }
 
 /// One consistent state of the log.
@@ -130,7 +133,12 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn new(partition: TopicPartition, state: State) -> Arc<Shared> {
-        Arc::new(Shared { partition, state: RwLock::new(state) })
+        Arc::new(Shared { partition, state: RwLock::new(state), truncations: AtomicU64::new(0) })
+    }
+
+    /// To be called with the state locked, when it no longer has what is about to be cut.
+    pub(crate) fn truncated(&self) {
+        self.truncations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A panic elsewhere cannot leave a state half written: writers only assign.
@@ -177,10 +185,14 @@ impl LogReader {
 
     /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
     pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
-        let segments = self.shared.read().segments.clone();
+        let (segments, newest) = {
+            let state = self.shared.read();
+            (state.segments.clone(), state.tail.aborted.clone())
+        };
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut found = Vec::new();
-        for entry in segments[first..].iter().flat_map(|segment| &segment.aborted) {
+        let sealed = segments[first..].iter().flat_map(|segment| &segment.aborted);
+        for entry in sealed.chain(&*newest) {
             if entry.last_offset >= from && entry.first_offset < to {
                 found.push(*entry);
             }
@@ -190,6 +202,18 @@ impl LogReader {
             }
         }
         found
+    }
+
+    /// Looks again if the log was truncated meanwhile: files were cut under the first look. A slice that was
+    /// returned before is not protected; its receiver compares checksums.
+    fn steady<T>(&self, look: impl Fn() -> T) -> T {
+        loop {
+            let before = self.shared.truncations.load(Ordering::SeqCst);
+            let found = look();
+            if self.shared.truncations.load(Ordering::SeqCst) == before {
+                return found;
+            }
+        }
     }
 
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {

@@ -23,6 +23,8 @@ use crate::segment::Segment;
 
 mod ending;
 
+pub(crate) use ending::{Files, clean_tail};
+
 /// Loads the directory that `options` name.
 pub(crate) fn load(
     options: &OpenOptions,

@@ -46,6 +46,16 @@ impl LogReader {
         up_to: UpTo,
         first: FirstBatch,
     ) -> Result<Fetched, ReadError> {
+        self.steady(|| self.read_once(from, max_bytes, up_to, first))
+    }
+
+    fn read_once(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        up_to: UpTo,
+        first: FirstBatch,
+    ) -> Result<Fetched, ReadError> {
         let bytes_max = u64::from(max_bytes);
         let taken = {
             let state = self.shared.read();

@@ -45,6 +45,10 @@ impl LogReader {
         at: Millis,
         up_to: UpTo,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.steady(|| self.find_time(at, up_to))
+    }
+
+    fn find_time(&self, at: Millis, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         let taken = self.take_times();
         let start = taken.view.start;
         let first = taken.segments.partition_point(|segment| segment.base <= start).saturating_sub(1);
@@ -65,6 +69,10 @@ impl LogReader {
     /// The first record that has the largest timestamp of the log's files, if below the limit (ListOffsets −3). As
     /// with Kafka it may lie below the log start, until its segment goes.
     pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.steady(|| self.find_max_time(up_to))
+    }
+
+    fn find_max_time(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         let taken = self.take_times();
         let mut best: Option<(usize, Largest)> = None;
         for (index, segment) in taken.segments.iter().enumerate() {
