@@ -184,8 +184,7 @@ fn what_breaks_kafkas_tool_off_is_said_and_the_rest_is_printed() {
     for (below, exception, sentence) in BROKEN_OFF {
         let expected = fs::read_to_string(fixtures().join("expected").join(below)).unwrap();
         let (before, _) = expected.split_once(exception).expect(below);
-        let (text, is_readable) =
-            ours(below, &fixtures().join("logdir").join(below).parent().unwrap().to_owned());
+        let (text, is_readable) = ours(below, fixtures().join("logdir").join(below).parent().unwrap());
         assert!(!is_readable, "{below}");
         assert!(text.starts_with(before), "{below}");
         let after = &text[before.len()..];

@@ -123,23 +123,27 @@ impl<'a> Reader<'a> {
 
     /// The length in front of a field; none for null.
     fn length(&mut self, kind: Kind) -> Result<Option<usize>, String> {
-        let length = match kind {
-            _ if self.is_flexible => i64::from(self.unsigned()? as i32) - 1,
-            Kind::Text => i64::from(i16::from_be_bytes(self.number()?)),
-            _ => i64::from(i32::from_be_bytes(self.number()?)),
+        let length = if self.is_flexible {
+            i64::from(self.unsigned()? as i32) - 1
+        } else if matches!(kind, Kind::Text) {
+            i64::from(i16::from_be_bytes(self.number()?))
+        } else {
+            i64::from(i32::from_be_bytes(self.number()?))
         };
         Ok(usize::try_from(length).ok())
     }
 
     fn content(&mut self, name: &str, kind: Kind, length: usize) -> Result<Json, String> {
-        match kind {
-            Kind::Text if length > i16::MAX as usize => {
-                Err(format!("string field {name} had invalid length {length}"))
-            }
-            Kind::Text => Ok(Json::Text(java_text::decode(self.bytes(length)?).into_owned())),
-            Kind::Array(item) => self.items(name, *item, length),
-            _ => Ok(Json::Bytes(self.bytes(length)?.to_vec())),
+        if let Kind::Array(item) = kind {
+            return self.items(name, *item, length);
         }
+        if !matches!(kind, Kind::Text) {
+            return Ok(Json::Bytes(self.bytes(length)?.to_vec()));
+        }
+        if length > i16::MAX as usize {
+            return Err(format!("string field {name} had invalid length {length}"));
+        }
+        Ok(Json::Text(java_text::decode(self.bytes(length)?).into_owned()))
     }
 
     fn items(&mut self, name: &str, item: Kind, count: usize) -> Result<Json, String> {
