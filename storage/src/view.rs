@@ -9,12 +9,12 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::response::FileSlice;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
-use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::epochs::{EpochEnd, Epochs};
 use crate::index::Largest;
 use crate::segment::Segment;
 
+mod aborted;
 mod locate;
 mod read;
 mod tail;
@@ -75,8 +75,19 @@ pub struct Fetched {
     /// Whole batches from the one with the asked offset on, of one segment; where the size limit falls inside a
     /// batch and its start is not at hand, the last one is cut short. None if there is nothing below the limit.
     pub records: Option<FileSlice>,
+    /// Where they are, if there are any, for [`LogReader::aborted_at`].
+    pub place: Option<Place>,
     /// The bytes were appended a short while ago, so they are in memory as far as one can tell.
     pub is_hot: bool,
+}
+
+/// The part of a segment that a read had leave to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Base offset.
+    pub(crate) segment: Offset,
+    /// Where it ends, which may be inside a batch.
+    pub(crate) reach: u64,
 }
 
 /// A record found by its time.
@@ -165,23 +176,6 @@ impl LogReader {
     /// The epoch that the record at `offset` was or will be written in.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         self.shared.read().epochs.at(offset)
-    }
-
-    /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
-    pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
-        let segments = self.shared.read().segments.clone();
-        let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
-        let mut found = Vec::new();
-        for entry in segments[first..].iter().flat_map(|segment| &segment.aborted) {
-            if entry.last_offset >= from && entry.first_offset < to {
-                found.push(*entry);
-            }
-            // Transactions that end later began above the range.
-            if entry.last_stable_offset >= to {
-                break;
-            }
-        }
-        found
     }
 
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {

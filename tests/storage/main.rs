@@ -8,6 +8,8 @@ mod crash;
 mod failing_disk;
 mod fixtures;
 mod kit;
+mod legacy;
 mod read;
 mod recovery;
 mod retention;
+mod transactions;
