@@ -16,6 +16,7 @@ mod partition_metadata;
 mod producers;
 mod recovery;
 mod retention;
+pub mod rot;
 mod scan;
 mod segment;
 mod settings;

@@ -15,7 +15,7 @@ mod checked;
 mod legacy;
 mod marker;
 
-pub(crate) use checked::{Checked, CheckedBatch};
+pub(crate) use checked::{CHECKED_FROM, Checked, CheckedBatch};
 pub(crate) use legacy::is_legacy;
 pub(crate) use marker::{Marker, MarkerKind};
 
@@ -97,7 +97,7 @@ impl<'a> Headers<'a> {
 }
 
 /// Reads the header in front of `left` bytes of file, of which `front` are at hand.
-fn parse(front: &[u8], left: u64) -> Result<BatchHeader, Flaw> {
+pub(crate) fn parse(front: &[u8], left: u64) -> Result<BatchHeader, Flaw> {
     let torn = |needed: usize| Flaw::Torn { needed: needed as u64, present: left };
     let Some(head) = front.first_chunk::<HEADER_SIZE>() else {
         return Err(if front.iter().all(|byte| *byte == 0) { Flaw::Zeros } else { torn(HEADER_SIZE) });

@@ -18,6 +18,7 @@ use super::context::Context;
 use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
+use crate::upkeep;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -87,6 +88,7 @@ async fn offset(
     };
     found.map_err(|error| {
         tracing::error!(%error, "an offset cannot be looked up by time");
+        upkeep::look_into(broker, &error);
         Refused::from(&error).code
     })
 }

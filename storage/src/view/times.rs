@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use protocol::batch::{BatchHeader, HEADER_SIZE, TimestampType};
+use protocol::batch::{BatchHeader, HEADER_SIZE, TimestampType, verify_crc};
 use protocol::record::{RecordIter, decompress};
 use protocol::{Millis, Offset};
 
@@ -133,13 +133,14 @@ impl LogReader {
             reason,
         };
         let file = segment.log().map_err(|error| self.disk_error(segment, &error))?;
-        let mut block = vec![0; header.size() - HEADER_SIZE];
-        let read = file
-            .read_at(&mut block, at.position + HEADER_SIZE as u64)
-            .map_err(|error| self.disk_error(segment, &error))?;
+        let mut batch = vec![0; header.size()];
+        let read = file.read_at(&mut batch, at.position).map_err(|error| self.disk_error(segment, &error))?;
+        batch.truncate(read);
+        verify_crc(&batch).map_err(|error| corrupt(error.to_string()))?;
+        let block = &batch[HEADER_SIZE..];
         let codec =
             header.attributes.codec().map_err(|codec| corrupt(format!("compression type {codec}")))?;
-        let records = decompress(codec, &block[..read], RECORDS_MAX).map_err(|e| corrupt(e.to_string()))?;
+        let records = decompress(codec, block, RECORDS_MAX).map_err(|e| corrupt(e.to_string()))?;
         for record in RecordIter::new(&records, header.record_count) {
             let record = record.map_err(|error| corrupt(error.to_string()))?;
             let timestamp = timestamp_of(&header, record.timestamp_delta);
