@@ -17,6 +17,7 @@ mod producers;
 mod recovery;
 mod retention;
 pub mod rot;
+pub mod salvage;
 mod scan;
 mod segment;
 mod settings;

@@ -29,6 +29,8 @@ const CLEAN_MARK: &str = ".kafka_cleanshutdown";
 pub enum LogDirError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     #[error("{} is in use by another broker; stop it, or give this one a log.dirs of its own", path.display())]
     InUse { path: PathBuf },
     #[error("{} is not a partition's directory; move it out of log.dirs", path.display())]

@@ -9,6 +9,7 @@ mod consumer_perf;
 mod failure;
 mod java_properties;
 mod librdkafka;
+mod log;
 mod metrics;
 mod options;
 mod producer_perf;
@@ -49,6 +50,7 @@ pub const TOOLS: &[Tool] = &[
         about: "measure how fast records can be consumed",
         run: consumer_perf::run,
     },
+    Tool { name: "log", about: "see what recovery cut off logs (log salvage)", run: log::run },
 ];
 
 /// Runs a tool with the arguments after its name; `None` if there is no such tool.
