@@ -10,6 +10,7 @@ mod dump_log;
 mod failure;
 mod java_properties;
 mod librdkafka;
+mod log;
 mod metrics;
 mod options;
 mod producer_perf;
@@ -51,6 +52,7 @@ pub const TOOLS: &[Tool] = &[
         run: consumer_perf::run,
     },
     Tool { name: "dump-log", about: "print the files of a log", run: dump_log::run },
+    Tool { name: "log", about: "see what recovery cut off logs (log salvage)", run: log::run },
 ];
 
 /// Runs a tool with the arguments after its name; `None` if there is no such tool.
