@@ -7,6 +7,7 @@ mod aborted;
 mod checkpoint;
 pub mod disk;
 mod epochs;
+pub mod files;
 mod flush;
 pub mod handles;
 mod index;
@@ -28,10 +29,12 @@ pub use disk::{Disk, DiskError, OsDisk};
 pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
 pub use handles::Handles;
-pub use log::{AppendError, Appended, Closed, CreateOptions, Freshness, Log, OpenOptions};
-pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown};
+pub use log::{
+    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, Freshness, Log, OpenOptions,
+};
+pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
-pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, TimestampedOffset, UpTo};
+pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, SegmentTime, TimestampedOffset, UpTo};

@@ -30,6 +30,7 @@ mod upkeep;
 pub(crate) use active::Active;
 use append::Staged;
 pub(crate) use roll::create_segment;
+pub use upkeep::DeleteRecordsError;
 use upkeep::Progress;
 
 /// What a log is opened with.

@@ -18,9 +18,11 @@ use crate::segment::Segment;
 
 mod locate;
 mod read;
+mod segment_offsets;
 mod tail;
 mod times;
 
+pub use segment_offsets::SegmentTime;
 pub(crate) use tail::{Tail, TailIndex};
 
 /// The log's offsets at one moment.
@@ -166,6 +168,11 @@ impl LogReader {
     /// The epoch that the record at `offset` was or will be written in.
     pub fn epoch_at(&self, offset: Offset) -> Option<LeaderEpoch> {
         self.shared.read().epochs.at(offset)
+    }
+
+    /// Where records of `epoch` begin; none if the log has none of it.
+    pub fn epoch_start(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        self.shared.read().epochs.start_of(epoch)
     }
 
     /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{Millis, Offset, TopicId};
+use protocol::{Millis, Offset, TopicId, TopicPartition};
 
 use super::{AppendError, Log};
 use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
 use crate::names::{LOG, SNAPSHOT, delete_dir_name, file_path};
-use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, plan};
+use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, below_start, plan};
 use crate::segment::{Indexes, Segment, modified};
 
 /// How far the log is on the medium.
@@ -37,6 +37,15 @@ pub(super) struct Progress {
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+}
+
+/// Why records are not deleted on a user's wish.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteRecordsError {
+    #[error("{partition}: records are deleted on request only where cleanup.policy has delete")]
+    Policy { partition: TopicPartition },
+    #[error("{partition}: offset {asked} is not between 0 and the high watermark {high_watermark}")]
+    OutOfRange { partition: TopicPartition, asked: Offset, high_watermark: Offset },
 }
 
 impl Progress {
@@ -164,17 +173,45 @@ impl Log {
         files
     }
 
+    /// Moves the start up to `before` because a user wants the records below gone, and answers `before`; none is
+    /// the high watermark. An offset below the start is fine and changes nothing (Partition.deleteRecordsOnLeader).
+    pub fn delete_records(&mut self, before: Option<Offset>) -> Result<Offset, DeleteRecordsError> {
+        let (partition, high_watermark) = (|| self.partition.clone(), self.high_watermark);
+        if !self.settings.cleanup.deletes() {
+            return Err(DeleteRecordsError::Policy { partition: partition() });
+        }
+        let asked = before.unwrap_or(high_watermark);
+        if asked < Offset::ZERO || asked > high_watermark {
+            return Err(DeleteRecordsError::OutOfRange { partition: partition(), asked, high_watermark });
+        }
+        self.advance_start(asked);
+        Ok(asked)
+    }
+
+    /// Segments of which no record is left in the log; none if there are none.
+    pub fn plan_below_start(&self) -> Option<RetentionPlan> {
+        below_start(&self.candidates(), self.bounds(Millis(0)))
+    }
+
     /// Segments that may go now; none if all stay.
     pub fn retention_plan(&self, now: Millis) -> Option<RetentionPlan> {
+        plan(&self.candidates(), &self.settings, self.bounds(now), |at| {
+            self.largest_timestamp(&self.segments[at])
+        })
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
         let candidate = |(at, segment): (usize, &Arc<Segment>)| Candidate {
             base: segment.base,
             next: self.segments.get(at + 1).map_or(self.end, |next| next.base),
             size: segment.sealed_size().unwrap_or(self.active.size),
             is_active: segment.sealed_size().is_none(),
         };
-        let candidates: Vec<_> = self.segments.iter().enumerate().map(candidate).collect();
-        let bounds = Bounds { start: self.start, high_watermark: self.high_watermark, now };
-        plan(&candidates, &self.settings, bounds, |at| self.largest_timestamp(&self.segments[at]))
+        self.segments.iter().enumerate().map(candidate).collect()
+    }
+
+    fn bounds(&self, now: Millis) -> Bounds {
+        Bounds { start: self.start, high_watermark: self.high_watermark, now }
     }
 
     /// Of a segment without timestamps the time its file was last written, as with Kafka.

@@ -34,7 +34,7 @@ enum Wanted {
     /// The first at or after both.
     From { timestamp: Millis, start: Offset },
     /// The first that has exactly this time.
-    At { timestamp: Millis, start: Offset },
+    At { timestamp: Millis },
 }
 
 impl LogReader {
@@ -62,7 +62,8 @@ impl LogReader {
         Ok(None)
     }
 
-    /// The first record that has the largest timestamp of the log, if below the limit (ListOffsets −3).
+    /// The first record that has the largest timestamp of the log's files, if below the limit (ListOffsets −3). As
+    /// with Kafka it may lie below the log start, until its segment goes.
     pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         let taken = self.take_times();
         let mut best: Option<(usize, Largest)> = None;
@@ -75,7 +76,7 @@ impl LogReader {
             }
         }
         let Some((index, largest)) = best else { return Ok(None) };
-        let wanted = Wanted::At { timestamp: largest.timestamp, start: taken.view.start };
+        let wanted = Wanted::At { timestamp: largest.timestamp };
         let found = self.search(&taken, index, wanted)?;
         Ok(found.filter(|found| found.offset < taken.view.limit(up_to)))
     }
@@ -101,7 +102,10 @@ impl LogReader {
         let segment = &taken.segments[index];
         let error = |error| self.scan_error(segment, error);
         let searchable = taken.searchable(index);
-        let (Wanted::From { timestamp, start } | Wanted::At { timestamp, start }) = wanted;
+        let (timestamp, start) = match wanted {
+            Wanted::From { timestamp, start } => (timestamp, start),
+            Wanted::At { timestamp } => (timestamp, segment.base),
+        };
         let from = taken.from(index, timestamp).map_err(error)?.max(start);
         let Some(first) = searchable.find(from, taken.index.hint(from)).map_err(error)? else {
             return Ok(None);
@@ -163,7 +167,7 @@ impl Wanted {
     fn is(self, found: Millis, offset: Offset) -> bool {
         match self {
             Wanted::From { timestamp, start } => found >= timestamp && offset >= start,
-            Wanted::At { timestamp, start } => found == timestamp && offset >= start,
+            Wanted::At { timestamp } => found == timestamp,
         }
     }
 }
