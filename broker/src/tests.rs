@@ -4,6 +4,7 @@
 mod authorization;
 mod fetch;
 mod offsets;
+mod old_clients;
 mod produce;
 mod settings;
 mod topics;
