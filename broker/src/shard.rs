@@ -18,8 +18,8 @@ use protocol::ids::{BrokerId, TopicPartition};
 use storage::{DiskError, Log};
 
 pub(crate) use command::{
-    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Fate,
-    Standing, Stop, StopFailure,
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, DeleteFailure,
+    DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -126,6 +126,8 @@ impl Shard {
             Command::Assign(assign) => self.assign(now, *assign),
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
+            Command::DeleteRecords(delete) => self.delete_records(now, delete),
+            Command::Measure(reply) => drop(reply.send(self.online().map(|log| log.measured()).collect())),
             Command::TakeChanged(reply) => drop(reply.send(self.take_changed())),
             Command::Retain => self.retain(now),
             Command::FlushDue => self.flush_all_due(now),
@@ -186,6 +188,25 @@ impl Shard {
         for name in names {
             self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
         }
+    }
+
+    fn delete_records(&mut self, now: Now, delete: DeleteRecords) {
+        let DeleteRecords { partition: name, before, reply } = delete;
+        let mut result = match self.partitions.get(&name) {
+            None => Err(DeleteFailure::NotLeader),
+            Some(Seat::Online(_) | Seat::Offline) => Err(DeleteFailure::Offline),
+        };
+        self.step(&name, |partition, _| result = partition.delete_records(before));
+        // Without a place for the job the next round of retention does it.
+        if result.is_ok() && self.jobs.has_room() {
+            let mut retirement = None;
+            self.step(&name, |partition, _| retirement = partition.retire_below_start(now));
+            if let Some(retirement) = retirement {
+                self.jobs.push(Job::Retire(retirement));
+            }
+        }
+        // A client that went away does not wait for its answer.
+        let _ = reply.send(result);
     }
 
     fn take_changed(&mut self) -> Vec<Standing> {

@@ -2,7 +2,9 @@
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
 
 mod authorization;
+mod delete_records;
 mod fetch;
+mod log_dirs;
 mod offsets;
 mod old_clients;
 mod produce;

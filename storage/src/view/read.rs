@@ -53,6 +53,16 @@ impl LogReader {
         up_to: UpTo,
         first: FirstBatch,
     ) -> Result<Fetched, ReadError> {
+        self.steady(|| self.read_once(from, max_bytes, up_to, first))
+    }
+
+    fn read_once(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        up_to: UpTo,
+        first: FirstBatch,
+    ) -> Result<Fetched, ReadError> {
         let bytes_max = u64::from(max_bytes);
         let taken = {
             let state = self.shared.read();
@@ -134,7 +144,7 @@ impl State {
         let boundary = |position| self.tail.boundary(position).unwrap_or(position);
         let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
         let segment = self.segments.last()?;
-        let slice = FileSlice { file: segment.open_log()?.os.clone(), position: start, length };
+        let slice = FileSlice { file: segment.held_log()?.os.clone(), position: start, length };
         let place = Place { segment: segment.base, reach: end.min(allowed(start, first_end, wish)) };
         Some(Some(Found { slice, place }))
     }
@@ -176,7 +186,7 @@ impl Taken {
             Ok(_) | Err(_) => position,
         };
         let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
-        let file = searchable.segment.log()?.os.clone();
+        let file = searchable.segment.log()?.os;
         let slice = FileSlice { file, position: start, length };
         let place =
             Place { segment: searchable.segment.base, reach: end.min(allowed(start, first_end, wish)) };
