@@ -18,6 +18,8 @@ mod partition_metadata;
 mod producers;
 mod recovery;
 mod retention;
+pub mod rot;
+pub mod salvage;
 mod scan;
 mod segment;
 mod settings;

@@ -16,7 +16,8 @@ mod checked;
 mod legacy;
 mod marker;
 
-pub(crate) use checked::{Checked, CheckedBatch};
+pub(crate) use checked::{CHECKED_FROM, Checked, CheckedBatch};
+pub(crate) use legacy::is_intact as is_intact_message;
 pub(crate) use marker::{Marker, MarkerKind};
 
 /// Bytes read at once in search of headers.
@@ -104,7 +105,7 @@ impl<'a> Headers<'a> {
 }
 
 /// Reads the header in front of `left` bytes of file, of which `front` are at hand, and tells the format.
-fn parse(front: &[u8], left: u64) -> Result<(i8, BatchHeader), Flaw> {
+pub(crate) fn parse(front: &[u8], left: u64) -> Result<(i8, BatchHeader), Flaw> {
     let front = &front[..front.len().min(HEADER_SIZE)];
     // Before the magic is looked at, which is 0 in format 0.
     if front.iter().all(|byte| *byte == 0) {

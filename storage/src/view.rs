@@ -209,7 +209,7 @@ impl LogReader {
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
         let path = segment.path(crate::names::LOG);
         let error = DiskError::new("read", &path, error);
-        let is_of_disk = !error.is_missing() && !error.is_out_of_handles();
+        let is_of_disk = !error.is_missing() && !error.is_shortage;
         if let (true, Some(log_dir)) = (is_of_disk, path.ancestors().nth(2)) {
             distrust(log_dir);
         }

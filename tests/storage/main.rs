@@ -8,6 +8,7 @@ mod crash;
 mod failing_disk;
 mod fixtures;
 mod follow;
+mod formats;
 mod handles;
 mod kit;
 mod legacy;

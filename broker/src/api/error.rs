@@ -54,8 +54,8 @@ impl From<&ReadError> for Refused {
     fn from(error: &ReadError) -> Self {
         let code = match error {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-            ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
-            ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+            // Not CORRUPT_MESSAGE, on which a Java consumer gives up: the replica goes offline, and another may lead.
+            ReadError::Corrupt { .. } | ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
         };
         Self::new(code, error.to_string())
     }
@@ -103,7 +103,7 @@ impl From<&AppendFailure> for Refused {
             }
             AppendFailure::NotAcknowledged(ProduceFault::TimedOut) => ErrorCode::RequestTimedOut,
             AppendFailure::Log(error) => append_error(error),
-            AppendFailure::Offline => ErrorCode::KafkaStorageError,
+            AppendFailure::Offline | AppendFailure::Full => ErrorCode::KafkaStorageError,
         };
         Self::new(code, failure.to_string())
     }

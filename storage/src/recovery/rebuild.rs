@@ -98,7 +98,18 @@ impl Rebuilt {
     }
 }
 
+/// Not emptied first: a file system may take that for a reason to write at once what comes next.
 fn write<E: Entry>(disk: &dyn Disk, path: &Path, entries: &[E]) -> Result<(), DiskError> {
-    let file = disk.open(path, Mode::Replace).during("create", path)?;
-    disk.write_at(&file, 0, &mut [IoSlice::new(&to_bytes(entries))]).during("write", path)
+    let bytes = to_bytes(entries);
+    let file = disk.open(path, Mode::Create).during("create", path)?;
+    let size = file.size().during("read", path)?;
+    let mut present = vec![0; bytes.len()];
+    let read = file.read_at(&mut present, 0).during("read", path)?;
+    if present[..read] != bytes[..] {
+        disk.write_at(&file, 0, &mut [IoSlice::new(&bytes)]).during("write", path)?;
+    }
+    if size > bytes.len() as u64 {
+        disk.set_size(&file, bytes.len() as u64).during("cut", path)?;
+    }
+    Ok(())
 }

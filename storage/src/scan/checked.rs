@@ -14,7 +14,7 @@ use crate::recovery::Flaw;
 /// Bytes read at once; a larger batch is checked piece by piece.
 const BUFFER: usize = 1 << 20;
 /// The checksum covers a batch from here on.
-const CHECKED_FROM: usize = 21;
+pub(crate) const CHECKED_FROM: usize = 21;
 
 /// A batch whose checksum is right.
 #[derive(Debug, Clone, Copy)]

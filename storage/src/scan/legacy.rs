@@ -72,7 +72,7 @@ pub(super) fn is_filled(front: &[u8], header: &BatchHeader) -> bool {
 }
 
 /// Whether the message at `position` has the checksum that it carries.
-pub(super) fn is_intact(file: &DiskFile, position: u64, header: &BatchHeader) -> io::Result<bool> {
+pub(crate) fn is_intact(file: &DiskFile, position: u64, header: &BatchHeader) -> io::Result<bool> {
     let (mut at, end) = (position + CHECKED_FROM as u64, position + header.size() as u64);
     let (mut checksum, mut piece) = (Checksum::default(), vec![0; PIECE]);
     while at < end {

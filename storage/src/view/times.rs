@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, TimestampType};
-use protocol::legacy::{Entry, Messages};
+use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, TimestampType, verify_crc};
+use protocol::legacy::{self, Entry, Messages};
 use protocol::record::{RecordIter, decompress};
 use protocol::{LeaderEpoch, Millis, Offset};
 
@@ -142,7 +142,7 @@ impl LogReader {
         let mut bytes = vec![0; at.header.size()];
         let read = file.read_at(&mut bytes, at.position).map_err(|error| self.disk_error(segment, &error))?;
         let found = match at.magic {
-            MAGIC => record_of_batch(&at.header, bytes.get(HEADER_SIZE..read).unwrap_or_default(), wanted),
+            MAGIC => record_of_batch(&at.header, &bytes[..read], wanted),
             _ => record_of_message(&bytes[..read], wanted),
         };
         found.map_err(|reason| ReadError::Corrupt {
@@ -157,9 +157,11 @@ impl LogReader {
 /// The wanted one of a batch's records, or what is wrong with the batch.
 fn record_of_batch(
     header: &BatchHeader,
-    block: &[u8],
+    batch: &[u8],
     wanted: Wanted,
 ) -> Result<Option<TimestampedOffset>, String> {
+    verify_crc(batch).map_err(|error| error.to_string())?;
+    let block = batch.get(HEADER_SIZE..).unwrap_or_default();
     let codec = header.attributes.codec().map_err(|codec| format!("compression type {codec}"))?;
     let records = decompress(codec, block, RECORDS_MAX).map_err(|error| error.to_string())?;
     for record in RecordIter::new(&records, header.record_count) {
@@ -175,6 +177,7 @@ fn record_of_batch(
 
 /// The same of a message of an old format, which may have others compressed in it.
 fn record_of_message(bytes: &[u8], wanted: Wanted) -> Result<Option<TimestampedOffset>, String> {
+    legacy::verify_crc(bytes).map_err(|error| error.to_string())?;
     let entry = Entry::parse(bytes).map_err(|error| error.to_string())?;
     let messages = Messages::of(&entry, RECORDS_MAX).map_err(|error| error.to_string())?;
     let found = messages.iter().find(|message| wanted.is(message.timestamp, message.offset));
