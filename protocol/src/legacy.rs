@@ -10,9 +10,11 @@ use crate::record::CompressionError;
 
 mod entry;
 mod messages;
+mod up;
 
 pub use entry::{Entry, verify_crc};
 pub use messages::{Message, MessageIter, Messages};
+pub(crate) use up::to_batch;
 
 /// The two formats before batches, by their magic number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
