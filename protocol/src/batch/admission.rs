@@ -282,18 +282,16 @@ mod tests {
         assert!(contents(&after).iter().all(|(time, _)| *time == NOW.0 + 5));
     }
 
+    fn records(error: ProducedError) -> RefusedRecords {
+        let ProducedError::Records(refused) = error else { panic!("{error}") };
+        refused
+    }
+
     /// The reason and the texts with which a batch is refused.
     fn refusal(batch: &[u8], rules: &ProduceRules) -> (RecordsReason, Vec<(i32, String)>) {
-        match admitted(VERSION, batch, rules).unwrap_err() {
-            ProducedError::Records(refused) => {
-                assert_eq!(refused.count, refused.records.len());
-                (
-                    refused.reason,
-                    refused.records.into_iter().map(|record| (record.index, record.text)).collect(),
-                )
-            }
-            other => panic!("{other}"),
-        }
+        let refused = records(admitted(VERSION, batch, rules).unwrap_err());
+        assert_eq!(refused.count, refused.records.len());
+        (refused.reason, refused.records.into_iter().map(|record| (record.index, record.text)).collect())
     }
 
     #[test]
@@ -440,22 +438,18 @@ mod tests {
         let required = ProduceRules { keys: Keys::Required, ..rules() };
         let recent = ProduceRules { timestamp_before_max_ms: 5, ..required };
         for set in [keyless.bytes(), wrapped(&[keyed.clone(), keyless.bytes()])] {
-            let reason = |rules| match refused(&set, rules) {
-                ProducedError::Records(refused) => refused.reason,
-                other => panic!("{other}"),
-            };
-            assert_eq!(reason(&required), RecordsReason::Record);
+            assert_eq!(records(refused(&set, &required)).reason, RecordsReason::Record);
             assert!(admitted(2, &set, &rules()).is_ok());
         }
         let old = refused(&wrapped(&[keyless.bytes(), keyed.clone()]), &recent);
-        assert!(matches!(old, ProducedError::Records(refused) if refused.reason == RecordsReason::Timestamp));
+        assert_eq!(records(old).reason, RecordsReason::Timestamp);
         let tight = ProduceRules { max_message_bytes: keyed.len() - 1, ..rules() };
         assert!(matches!(refused(&keyed, &tight), ProducedError::TooLarge { .. }));
         for set in [broken(keyed.clone()), wrapped(&[broken(keyed.clone())])] {
             let error = refused(&set, &rules());
             assert!(matches!(error, ProducedError::Message(LegacyError::Checksum { .. })), "{error}");
         }
-        let inner = wrapped(&[keyed.clone()]);
+        let inner = wrapped(std::slice::from_ref(&keyed));
         for several in [[&inner[..], &inner], [&inner, &keyed], [&keyed, &inner]] {
             assert_eq!(refused(&several.concat(), &rules()), ProducedError::SeveralBatches);
         }
