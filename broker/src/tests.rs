@@ -2,7 +2,10 @@
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
 
 mod authorization;
+mod delete_records;
+mod disks;
 mod fetch;
+mod log_dirs;
 mod offsets;
 mod produce;
 mod settings;

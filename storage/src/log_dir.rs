@@ -9,15 +9,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::{BrokerEpoch, Millis, Offset, TopicPartition};
+use protocol::{BrokerEpoch, Millis, Offset, TopicId, TopicPartition};
 
 use crate::checkpoint::{self, CheckpointError};
 use crate::disk::{Disk, DiskError, DiskFile, During, remove_if_there, replace};
-use crate::names::{DirKind, parse_dir};
+use crate::names::{DirKind, delete_dir_name, parse_dir};
 use crate::retention::Removal;
 
 mod lock;
 mod meta_properties;
+mod reserve;
 
 pub use meta_properties::MetaProperties;
 
@@ -28,6 +29,8 @@ const CLEAN_MARK: &str = ".kafka_cleanshutdown";
 pub enum LogDirError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     #[error("{} is in use by another broker; stop it, or give this one a log.dirs of its own", path.display())]
     InUse { path: PathBuf },
     #[error("{} is not a partition's directory; move it out of log.dirs", path.display())]
@@ -72,6 +75,14 @@ pub struct Listing {
     pub future: BTreeMap<TopicPartition, PathBuf>,
     /// Kept aside; nobody serves or deletes them.
     pub stray: Vec<PathBuf>,
+}
+
+/// The volume that a log directory is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub total_bytes: u64,
+    /// What a process without privileges may still fill.
+    pub usable_bytes: u64,
 }
 
 /// A locked log directory.
@@ -134,6 +145,29 @@ impl LogDir {
         self.path.join(partition.to_string())
     }
 
+    /// Removes what was made of a partition whose log could not be made.
+    pub fn abandon(&self, partition: &TopicPartition) -> Result<(), DiskError> {
+        let path = self.partition_dir(partition);
+        match self.disk.remove_dir(&path).during("remove", &path) {
+            Err(error) if !error.is_missing() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks the directory of a partition for deletion whose log is not open; `mark` is a random id. Blocks for the disk.
+    pub fn delete(
+        &self,
+        partition: &TopicPartition,
+        mark: TopicId,
+        due: Millis,
+    ) -> Result<Removal, DiskError> {
+        let from = self.partition_dir(partition);
+        let to = self.path.join(delete_dir_name(partition, mark));
+        self.disk.rename(&from, &to).during("rename", &from)?;
+        self.disk.sync_dir(&self.path).during("sync", &self.path)?;
+        Ok(self.removal(to, due))
+    }
+
     /// The removal of a directory that [`Self::list`] found marked.
     pub fn removal(&self, deleted: PathBuf, due: Millis) -> Removal {
         Removal::of_dir(self.disk.clone(), deleted, due)
@@ -164,6 +198,14 @@ impl LogDir {
     /// Replaces `meta.properties`. Blocks for the disk.
     pub fn write_meta(&self, meta: &MetaProperties) -> Result<(), DiskError> {
         meta_properties::write(&*self.disk, &self.path, meta)
+    }
+
+    /// How large the volume is, and how much of it is free. Blocks for the disk.
+    pub fn space(&self) -> Result<Space, DiskError> {
+        let volume =
+            rustix::fs::statvfs(&self.path).map_err(io::Error::from).during("measure", &self.path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
+        Ok(Space { total_bytes: bytes(volume.f_blocks), usable_bytes: bytes(volume.f_bavail) })
     }
 
     /// Gives the lock back and removes its file, as a clean stop does.

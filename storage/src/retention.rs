@@ -3,7 +3,7 @@
 //! The log forgets them at once, their files are renamed to `.deleted`, and after a delay removed. Never beyond the
 //! high watermark. Source: UnifiedLog.deleteOldSegments, LocalLog.deleteSegmentFiles of Kafka 3.9.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::{Millis, Offset};
@@ -88,6 +88,16 @@ pub(crate) fn plan(
     if segments.is_empty() { None } else { Some(RetentionPlan { segments, start }) }
 }
 
+/// The part of the rules that needs neither time nor sizes: segments that end at or below the log's start.
+pub(crate) fn below_start(candidates: &[Candidate], at: Bounds) -> Option<RetentionPlan> {
+    let is_below = |segment: &&Candidate| {
+        !segment.is_active && segment.next <= at.start && segment.next <= at.high_watermark
+    };
+    let gone = candidates.iter().take_while(is_below);
+    let segments: Vec<_> = gone.map(|s| (s.base, s.size, RetentionReason::StartOffset)).collect();
+    if segments.is_empty() { None } else { Some(RetentionPlan { segments, start: at.start }) }
+}
+
 /// Files that belong to no segment any more and still have their names.
 #[derive(Debug)]
 #[must_use = "the files keep their names before run()"]
@@ -131,6 +141,11 @@ impl Removal {
         Removal { disk, files: Vec::new(), dirs: vec![dir], due }
     }
 
+    /// Whether anything of it lies in a directory.
+    pub fn is_in(&self, dir: &Path) -> bool {
+        self.files.iter().chain(&self.dirs).any(|path| path.starts_with(dir))
+    }
+
     /// Removes; blocks for the disk. What is gone already is no error.
     pub fn run(self) -> Result<(), DiskError> {
         for path in &self.files {
@@ -166,6 +181,10 @@ mod tests {
         let candidates: Vec<_> = (0..3).map(candidate).collect();
         let bounds =
             Bounds { start: Offset(start), high_watermark: Offset(high_watermark), now: Millis(100) };
+        let by_start = below_start(&candidates, bounds).map_or(0, |plan| plan.segments.len());
+        let expected_by_start =
+            expected.iter().filter(|(_, why)| *why == RetentionReason::StartOffset).count();
+        assert_eq!(by_start, expected_by_start);
         let found = plan(&candidates, &settings, bounds, |at| Some(Millis(10 * at as i64 + 10)));
         let found: Vec<_> = found.iter().flat_map(|plan| &plan.segments).map(|s| (s.0.0, s.2)).collect();
         assert_eq!(found, expected);

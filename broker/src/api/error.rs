@@ -6,10 +6,10 @@ use protocol::batch::{ProducedError, RecordsReason};
 use protocol::error_code::ErrorCode;
 use protocol::legacy::LegacyError;
 use protocol::record::CompressionError;
-use storage::{AppendError, ReadError};
+use storage::{AppendError, DeleteRecordsError, ReadError};
 
 use crate::hosted::{Absent, EpochMismatch};
-use crate::shard::{AppendFailure, AssignFailure, StopFailure};
+use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,8 +54,8 @@ impl From<&ReadError> for Refused {
     fn from(error: &ReadError) -> Self {
         let code = match error {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-            ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
-            ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+            // Not CORRUPT_MESSAGE, on which a Java consumer gives up: the replica goes offline, and another may lead.
+            ReadError::Corrupt { .. } | ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
         };
         Self::new(code, error.to_string())
     }
@@ -128,7 +128,7 @@ impl From<&AppendFailure> for Refused {
             }
             AppendFailure::NotAcknowledged(ProduceFault::TimedOut) => ErrorCode::RequestTimedOut,
             AppendFailure::Log(error) => append_error(error),
-            AppendFailure::Offline => ErrorCode::KafkaStorageError,
+            AppendFailure::Offline | AppendFailure::Full => ErrorCode::KafkaStorageError,
         };
         Self::new(code, failure.to_string())
     }
@@ -140,6 +140,7 @@ fn append_error(error: &AppendError) -> ErrorCode {
         AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Disk { .. } | AppendError::Offline { .. } => ErrorCode::KafkaStorageError,
     }
@@ -163,6 +164,17 @@ impl From<&StopFailure> for ErrorCode {
         match failure {
             StopFailure::FencedLeaderEpoch { .. } => ErrorCode::FencedLeaderEpoch,
             StopFailure::Offline => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl From<&DeleteFailure> for ErrorCode {
+    fn from(failure: &DeleteFailure) -> Self {
+        match failure {
+            DeleteFailure::NotLeader => ErrorCode::NotLeaderOrFollower,
+            DeleteFailure::Log(DeleteRecordsError::Policy { .. }) => ErrorCode::PolicyViolation,
+            DeleteFailure::Log(DeleteRecordsError::OutOfRange { .. }) => ErrorCode::OffsetOutOfRange,
+            DeleteFailure::Offline => ErrorCode::KafkaStorageError,
         }
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, ProduceFault};
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
-use storage::{AppendError, DiskError, Flushed, Log};
+use storage::rot::Damage;
+use storage::{AppendError, DeleteRecordsError, DiskError, Flushed, Log};
 use tokio::sync::oneshot;
 
 use crate::topic_settings::TopicSettings;
@@ -20,6 +21,10 @@ pub(crate) enum Command {
     Stop(Stop),
     /// The settings of a topic changed.
     Configure(Box<Configure>),
+    /// DeleteRecords, for one partition.
+    DeleteRecords(DeleteRecords),
+    /// What every log that can be used takes up.
+    Measure(oneshot::Sender<Vec<Measured>>),
     /// The partitions that changed since the last time this was asked, for the checkpoint files.
     TakeChanged(oneshot::Sender<Vec<Standing>>),
     /// Forget segments and producers that are too old.
@@ -33,6 +38,17 @@ pub(crate) enum Command {
     },
     /// A log directory cannot be trusted any more: its partitions stop.
     FailDir(PathBuf),
+    /// The disk gave back other bytes than were written: the partition stops, its files stay as they are.
+    Damaged(Box<Damaged>),
+    /// A log directory has no room: its partitions take no records from the answer on.
+    Freeze {
+        dir: PathBuf,
+        reply: oneshot::Sender<()>,
+    },
+    /// A log directory has room again.
+    Thaw(PathBuf),
+    /// A partition that is offline has been deleted.
+    Forget(TopicPartition),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
     Close(oneshot::Sender<Vec<Log>>),
 }
@@ -70,6 +86,8 @@ pub(crate) enum AppendFailure {
     /// What went wrong was logged when it happened.
     #[error("the partition is offline on this broker since an earlier error")]
     Offline,
+    #[error("the partition's log directory is full: it takes no records until there is room again")]
+    Full,
 }
 
 #[derive(Debug)]
@@ -121,9 +139,54 @@ pub(crate) enum StopFailure {
 }
 
 #[derive(Debug)]
+pub(crate) struct DeleteRecords {
+    pub(crate) partition: TopicPartition,
+    /// The first offset that stays; `None` is the high watermark.
+    pub(crate) before: Option<Offset>,
+    pub(crate) reply: oneshot::Sender<Result<RecordsDeleted, DeleteFailure>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordsDeleted {
+    /// What was asked for, as an offset.
+    pub(crate) before: Offset,
+    /// The leader's log start now: `before`, or more if it was there already.
+    pub(crate) log_start: Offset,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeleteFailure {
+    #[error("the broker does not lead the partition")]
+    NotLeader,
+    #[error(transparent)]
+    Log(#[from] DeleteRecordsError),
+    #[error("the partition's log is offline")]
+    Offline,
+}
+
+/// One log on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Measured {
+    pub(crate) partition: TopicPartition,
+    /// The partition's own directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) size: u64,
+    /// Records below the high watermark that the log has not; `None` before the controller has named the replica's role.
+    pub(crate) offset_lag: Option<i64>,
+}
+
+#[derive(Debug)]
 pub(crate) struct Configure {
     pub(crate) topic: String,
     pub(crate) settings: TopicSettings,
+}
+
+/// Where a log is damaged.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) partition: TopicPartition,
+    pub(crate) file: PathBuf,
+    pub(crate) damage: Damage,
 }
 
 /// What the checkpoint files say of a partition.
