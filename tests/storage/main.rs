@@ -13,6 +13,7 @@ mod formats;
 mod handles;
 mod kit;
 mod legacy;
+mod produced;
 mod read;
 mod recovery;
 mod retention;
