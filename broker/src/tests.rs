@@ -3,6 +3,7 @@
 
 mod authorization;
 mod delete_records;
+mod disks;
 mod fetch;
 mod log_dirs;
 mod offsets;

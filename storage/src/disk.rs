@@ -11,6 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use crate::handles;
 
 pub mod crash;
 
@@ -83,7 +86,12 @@ impl Disk for OsDisk {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(mode != Mode::Read);
         options.create(matches!(mode, Mode::Create | Mode::Replace)).truncate(mode == Mode::Replace);
-        Ok(DiskFile { os: Arc::new(options.open(path)?), id: 0 })
+        let file = match options.open(path) {
+            // The files that are only open in case they are read again make room.
+            Err(error) if is_shortage(&error) && handles::give_back() => options.open(path)?,
+            other => other?,
+        };
+        Ok(DiskFile { os: Arc::new(file), id: 0 })
     }
 
     fn write_at(&self, file: &DiskFile, mut position: u64, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
@@ -148,11 +156,19 @@ pub struct DiskError {
     pub kind: io::ErrorKind,
     /// The operating system's words.
     pub reason: String,
+    /// Descriptors or memory ran out, of the process or of the machine.
+    pub is_shortage: bool,
 }
 
 impl DiskError {
     pub(crate) fn new(doing: &'static str, path: &Path, error: &io::Error) -> DiskError {
-        DiskError { doing, path: path.to_owned(), kind: error.kind(), reason: error.to_string() }
+        let (kind, is_shortage) = (error.kind(), is_shortage(error));
+        DiskError { doing, path: path.to_owned(), kind, reason: error.to_string(), is_shortage }
+    }
+
+    /// A file could not be read.
+    pub fn reading(path: &Path, error: &io::Error) -> DiskError {
+        DiskError::new("read", path, error)
     }
 
     /// No space or no quota is left: what was being written is not there, what was there still is.
@@ -163,6 +179,19 @@ impl DiskError {
     pub fn is_missing(&self) -> bool {
         self.kind == io::ErrorKind::NotFound
     }
+
+    /// Whether the directory cannot be trusted any more: neither is it just full, nor is something else to blame. A file
+    /// that is not there to be read was deleted meanwhile.
+    pub fn blames_disk(&self) -> bool {
+        let (is_sync, is_read) = (self.doing == "sync", self.doing == "read");
+        !self.is_shortage && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
+    }
+}
+
+/// Whether an operation failed for want of descriptors or memory, which says nothing about the disk.
+fn is_shortage(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 impl fmt::Display for DiskError {

@@ -7,12 +7,14 @@ mod console_consumer;
 mod console_producer;
 mod consumer_perf;
 mod delete_records;
+mod dump_log;
 mod failure;
 mod get_offsets;
 mod java_errors;
 mod java_hash;
 mod java_properties;
 mod librdkafka;
+mod log;
 mod log_dirs;
 mod metrics;
 mod options;
@@ -55,6 +57,8 @@ pub const TOOLS: &[Tool] = &[
         about: "measure how fast records can be consumed",
         run: consumer_perf::run,
     },
+    Tool { name: "dump-log", about: "print the files of a log", run: dump_log::run },
+    Tool { name: "log", about: "see what recovery cut off logs (log salvage)", run: log::run },
     Tool { name: "get-offsets", about: "print offsets of partitions", run: get_offsets::run },
     Tool {
         name: "delete-records",

@@ -52,8 +52,8 @@ impl From<&ReadError> for Refused {
     fn from(error: &ReadError) -> Self {
         let code = match error {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-            ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
-            ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+            // Not CORRUPT_MESSAGE, on which a Java consumer gives up: the replica goes offline, and another may lead.
+            ReadError::Corrupt { .. } | ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
         };
         Self::new(code, error.to_string())
     }
@@ -89,7 +89,7 @@ impl From<&AppendFailure> for Refused {
             }
             AppendFailure::NotAcknowledged(ProduceFault::TimedOut) => ErrorCode::RequestTimedOut,
             AppendFailure::Log(error) => append_error(error),
-            AppendFailure::Offline => ErrorCode::KafkaStorageError,
+            AppendFailure::Offline | AppendFailure::Full => ErrorCode::KafkaStorageError,
         };
         Self::new(code, failure.to_string())
     }
@@ -101,6 +101,7 @@ fn append_error(error: &AppendError) -> ErrorCode {
         AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Disk { .. } | AppendError::Offline { .. } => ErrorCode::KafkaStorageError,
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use protocol::{LeaderEpoch, Offset};
 
 use super::cut::{Place, cut};
-use super::leftovers::{self, names_in, offsets_of, stray_snapshots};
-use super::rebuild::{RebuildError, Rebuilt, rebuild};
+use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
+use super::rebuild::{Rebuilt, rebuild};
 use super::{Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
@@ -22,6 +22,8 @@ use crate::producers::Producers;
 use crate::segment::Segment;
 
 mod ending;
+
+pub(crate) use ending::{Files, clean_tail};
 
 /// Loads the directory that `options` name.
 pub(crate) fn load(
@@ -39,6 +41,7 @@ pub(crate) fn load(
         report: RecoveryReport::default(),
         bases: Vec::new(),
         snapshots: BTreeSet::new(),
+        transactions: BTreeSet::new(),
         epochs,
         segments: Vec::new(),
     };
@@ -53,6 +56,8 @@ struct Loader<'a> {
     /// Of the segments, oldest first.
     bases: Vec<Offset>,
     snapshots: BTreeSet<Offset>,
+    /// Segments that have a transaction index.
+    transactions: BTreeSet<Offset>,
     epochs: Epochs,
     /// Those that will not be written any more.
     segments: Vec<Arc<Segment>>,
@@ -114,8 +119,9 @@ impl Loader<'_> {
 
     /// Clears up what interrupted work left, and lists what is there.
     fn tidy(&mut self) -> Result<(), DiskError> {
-        self.report.leftovers = leftovers::clear(self.disk, &self.dir)?;
-        let names = names_in(&self.dir)?;
+        let Cleared { names, touched } = leftovers::clear(self.disk, &self.dir)?;
+        self.report.leftovers = touched;
+        self.transactions = offsets_of(&names, TXN_INDEX);
         self.bases = offsets_of(&names, LOG).into_iter().collect();
         self.snapshots = offsets_of(&names, SNAPSHOT);
         for stray in stray_snapshots(&names) {
@@ -194,6 +200,9 @@ impl Loader<'_> {
     }
 
     fn aborted(&self, base: Offset) -> Result<TxnIndexFile, RecoveryError> {
+        if !self.transactions.contains(&base) {
+            return Ok(TxnIndexFile::Good(Vec::new()));
+        }
         read_aborted(&file_path(&self.dir, base, TXN_INDEX), base).map_err(|error| self.disk_error(error))
     }
 
@@ -214,13 +223,7 @@ impl Loader<'_> {
             note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
             take(batch);
         });
-        let rebuilt = rebuilt.map_err(|error| match error {
-            RebuildError::Disk(error) => self.disk_error(error),
-            RebuildError::OldFormat { position, magic } => {
-                let partition = self.options.partition.clone();
-                RecoveryError::OldFormat { partition, file: path, position, magic }
-            }
-        })?;
+        let rebuilt = rebuilt.map_err(|error| self.disk_error(error))?;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += rebuilt.size;
         Ok(rebuilt)
@@ -321,7 +324,8 @@ impl Loader<'_> {
     fn write_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
         let path = file_path(&self.dir, base, TXN_INDEX);
         if aborted.is_empty() {
-            return remove_if_there(self.disk, &path);
+            let is_there = self.transactions.contains(&base);
+            return if is_there { remove_if_there(self.disk, &path) } else { Ok(()) };
         }
         let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
         let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
@@ -353,15 +357,15 @@ impl Loader<'_> {
         }
         self.segments.clear();
         let start = self.options.log_start.unwrap_or(Offset::ZERO);
-        let (segment, files) = create_segment(self.disk, &self.dir, start)?;
-        let active = Active::new(segment, files, crate::index::Indexer::new(start), self.options.now);
+        let (segment, log) = create_segment(self.disk, &self.dir, start)?;
+        let active = Active::new(segment, log, crate::index::Indexer::new(start), self.options.now);
         Ok(Ending { active, end: start, producers: Producers::none(start) })
     }
 }
 
-/// A batch of a newer epoch tells where that epoch began.
+/// A batch of a newer epoch tells where that epoch began. Old formats have none.
 fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
-    if epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+    if epoch > LeaderEpoch::NONE && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
         epochs.assign(epoch, start);
     }
 }

@@ -26,8 +26,8 @@ use crate::store::{Answer, CreateMode, Operation, StoreError, Watch, Write};
 const REASON_LIMIT: Duration = Duration::from_millis(500);
 
 /// How long the first round over the servers may take; each later one twice as long, up to the session timeout. A server that
-/// is just starting takes connections that it never answers, and a slow one deserves patience.
-const FIRST_ATTEMPT: Duration = Duration::from_secs(1);
+/// is just starting takes connections that it never answers, which soon have to be given up; a slow one deserves patience.
+const FIRST_ATTEMPT: Duration = Duration::from_millis(250);
 
 /// While ZooKeeper is away, one line in the log says so this often.
 const REMINDER: Duration = Duration::from_secs(10);

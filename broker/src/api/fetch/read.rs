@@ -17,6 +17,7 @@ use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
 use crate::metadata::Picture;
+use crate::upkeep;
 
 const CONSUMER: i32 = -1;
 const READ_COMMITTED: i8 = 1;
@@ -218,6 +219,7 @@ impl<'a> Reader<'a> {
                 tracing::debug!(%error, %epoch, "fetch");
                 if !matches!(error, ReadError::OutOfRange { .. }) {
                     tracing::error!(%error, "records cannot be read");
+                    upkeep::look_into(self.broker, &error);
                 }
                 PartitionRead::failed(self.told(Refused::from(&error).code))
             }
