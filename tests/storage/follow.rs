@@ -5,7 +5,7 @@ use std::fs;
 use protocol::batch::{Batches, HEADER_SIZE, Produced};
 use protocol::{LeaderEpoch, Offset};
 use storage::disk::crash::{Scratch, scratch};
-use storage::{FollowError, Followed, Log, LogSettings, Shutdown, UpTo};
+use storage::{Cleanup, FollowError, Followed, Log, LogSettings, Shutdown, UpTo};
 
 use crate::kit::{
     Ends, NOW, append, batch, copy_of, create, decode, fetch, files, headers, marker, numbered, open,
@@ -96,7 +96,8 @@ fn a_gap_in_the_leaders_offsets_stays() {
     assert_eq!(logs, [0, 20, 4_000_000_000i64].map(|base| format!("{base:020}.log")));
     assert_eq!(append(&mut log, &batch(&["y"], 1)), Offset(4_000_000_001));
     drop(log);
-    let (log, report) = open(dir.path(), Shutdown::Unclean).unwrap();
+    let compacted = LogSettings { cleanup: Cleanup::Compact, ..settings() };
+    let (log, report) = Log::open(options(dir.path(), &compacted, Shutdown::Unclean), os()).unwrap();
     assert_eq!((values(&log).len(), report.cut), (6, None));
 }
 

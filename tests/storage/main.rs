@@ -5,10 +5,12 @@
 
 mod append;
 mod crash;
+mod crash_lives;
 mod failing_disk;
 mod fixtures;
 mod follow;
 mod handles;
+mod judge;
 mod kit;
 mod read;
 mod recovery;
