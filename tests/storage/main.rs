@@ -9,6 +9,7 @@ mod crash_lives;
 mod failing_disk;
 mod fixtures;
 mod follow;
+mod fuzz;
 mod handles;
 mod judge;
 mod kit;
