@@ -16,4 +16,5 @@ mod kit;
 mod read;
 mod recovery;
 mod retention;
+mod rules;
 mod truncate;
