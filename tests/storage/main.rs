@@ -13,6 +13,7 @@ mod fuzz;
 mod handles;
 mod judge;
 mod kit;
+mod leftovers;
 mod read;
 mod recovery;
 mod retention;
