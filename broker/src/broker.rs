@@ -6,7 +6,7 @@ mod controller_epoch;
 pub(crate) mod logs;
 mod reachability;
 mod start;
-mod stop;
+pub(crate) mod stop;
 pub(crate) mod wiring;
 
 use std::path::PathBuf;

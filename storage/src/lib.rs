@@ -18,6 +18,8 @@ mod partition_metadata;
 mod producers;
 mod recovery;
 mod retention;
+pub mod rot;
+pub mod salvage;
 mod scan;
 mod segment;
 mod settings;
@@ -38,4 +40,6 @@ pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
-pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, SegmentTime, TimestampedOffset, UpTo};
+pub use view::{
+    Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
+};

@@ -122,6 +122,13 @@ impl Active {
         Ok(())
     }
 
+    /// Gives back blocks beyond the end of the file, and takes none ahead until the next segment.
+    pub(super) fn stop_reserving(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
+        let released = self.release(disk);
+        self.reserving = Reserving::Off;
+        released
+    }
+
     /// Takes back what a failed write may have left behind the last good batch.
     pub(super) fn cut_back(&mut self, disk: &dyn Disk) -> io::Result<()> {
         self.reserving = Reserving::Off;

@@ -174,6 +174,20 @@ impl Log {
         progress.unsynced_logs.retain(|base, _| *base >= flushed.up_to);
     }
 
+    /// Takes the report of a flush that could not be done, though nothing that was written is in doubt: a later one
+    /// covers the same.
+    pub fn not_flushed(&mut self) {
+        let progress = &mut self.progress;
+        progress.planned = progress.recovery_point;
+        progress.epochs_planned = progress.epochs_synced;
+        progress.sealed_planned = progress.sealed_planned.min(progress.sealed.saturating_sub(1));
+    }
+
+    /// Gives back the blocks that were taken ahead of the writes: others need them more.
+    pub fn release_reserved(&mut self) -> Result<(), DiskError> {
+        self.active.stop_reserving(&*self.disk)
+    }
+
     /// The files that hold what lies between the recovery point and `up_to`.
     fn unsynced(&self, up_to: Offset) -> Vec<Unsynced> {
         let from = self.progress.recovery_point;

@@ -11,6 +11,7 @@ use protocol::batch::HEADER_SIZE;
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode, read_if_there, remove_if_there};
 use crate::names::{LOG, SNAPSHOT, file_path};
 use crate::producers::Producers;
+use crate::rot::is_intact;
 use crate::scan::{HeaderAt, Headers, Marker, ScanError};
 
 /// No marker is larger.
@@ -62,12 +63,12 @@ fn replay_segment(file: &DiskFile, size: u64, to: Offset, producers: &mut Produc
     loop {
         match headers.next() {
             Ok(Some(batch)) if batch.header.base_offset >= to => return Ok(()),
-            Ok(Some(batch)) if batch.header.base_offset >= producers.end => {
+            Ok(Some(batch)) if batch.header.base_offset < producers.end => {}
+            Ok(Some(batch)) if is_intact(file, &batch)? => {
                 producers.replay(&batch.header, marker(file, &batch)?);
             }
-            Ok(Some(_)) => {}
             // Damage below the recovery point is found by whoever reads there; producers are not worth a refusal.
-            Ok(None) | Err(ScanError::Flawed { .. }) => return Ok(()),
+            Ok(_) | Err(ScanError::Flawed { .. }) => return Ok(()),
             Err(ScanError::Io(error)) => return Err(error),
         }
     }
