@@ -200,7 +200,9 @@ impl Log {
                 // then, its offset and time index are looked at, but nothing tells what a transaction index lacks.
                 Indexes::Growing(_) => {
                     files.push(Unsynced { path: segment.path(LOG), open: Some(self.active.log.clone()) });
-                    files.push(Unsynced { path: segment.path(TXN_INDEX), open: None });
+                    if !self.aborted_in_active().is_empty() {
+                        files.push(Unsynced { path: segment.path(TXN_INDEX), open: None });
+                    }
                 }
                 Indexes::Sealed(_) => {
                     // By the file that was written, if it is: only that is sure to know of a write that failed since.
