@@ -4,10 +4,11 @@
 
 mod command;
 mod host;
+mod loading;
 mod partition;
 mod produces;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
@@ -18,13 +19,15 @@ use protocol::ids::{BrokerId, TopicPartition};
 use storage::{DiskError, Log};
 
 pub(crate) use command::{
-    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, DeleteFailure,
-    DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Closing, Command, Configure,
+    DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
 use crate::hosted::Hosted;
+use crate::topic_settings::TopicSettings;
 use crate::upkeep::{Job, JobQueue};
+use loading::Loading;
 use partition::Partition;
 use produces::Produces;
 
@@ -32,6 +35,10 @@ use produces::Produces;
 pub(crate) struct Shard {
     local: BrokerId,
     partitions: HashMap<TopicPartition, Seat>,
+    /// What the checkpoint files say of partitions whose logs are not open, or could not be opened: it has to stay there.
+    unopened: BTreeMap<TopicPartition, Standing>,
+    /// Whether those who write the files know `unopened`.
+    unopened_told: bool,
     hosted: Arc<Hosted>,
     produces: Produces,
     /// Partitions with staged batches, in the order in which the first came.
@@ -44,6 +51,8 @@ pub(crate) struct Shard {
 /// A partition's place in its shard.
 #[derive(Debug)]
 enum Seat {
+    /// Its log was found at start and is not open yet.
+    Loading(Box<Loading>),
     Online(Box<Partition>),
     /// Its log must not be touched until the broker starts again.
     Offline,
@@ -54,6 +63,8 @@ impl Shard {
         Self {
             local,
             partitions: HashMap::new(),
+            unopened: BTreeMap::new(),
+            unopened_told: true,
             hosted,
             produces: Produces::default(),
             touched: Vec::new(),
@@ -62,7 +73,15 @@ impl Shard {
         }
     }
 
-    /// Takes in a log found at start. It serves nobody before a LeaderAndIsr names its role.
+    /// Keeps a place for a log that was found at start and is being opened; `Opened` tells the outcome.
+    pub(crate) fn expect(&mut self, standing: Standing, settings: TopicSettings) {
+        let name = standing.partition.clone();
+        self.unopened.insert(name.clone(), standing);
+        self.unopened_told = false;
+        self.partitions.insert(name, Seat::Loading(Box::new(Loading::new(self.local, settings))));
+    }
+
+    /// Takes in a log. It serves nobody before a LeaderAndIsr names its role.
     pub(crate) fn adopt(&mut self, log: Log, min_insync_replicas: usize) {
         let name = log.partition.clone();
         let partition = Partition::new(log, self.local, min_insync_replicas);
@@ -94,7 +113,7 @@ impl Shard {
         for (place, (name, batch)) in batches.into_iter().enumerate() {
             let ticket = Produces::ticket(key, place);
             let staged = match self.partitions.get_mut(&name) {
-                None => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
+                None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
                 Some(Seat::Offline) => Err(AppendFailure::Offline),
                 Some(Seat::Online(partition)) => {
                     let is_first = !partition.has_staged();
@@ -123,6 +142,7 @@ impl Shard {
     fn carry_out(&mut self, now: Now, command: Command) {
         match command {
             Command::Append(append) => self.stage(append),
+            Command::Opened { partition, log } => self.opened(now, &partition, log),
             Command::Assign(assign) => self.assign(now, *assign),
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
@@ -137,8 +157,38 @@ impl Shard {
         }
     }
 
+    /// A log that was waited for is open, or cannot be opened.
+    fn opened(&mut self, now: Now, name: &TopicPartition, log: Option<Box<Log>>) {
+        // Its directory may have failed in the meantime.
+        let Some(Seat::Loading(_)) = self.partitions.get(name) else { return };
+        let Some(Seat::Loading(loading)) = self.partitions.remove(name) else { return };
+        let (settings, assign, delete) = loading.into_waiting();
+        match log {
+            Some(mut log) => {
+                log.set_settings(settings.log.clone());
+                self.unopened.remove(name);
+                self.adopt(*log, settings.min_insync_replicas);
+            }
+            None => self.take_offline(name),
+        }
+        if let Some(mut assign) = assign {
+            let (reply, mut result) = tokio::sync::oneshot::channel();
+            assign.reply = reply;
+            self.assign(now, *assign);
+            if let Ok(Err(failure)) = result.try_recv() {
+                tracing::error!(partition = %name, %failure, "the partition is not served, though the controller was told that it is");
+            }
+        }
+        if let Some(delete) = delete {
+            self.stop(now, delete);
+        }
+    }
+
     fn assign(&mut self, now: Now, mut assign: Assign) {
         let name = assign.partition.clone();
+        if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&name) {
+            return loading.assign(assign);
+        }
         if let (None, Some(log)) = (self.partitions.get(&name), assign.log.take()) {
             self.adopt(log, assign.settings.min_insync_replicas);
         }
@@ -159,13 +209,17 @@ impl Shard {
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {
+        if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&stop.partition) {
+            return loading.stop(stop);
+        }
         let Stop { partition: name, leader_epoch, fate, reply } = stop;
         let known = match self.partitions.get(&name) {
             None => {
                 self.hosted.remove(&name);
                 return drop(reply.send(Ok(None)));
             }
-            Some(Seat::Offline) => return drop(reply.send(Err(StopFailure::Offline))),
+            // A log that is being opened was looked at above.
+            Some(Seat::Offline | Seat::Loading(_)) => return drop(reply.send(Err(StopFailure::Offline))),
             Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
         };
         if let (Some(asked), Some(known)) = (leader_epoch, known)
@@ -186,6 +240,9 @@ impl Shard {
         let names: Vec<_> =
             self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
         for name in names {
+            if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&name) {
+                loading.settings = configure.settings.clone();
+            }
             self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
         }
     }
@@ -193,7 +250,7 @@ impl Shard {
     fn delete_records(&mut self, now: Now, delete: DeleteRecords) {
         let DeleteRecords { partition: name, before, reply } = delete;
         let mut result = match self.partitions.get(&name) {
-            None => Err(DeleteFailure::NotLeader),
+            None | Some(Seat::Loading(_)) => Err(DeleteFailure::NotLeader),
             Some(Seat::Online(_) | Seat::Offline) => Err(DeleteFailure::Offline),
         };
         self.step(&name, |partition, _| result = partition.delete_records(before));
@@ -210,10 +267,13 @@ impl Shard {
     }
 
     fn take_changed(&mut self) -> Vec<Standing> {
-        let changed = self
-            .online()
-            .filter_map(|partition| std::mem::take(&mut partition.changed).then(|| partition.standing()));
-        changed.collect()
+        let told = std::mem::replace(&mut self.unopened_told, true);
+        let mut changed: Vec<_> = self.unopened.values().filter(|_| !told).cloned().collect();
+        changed
+            .extend(self.online().filter_map(|partition| {
+                std::mem::take(&mut partition.changed).then(|| partition.standing())
+            }));
+        changed
     }
 
     fn retain(&mut self, now: Now) {
@@ -266,7 +326,7 @@ impl Shard {
     /// A full disk still serves what is on it; any other failure puts the whole directory in doubt.
     fn not_written(&mut self, name: &TopicPartition, error: &DiskError) {
         tracing::error!(partition = %name, %error, "records are refused, since they cannot be written");
-        if !error.is_full() {
+        if !error.is_full() && !error.is_out_of_handles() {
             self.distrust_dir_of(name);
         }
     }
@@ -280,8 +340,9 @@ impl Shard {
     }
 
     fn fail_dir(&mut self, now: Now, dir: &Path) {
-        let inside = self.partitions.iter().filter(|(_, seat)| match seat {
+        let inside = self.partitions.iter().filter(|(name, seat)| match seat {
             Seat::Online(partition) => partition.is_in(dir),
+            Seat::Loading(_) => self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir)),
             Seat::Offline => false,
         });
         let names: Vec<_> = inside.map(|(name, _)| name.clone()).collect();
@@ -292,13 +353,14 @@ impl Shard {
         }
     }
 
-    fn close(&mut self, now: Now) -> Vec<Log> {
+    fn close(&mut self, now: Now) -> Closing {
         let names = self.names();
         for name in &names {
             let hosted = Arc::clone(&self.hosted);
             self.step(name, |partition, produces| partition.stop(now, &hosted, produces));
         }
-        names.iter().filter_map(|name| self.take_log(name)).collect()
+        let logs = names.iter().filter_map(|name| self.take_log(name)).collect();
+        Closing { logs, unopened: self.unopened.values().cloned().collect() }
     }
 
     fn expire(&mut self, now: Now) {
@@ -331,8 +393,8 @@ impl Shard {
     fn take_log(&mut self, name: &TopicPartition) -> Option<Log> {
         match self.partitions.remove(name)? {
             Seat::Online(partition) => Some(partition.log),
-            Seat::Offline => {
-                self.partitions.insert(name.clone(), Seat::Offline);
+            seat @ (Seat::Offline | Seat::Loading(_)) => {
+                self.partitions.insert(name.clone(), seat);
                 None
             }
         }
@@ -345,7 +407,7 @@ impl Shard {
     fn online(&mut self) -> impl Iterator<Item = &mut Partition> {
         self.partitions.values_mut().filter_map(|seat| match seat {
             Seat::Online(partition) => Some(&mut **partition),
-            Seat::Offline => None,
+            Seat::Loading(_) | Seat::Offline => None,
         })
     }
 }

@@ -9,12 +9,14 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod crew;
 mod cut;
 mod leftovers;
 mod load;
 mod rebuild;
 mod state;
 
+pub use crew::Crew;
 pub(crate) use load::load;
 
 use crate::checkpoint::CheckpointError;

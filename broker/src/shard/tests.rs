@@ -1,5 +1,7 @@
 //! A shard turned by hand, without a runtime: what one turn makes of its commands, and what a failure leaves of it.
 
+mod loading;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,7 +21,6 @@ use tokio::sync::oneshot::{self, Receiver};
 
 use super::*;
 use crate::hosted::Absent;
-use crate::topic_settings::TopicSettings;
 
 const LOCAL: BrokerId = BrokerId(1);
 
@@ -270,7 +271,8 @@ fn closing_hands_over_every_log() {
     let (reply, mut closed) = oneshot::channel();
     let (late, mut after) = append(&[0], Acks::Leader);
     rig.turn(at(1), vec![waiting, Command::Close(reply), late]);
-    let mut logs: Vec<_> = closed.try_recv().unwrap().iter().map(|log| log.partition.partition).collect();
+    let mut logs: Vec<_> =
+        closed.try_recv().unwrap().logs.iter().map(|log| log.partition.partition).collect();
     logs.sort_unstable();
     assert_eq!(logs, [0, 1]);
     for answer in [&mut waits, &mut after] {

@@ -9,7 +9,7 @@ use protocol::{LeaderEpoch, Offset};
 use super::cut::{Place, cut};
 use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
 use super::rebuild::{RebuildError, Rebuilt, rebuild};
-use super::{Flaw, RecoveryError, RecoveryReport, state};
+use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
 use crate::epochs::Epochs;
@@ -27,6 +27,7 @@ mod ending;
 pub(crate) fn load(
     options: &OpenOptions,
     disk: &Arc<dyn Disk>,
+    crew: &Crew,
 ) -> Result<(Loaded, RecoveryReport), RecoveryError> {
     let disk = &**disk;
     let dir: Arc<Path> = options.dir.as_path().into();
@@ -34,6 +35,7 @@ pub(crate) fn load(
         .map_err(|error| RecoveryError::Checkpoint { partition: options.partition.clone(), error })?;
     let loader = Loader {
         disk,
+        crew,
         dir,
         options,
         report: RecoveryReport::default(),
@@ -48,6 +50,7 @@ pub(crate) fn load(
 
 struct Loader<'a> {
     disk: &'a dyn Disk,
+    crew: &'a Crew,
     dir: Arc<Path>,
     options: &'a OpenOptions,
     report: RecoveryReport,
