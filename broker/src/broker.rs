@@ -8,7 +8,7 @@ mod loading;
 pub(crate) mod logs;
 mod reachability;
 mod start;
-mod stop;
+pub(crate) mod stop;
 pub(crate) mod wiring;
 
 use std::path::PathBuf;

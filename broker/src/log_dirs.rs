@@ -7,17 +7,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::ids::TopicPartition;
 use storage::LogDir;
+use tokio::sync::Notify;
 
 #[derive(Debug)]
 pub(crate) struct LogDirs {
     dirs: BTreeMap<PathBuf, Arc<LogDir>>,
     state: Mutex<State>,
+    /// Replicas of this broker went offline, and the controller has not been told yet.
+    pub(crate) losses: Notify,
 }
 
 #[derive(Debug, Default)]
 struct State {
     homes: BTreeMap<TopicPartition, PathBuf>,
     failed: BTreeSet<PathBuf>,
+    /// Their disks have no room for records.
+    full: BTreeSet<PathBuf>,
 }
 
 impl State {
@@ -39,7 +44,8 @@ impl LogDirs {
         homes: BTreeMap<TopicPartition, PathBuf>,
     ) -> Self {
         let dirs = dirs.into_iter().map(|dir| (dir.path.clone(), Arc::new(dir))).collect();
-        Self { dirs, state: Mutex::new(State { homes, failed }) }
+        let state = State { homes, failed, full: BTreeSet::new() };
+        Self { dirs, state: Mutex::new(state), losses: Notify::new() }
     }
 
     /// The directory if it is in service.
@@ -62,7 +68,34 @@ impl LogDirs {
 
     /// Takes a directory out of service; false if it was so already.
     pub(crate) fn fail(&self, path: &Path) -> bool {
-        self.state().failed.insert(path.to_path_buf())
+        let mut state = self.state();
+        state.full.remove(path);
+        state.failed.insert(path.to_path_buf())
+    }
+
+    /// Notes that a directory has no room; false if that is known.
+    pub(crate) fn fill_up(&self, path: &Path) -> bool {
+        self.state().full.insert(path.to_path_buf())
+    }
+
+    /// Notes that there is room again.
+    pub(crate) fn empty_out(&self, path: &Path) {
+        self.state().full.remove(path);
+    }
+
+    /// The directories without room.
+    pub(crate) fn full(&self) -> BTreeSet<PathBuf> {
+        self.state().full.clone()
+    }
+
+    /// The directory that a path lies in.
+    pub(crate) fn around(&self, path: &Path) -> Option<PathBuf> {
+        self.dirs.keys().find(|dir| path.starts_with(dir)).cloned()
+    }
+
+    /// The directory that a partition lives in.
+    pub(crate) fn home(&self, partition: &TopicPartition) -> Option<PathBuf> {
+        self.state().homes.get(partition).cloned()
     }
 
     /// The number of partitions that live in the directory.
@@ -78,12 +111,18 @@ impl LogDirs {
         self.state().homes.get(partition).is_some_and(|home| home == path)
     }
 
-    /// Chooses the online directory with the fewest partitions for a new one, and counts it there.
-    pub(crate) fn settle(&self, partition: &TopicPartition) -> Result<Arc<LogDir>, NoneOnline> {
+    /// Chooses a directory for a new partition and counts it there: the online one with the fewest partitions, one that
+    /// is full only where no other is left, and none of `except`.
+    pub(crate) fn settle(
+        &self,
+        partition: &TopicPartition,
+        except: &BTreeSet<PathBuf>,
+    ) -> Result<Arc<LogDir>, NoneOnline> {
         let mut state = self.state();
-        let count = |path: &PathBuf| state.count(path);
-        let online = self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path));
-        let (path, dir) = online.min_by_key(|(path, _)| count(path)).ok_or(NoneOnline)?;
+        let rank = |path: &PathBuf| (state.full.contains(path), state.count(path));
+        let online =
+            self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path) && !except.contains(*path));
+        let (path, dir) = online.min_by_key(|(path, _)| rank(path)).ok_or(NoneOnline)?;
         state.homes.insert(partition.clone(), path.clone());
         Ok(Arc::clone(dir))
     }

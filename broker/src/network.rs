@@ -9,6 +9,8 @@ mod listener;
 mod replies;
 mod writer;
 
+use std::io;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,10 +30,28 @@ pub(crate) type Admission = Pin<Box<dyn Future<Output = Pending> + Send>>;
 /// Where a connection's requests go.
 pub(crate) type Serve = Arc<dyn Fn(Context, Request) -> Admission + Send + Sync>;
 
+/// A log file that an answer needed and that cannot be sent.
+#[derive(Debug)]
+pub(crate) enum Unsendable {
+    /// The disk gave back other bytes than were written: there is no good batch at this position.
+    Damaged {
+        file: PathBuf,
+        position: u64,
+    },
+    Unreadable {
+        file: PathBuf,
+        error: io::Error,
+    },
+}
+
+/// Who hears of log files that cannot be sent.
+pub(crate) type Report = Box<dyn Fn(Unsendable) + Send + Sync>;
+
 /// What every listener and connection of a broker shares.
 pub(crate) struct Network {
     pub(crate) settings: Settings,
     pub(crate) serve: Serve,
+    pub(crate) report: Report,
     pub(crate) tasks: Tasks,
     pub(crate) complaints: Complaints,
 }

@@ -10,17 +10,17 @@ mod produces;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coordinator::deadlines::{Monotonic, Now};
 use coordinator::replica::AppendRefused;
 use protocol::ids::{BrokerId, TopicPartition};
-use storage::{DiskError, Log};
+use storage::{DiskError, Log, Retirement};
 
 pub(crate) use command::{
     Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Closing, Command, Configure,
-    DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
+    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -45,6 +45,10 @@ pub(crate) struct Shard {
     touched: Vec<TopicPartition>,
     /// Partitions whose flush was due when the queue of jobs was full.
     unflushed: BTreeSet<TopicPartition>,
+    /// Log directories without room for records.
+    full: BTreeSet<PathBuf>,
+    /// Log directories in which a write failed for another reason, which is being looked into.
+    troubled: BTreeSet<PathBuf>,
     jobs: JobQueue,
 }
 
@@ -54,8 +58,9 @@ enum Seat {
     /// Its log was found at start and is not open yet.
     Loading(Box<Loading>),
     Online(Box<Partition>),
-    /// Its log must not be touched until the broker starts again.
-    Offline,
+    /// Its log serves nobody until the broker starts again. One that is kept is closed when the broker stops; its files
+    /// are whole as far as one can tell, or another is damaged that nobody touches.
+    Offline(Option<Box<Log>>),
 }
 
 impl Shard {
@@ -69,6 +74,8 @@ impl Shard {
             produces: Produces::default(),
             touched: Vec::new(),
             unflushed: BTreeSet::new(),
+            full: BTreeSet::new(),
+            troubled: BTreeSet::new(),
             jobs,
         }
     }
@@ -114,7 +121,10 @@ impl Shard {
             let ticket = Produces::ticket(key, place);
             let staged = match self.partitions.get_mut(&name) {
                 None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
-                Some(Seat::Offline) => Err(AppendFailure::Offline),
+                Some(Seat::Offline(_)) => Err(AppendFailure::Offline),
+                Some(Seat::Online(partition)) if self.full.iter().any(|dir| partition.is_in(dir)) => {
+                    Err(AppendFailure::Full)
+                }
                 Some(Seat::Online(partition)) => {
                     let is_first = !partition.has_staged();
                     partition.stage(ticket, acks, batch).map(|()| is_first).map_err(AppendFailure::Refused)
@@ -132,8 +142,9 @@ impl Shard {
         for name in std::mem::take(&mut self.touched) {
             let mut trouble = None;
             self.step(&name, |partition, produces| trouble = partition.write(now, produces));
-            if let Some(error) = trouble {
-                self.not_written(&name, &error);
+            match trouble {
+                Some(error) => self.not_written(&name, error),
+                None => self.troubled.clear(),
             }
             self.flush_if_due(&name, now);
         }
@@ -153,6 +164,14 @@ impl Shard {
             Command::FlushDue => self.flush_all_due(now),
             Command::Flushed { partition, result } => self.flushed(now, &partition, result),
             Command::FailDir(dir) => self.fail_dir(now, &dir),
+            Command::Damaged(damaged) => self.damaged(now, &damaged),
+            Command::Freeze { dir, reply } => {
+                self.freeze(dir);
+                // Whoever asked goes on without the answer.
+                let _ = reply.send(());
+            }
+            Command::Thaw(dir) => drop(self.full.remove(&dir)),
+            Command::Forget(name) => self.forget(&name),
             Command::Close(reply) => drop(reply.send(self.close(now))),
         }
     }
@@ -218,8 +237,13 @@ impl Shard {
                 self.hosted.remove(&name);
                 return drop(reply.send(Ok(None)));
             }
+            Some(Seat::Offline(Some(_))) if fate == Fate::Delete => {
+                let log = self.take_log(&name);
+                self.hosted.remove(&name);
+                return drop(reply.send(Ok(log)));
+            }
             // A log that is being opened was looked at above.
-            Some(Seat::Offline | Seat::Loading(_)) => return drop(reply.send(Err(StopFailure::Offline))),
+            Some(Seat::Offline(_) | Seat::Loading(_)) => return drop(reply.send(Err(StopFailure::Offline))),
             Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
         };
         if let (Some(asked), Some(known)) = (leader_epoch, known)
@@ -251,16 +275,14 @@ impl Shard {
         let DeleteRecords { partition: name, before, reply } = delete;
         let mut result = match self.partitions.get(&name) {
             None | Some(Seat::Loading(_)) => Err(DeleteFailure::NotLeader),
-            Some(Seat::Online(_) | Seat::Offline) => Err(DeleteFailure::Offline),
+            Some(Seat::Online(_) | Seat::Offline(_)) => Err(DeleteFailure::Offline),
         };
         self.step(&name, |partition, _| result = partition.delete_records(before));
         // Without a place for the job the next round of retention does it.
         if result.is_ok() && self.jobs.has_room() {
-            let mut retirement = None;
-            self.step(&name, |partition, _| retirement = partition.retire_below_start(now));
-            if let Some(retirement) = retirement {
-                self.jobs.push(Job::Retire(retirement));
-            }
+            let mut retired = Ok(None);
+            self.step(&name, |partition, _| retired = partition.retire_below_start(now));
+            self.push_retired(retired);
         }
         // A client that went away does not wait for its answer.
         let _ = reply.send(result);
@@ -282,12 +304,18 @@ impl Shard {
                 // The next round goes on.
                 return;
             }
-            let mut retirement = None;
-            self.step(&name, |partition, _| retirement = partition.retain(now));
-            if let Some(retirement) = retirement {
-                self.jobs.push(Job::Retire(retirement));
-            }
+            let mut retired = Ok(None);
+            self.step(&name, |partition, _| retired = partition.retain(now));
+            self.push_retired(retired);
             self.flush_if_due(&name, now);
+        }
+    }
+
+    fn push_retired(&mut self, retired: Result<Option<Retirement>, DiskError>) {
+        match retired {
+            Ok(Some(retirement)) => self.jobs.push(Job::Retire(retirement)),
+            Ok(None) => {}
+            Err(error) => self.jobs.push(Job::Blame(error)),
         }
     }
 
@@ -313,8 +341,14 @@ impl Shard {
         match result {
             Ok(flushed) => self.step(name, |partition, _| partition.flushed(flushed)),
             Err(error) => {
-                tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
-                self.distrust_dir_of(name);
+                if error.blames_disk() {
+                    tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
+                }
+                // After a sync that failed nobody tries again on the same files.
+                if !error.blames_disk() {
+                    self.step(name, |partition, _| partition.not_flushed());
+                }
+                self.jobs.push(Job::Blame(error));
             }
         }
         // A place in the queue of jobs has become free.
@@ -323,33 +357,71 @@ impl Shard {
         }
     }
 
-    /// A full disk still serves what is on it; any other failure puts the whole directory in doubt.
-    fn not_written(&mut self, name: &TopicPartition, error: &DiskError) {
-        tracing::error!(partition = %name, %error, "records are refused, since they cannot be written");
-        if !error.is_full() && !error.is_out_of_handles() {
-            self.distrust_dir_of(name);
+    /// A full disk still serves what is on it; any other failure puts the whole directory in doubt. Producers try
+    /// again and again, so it is told once.
+    fn not_written(&mut self, name: &TopicPartition, error: DiskError) {
+        let Some(Seat::Online(partition)) = self.partitions.get(name) else { return };
+        let Some(dir) = partition.log.dir.parent().map(Path::to_path_buf) else { return };
+        let is_news = if error.is_full() { self.full.insert(dir) } else { self.troubled.insert(dir) };
+        if is_news {
+            if !error.is_full() {
+                tracing::error!(partition = %name, %error, "records are refused, since they cannot be written");
+            }
+            self.jobs.push(Job::Blame(error));
         }
     }
 
-    fn distrust_dir_of(&mut self, name: &TopicPartition) {
-        if let Some(Seat::Online(partition)) = self.partitions.get(name)
-            && let Some(dir) = partition.log.dir.parent()
-        {
-            self.jobs.push(Job::FailDir(dir.to_path_buf()));
+    /// Also gives back what the directory's logs took ahead of their writes.
+    fn freeze(&mut self, dir: PathBuf) {
+        for name in self.names_in(&dir) {
+            self.step(&name, |partition, _| partition.release_reserved());
         }
+        self.full.insert(dir);
     }
 
     fn fail_dir(&mut self, now: Now, dir: &Path) {
-        let inside = self.partitions.iter().filter(|(name, seat)| match seat {
-            Seat::Online(partition) => partition.is_in(dir),
-            Seat::Loading(_) => self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir)),
-            Seat::Offline => false,
-        });
-        let names: Vec<_> = inside.map(|(name, _)| name.clone()).collect();
-        for name in names {
+        for name in self.names_in(dir) {
             let hosted = Arc::clone(&self.hosted);
             self.step(&name, |partition, produces| partition.stop(now, &hosted, produces));
             self.take_offline(&name);
+        }
+        self.full.remove(dir);
+    }
+
+    /// The partitions of a log directory that serve or would serve.
+    fn names_in(&self, dir: &Path) -> Vec<TopicPartition> {
+        let inside = self.partitions.iter().filter(|(name, seat)| match seat {
+            Seat::Online(partition) => partition.is_in(dir),
+            Seat::Loading(_) => self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir)),
+            Seat::Offline(kept) => kept.as_ref().is_some_and(|log| log.dir.parent() == Some(dir)),
+        });
+        inside.map(|(name, _)| name.clone()).collect()
+    }
+
+    fn damaged(&mut self, now: Now, damaged: &Damaged) {
+        let Damaged { partition: name, file, damage } = damaged;
+        if !matches!(self.partitions.get(name), Some(Seat::Online(_))) {
+            return;
+        }
+        tracing::error!(
+            partition = %name, file = %file.display(), position = damage.position, offset = ?damage.offset.map(|o| o.0),
+            "the partition is offline: its disk gave back other bytes than were written ({}). Nothing is served of it and \
+             nothing on disk was changed. Check the disk, put the partition's directory right from another replica or a \
+             backup, or move it away, and restart the broker",
+            damage.flaw
+        );
+        let hosted = Arc::clone(&self.hosted);
+        self.step(name, |partition, produces| partition.stop(now, &hosted, produces));
+        let log = self.take_log(name);
+        self.take_offline(name);
+        self.partitions.insert(name.clone(), Seat::Offline(log.map(Box::new)));
+    }
+
+    /// Only who is offline can be forgotten: a log that is open is handed out by `stop`.
+    fn forget(&mut self, name: &TopicPartition) {
+        if let Some(Seat::Offline(None)) = self.partitions.get(name) {
+            self.partitions.remove(name);
+            self.hosted.remove(name);
         }
     }
 
@@ -385,7 +457,7 @@ impl Shard {
     }
 
     fn take_offline(&mut self, name: &TopicPartition) {
-        self.partitions.insert(name.clone(), Seat::Offline);
+        self.partitions.insert(name.clone(), Seat::Offline(None));
         self.produces.fail_all(name);
         self.hosted.take_offline(name);
     }
@@ -393,7 +465,8 @@ impl Shard {
     fn take_log(&mut self, name: &TopicPartition) -> Option<Log> {
         match self.partitions.remove(name)? {
             Seat::Online(partition) => Some(partition.log),
-            seat @ (Seat::Offline | Seat::Loading(_)) => {
+            Seat::Offline(Some(log)) => Some(*log),
+            seat @ (Seat::Offline(None) | Seat::Loading(_)) => {
                 self.partitions.insert(name.clone(), seat);
                 None
             }
@@ -407,7 +480,7 @@ impl Shard {
     fn online(&mut self) -> impl Iterator<Item = &mut Partition> {
         self.partitions.values_mut().filter_map(|seat| match seat {
             Seat::Online(partition) => Some(&mut **partition),
-            Seat::Loading(_) | Seat::Offline => None,
+            Seat::Loading(_) | Seat::Offline(_) => None,
         })
     }
 }

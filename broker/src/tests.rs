@@ -3,9 +3,11 @@
 
 mod authorization;
 mod delete_records;
+mod disks;
 mod fetch;
 mod log_dirs;
 mod offsets;
+mod old_clients;
 mod produce;
 mod settings;
 mod topics;

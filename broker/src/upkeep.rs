@@ -2,17 +2,20 @@
 //! Plans come from the shards, run on threads that may block, and are reported back. Decides nothing itself.
 
 mod checkpoints;
+mod log_dirs;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::ids::TopicPartition;
-use storage::{FlushPlan, Removal, Retirement};
+use storage::rot::log_file;
+use storage::{DiskError, FlushPlan, ReadError, Removal, Retirement};
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use crate::broker::Broker;
+use crate::network::Unsendable;
 use crate::shard::Command;
 use crate::tasks::{TaskError, TaskKind};
 
@@ -22,16 +25,47 @@ pub(crate) use checkpoints::Checkpoints;
 const QUEUE: usize = 1024;
 /// Places that flushes and removals leave free, so that the failure of a directory always finds one.
 const RESERVED: usize = 64;
-/// How often removals that are due are looked for.
-const REMOVAL_CHECK: Duration = Duration::from_secs(1);
+/// How often removals that are due are looked for, and room in full directories.
+const CHECK: Duration = Duration::from_secs(1);
 
 /// Work that a shard wants done.
 #[derive(Debug)]
 pub(crate) enum Job {
-    Flush { partition: TopicPartition, plan: FlushPlan },
+    Flush {
+        partition: TopicPartition,
+        plan: FlushPlan,
+    },
     Retire(Retirement),
     Remove(Removal),
-    FailDir(PathBuf),
+    /// Something went wrong in a log directory.
+    Blame(DiskError),
+    /// A reader found no good batch at this position of a log file.
+    Examine {
+        file: PathBuf,
+        position: u64,
+    },
+}
+
+impl From<Unsendable> for Job {
+    fn from(unsendable: Unsendable) -> Job {
+        match unsendable {
+            Unsendable::Damaged { file, position } => Job::Examine { file, position },
+            Unsendable::Unreadable { file, error } => Job::Blame(DiskError::reading(&file, &error)),
+        }
+    }
+}
+
+/// Has it looked into why a read failed.
+pub(crate) fn look_into(broker: &Broker, error: &ReadError) {
+    match error {
+        ReadError::OutOfRange { .. } => {}
+        ReadError::Corrupt { partition, segment, position, .. } => {
+            let Some(home) = broker.log_dirs.home(partition) else { return };
+            let file = log_file(&home.join(partition.to_string()), *segment);
+            broker.jobs.push(Job::Examine { file, position: *position });
+        }
+        ReadError::Disk { error, .. } => broker.jobs.push(Job::Blame(error.clone())),
+    }
 }
 
 /// The shards' end of the queue; cheap to clone.
@@ -63,11 +97,13 @@ impl JobQueue {
     }
 }
 
-/// Starts the two tasks: one that carries out jobs, one that keeps the times. `removals` were found at start.
+/// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of losses. `removals` were
+/// found at start.
 pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>, removals: Vec<Removal>) {
     let tasks = broker.tasks.clone();
     tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs, removals));
     tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker)));
+    tasks.spawn(TaskKind::Upkeep, "notices of losses", log_dirs::tell_controller(Arc::clone(broker)));
 }
 
 async fn carry_out(
@@ -76,22 +112,30 @@ async fn carry_out(
     mut removals: Vec<Removal>,
 ) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
-    let mut check = interval_at(Instant::now() + REMOVAL_CHECK, REMOVAL_CHECK);
+    let mut check = interval_at(Instant::now() + CHECK, CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    log_dirs::hold_reserves(&broker).await?;
     loop {
         // All branches are cancel-safe: recv takes a job only when it returns one, a tick and a token have no state to lose.
         tokio::select! {
             () = stopping.cancelled() => return Ok(()),
-            _ = check.tick(), if !removals.is_empty() => remove_due(&broker, &mut removals).await,
+            _ = check.tick() => {
+                remove_due(&broker, &mut removals).await?;
+                log_dirs::look_for_room(&broker).await?;
+            }
             job = jobs.recv() => match job {
                 None => return Ok(()),
                 Some(Job::Flush { partition, plan }) => flush(&broker, partition, plan).await,
                 Some(Job::Retire(retirement)) => match broker.tasks.blocking(|| retirement.run()).await {
                     Ok(removal) => removals.push(removal),
-                    Err(error) => tracing::error!(%error, "old segments could not be marked for deletion; the next start loads them again"),
+                    Err(error) => {
+                        tracing::error!(%error, "old segments could not be marked for deletion; the next start loads them again");
+                        log_dirs::blame(&broker, &error).await?;
+                    }
                 },
                 Some(Job::Remove(removal)) => removals.push(removal),
-                Some(Job::FailDir(dir)) => fail_dir(&broker, &dir).await?,
+                Some(Job::Blame(error)) => log_dirs::blame(&broker, &error).await?,
+                Some(Job::Examine { file, position }) => log_dirs::examine(&broker, file, position).await?,
             },
         }
     }
@@ -104,30 +148,23 @@ async fn flush(broker: &Broker, partition: TopicPartition, plan: FlushPlan) {
     let _ = broker.shards.send(&partition, report).await;
 }
 
-async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) {
-    let now = broker.shards.clock().now().wall;
-    let (due, later) = std::mem::take(removals).into_iter().partition(|removal| removal.due <= now);
+/// Removes what is due. On a full disk everything is: who still reads a file keeps it open.
+async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) -> Result<(), TaskError> {
+    if removals.is_empty() {
+        return Ok(());
+    }
+    let (now, full) = (broker.shards.clock().now().wall, broker.log_dirs.full());
+    let is_due = |removal: &Removal| removal.due <= now || full.iter().any(|dir| removal.is_in(dir));
+    let (due, later) = std::mem::take(removals).into_iter().partition(is_due);
     *removals = later;
     let due: Vec<Removal> = due;
     for removal in due {
         if let Err(error) = broker.tasks.blocking(|| removal.run()).await {
             tracing::error!(%error, "deleted files could not be removed; the next start removes them");
+            log_dirs::blame(broker, &error).await?;
         }
     }
-}
-
-/// Takes a log directory out of service; the broker cannot go on without any.
-async fn fail_dir(broker: &Broker, dir: &std::path::Path) -> Result<(), TaskError> {
-    if !broker.log_dirs.fail(dir) {
-        return Ok(());
-    }
-    tracing::error!(
-        dir = %dir.display(),
-        "log directory is offline: its partitions are served no more. Check the disk and restart the broker"
-    );
-    let path = dir.to_path_buf();
-    let _ = broker.shards.send_all(|| Command::FailDir(path.clone())).await;
-    if broker.log_dirs.any_online() { Ok(()) } else { Err("no log directory is left online".into()) }
+    Ok(())
 }
 
 async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {

@@ -84,6 +84,10 @@ pub struct Log {
     pub initial_task_delay_ms: u64,
     pub producer_id_expiration_ms: u64,
     pub producer_id_expiration_check_interval_ms: u64,
+    /// Kept back in each directory for when its disk is full.
+    pub reserve_bytes: u64,
+    /// What earlier starts cut off logs is kept up to this size in each directory; none sets no limit.
+    pub salvage_bytes_max: Option<u64>,
     pub cleaner: Cleaner,
 }
 

@@ -207,7 +207,11 @@ impl Writer {
         self.out.extend(value);
     }
 
-    pub(crate) fn nullable_array<T>(&mut self, entries: Option<&[T]>, mut entry: impl FnMut(&mut Writer, &T)) {
+    pub(crate) fn nullable_array<T>(
+        &mut self,
+        entries: Option<&[T]>,
+        mut entry: impl FnMut(&mut Writer, &T),
+    ) {
         self.length(entries.map(<[T]>::len));
         for item in entries.unwrap_or_default() {
             entry(self, item);

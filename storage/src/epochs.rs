@@ -78,6 +78,11 @@ impl Epochs {
         self.entries.len() != before
     }
 
+    /// Forgets all epochs.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Lets the epoch that `start` belongs to begin there, and forgets the older ones. True if anything changed.
     pub(crate) fn truncate_start(&mut self, start: Offset) -> bool {
         let below = self.entries.partition_point(|entry| entry.start <= start);

@@ -18,6 +18,8 @@ mod partition_metadata;
 mod producers;
 mod recovery;
 mod retention;
+pub mod rot;
+pub mod salvage;
 mod scan;
 mod segment;
 mod settings;
@@ -30,11 +32,14 @@ pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
 pub use handles::Handles;
 pub use log::{
-    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, Freshness, Log, OpenOptions,
+    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, FollowError, Followed, Freshness, Log,
+    OpenOptions, TruncateError, Truncated,
 };
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Crew, Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
-pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, SegmentTime, TimestampedOffset, UpTo};
+pub use view::{
+    Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
+};

@@ -9,15 +9,16 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::{BrokerEpoch, Millis, Offset, TopicPartition};
+use protocol::{BrokerEpoch, Millis, Offset, TopicId, TopicPartition};
 
 use crate::checkpoint::{self, CheckpointError};
 use crate::disk::{Disk, DiskError, DiskFile, During, remove_if_there, replace};
-use crate::names::{DirKind, parse_dir};
+use crate::names::{DirKind, delete_dir_name, parse_dir};
 use crate::retention::Removal;
 
 mod lock;
 mod meta_properties;
+mod reserve;
 
 pub use meta_properties::MetaProperties;
 
@@ -28,6 +29,8 @@ const CLEAN_MARK: &str = ".kafka_cleanshutdown";
 pub enum LogDirError {
     #[error(transparent)]
     Disk(#[from] DiskError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
     #[error("{} is in use by another broker; stop it, or give this one a log.dirs of its own", path.display())]
     InUse { path: PathBuf },
     #[error("{} is not a partition's directory; move it out of log.dirs", path.display())]
@@ -140,6 +143,29 @@ impl LogDir {
     /// Where a partition's log lies or would be made.
     pub fn partition_dir(&self, partition: &TopicPartition) -> PathBuf {
         self.path.join(partition.to_string())
+    }
+
+    /// Removes what was made of a partition whose log could not be made.
+    pub fn abandon(&self, partition: &TopicPartition) -> Result<(), DiskError> {
+        let path = self.partition_dir(partition);
+        match self.disk.remove_dir(&path).during("remove", &path) {
+            Err(error) if !error.is_missing() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Marks the directory of a partition for deletion whose log is not open; `mark` is a random id. Blocks for the disk.
+    pub fn delete(
+        &self,
+        partition: &TopicPartition,
+        mark: TopicId,
+        due: Millis,
+    ) -> Result<Removal, DiskError> {
+        let from = self.partition_dir(partition);
+        let to = self.path.join(delete_dir_name(partition, mark));
+        self.disk.rename(&from, &to).during("rename", &from)?;
+        self.disk.sync_dir(&self.path).during("sync", &self.path)?;
+        Ok(self.removal(to, due))
     }
 
     /// The removal of a directory that [`Self::list`] found marked.

@@ -50,6 +50,14 @@ pub(crate) fn salvage_name(base: Offset, position: u64, count: u32) -> String {
     format!("salvaged-{:020}-at-{position:010}-{count}.bytes", base.0)
 }
 
+/// The segment and the position that such a name tells.
+pub(crate) fn salvaged(name: &str) -> Option<(Offset, u64)> {
+    let (base, rest) = name.strip_prefix("salvaged-")?.strip_suffix(".bytes")?.split_once("-at-")?;
+    let (position, _) = rest.split_once('-')?;
+    let base: i64 = base.parse().ok().filter(|base| *base >= 0)?;
+    Some((Offset(base), position.parse().ok()?))
+}
+
 /// What a directory inside a log directory is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DirKind {
@@ -117,6 +125,10 @@ mod tests {
         assert_eq!(offset_of("x.log", LOG), None);
         assert_eq!(leading_offset("00000000000000000033.log.swap"), Some(Offset(33)));
         assert_eq!(leading_offset(&salvage_name(Offset(33), 7, 0)), None);
+        assert_eq!(salvaged(&salvage_name(Offset(33), 7, 12)), Some((Offset(33), 7)));
+        for other in ["00000000000000000033.log", "salvaged-x-at-1-0.bytes", "salvaged-1.bytes"] {
+            assert_eq!(salvaged(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -17,7 +17,8 @@ mod rebuild;
 mod state;
 
 pub use crew::Crew;
-pub(crate) use load::load;
+pub(crate) use load::{Files, clean_tail, load};
+pub(crate) use state::{newest, replay};
 
 use crate::checkpoint::CheckpointError;
 use crate::disk::DiskError;
@@ -34,8 +35,6 @@ pub enum RecoveryError {
     Metadata { partition: TopicPartition, error: PartitionMetadataError },
     #[error("{partition}: {} holds no good batch at position {position}, below the recovery point: {flaw}", file.display())]
     DamagedBelowRecoveryPoint { partition: TopicPartition, file: PathBuf, position: u64, flaw: Flaw },
-    #[error("{partition}: {} holds messages of format {magic} at position {position}, which are not served yet", file.display())]
-    OldFormat { partition: TopicPartition, file: PathBuf, position: u64, magic: i8 },
 }
 
 /// What is wrong with the bytes where a batch should begin.

@@ -3,7 +3,7 @@
 //! The log forgets them at once, their files are renamed to `.deleted`, and after a delay removed. Never beyond the
 //! high watermark. Source: UnifiedLog.deleteOldSegments, LocalLog.deleteSegmentFiles of Kafka 3.9.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use protocol::{Millis, Offset};
@@ -139,6 +139,11 @@ impl Removal {
     /// A directory left marked `-delete` by an earlier run.
     pub fn of_dir(disk: Arc<dyn Disk>, dir: PathBuf, due: Millis) -> Removal {
         Removal { disk, files: Vec::new(), dirs: vec![dir], due }
+    }
+
+    /// Whether anything of it lies in a directory.
+    pub fn is_in(&self, dir: &Path) -> bool {
+        self.files.iter().chain(&self.dirs).any(|path| path.starts_with(dir))
     }
 
     /// Removes; blocks for the disk. What is gone already is no error.

@@ -88,9 +88,9 @@ impl Segment {
         Segment { base, dir: dir.clone(), log: LogFile::Held(log), aborted, indexes }
     }
 
-    /// The same segment when it is no longer written.
-    pub(crate) fn seal(&self, size: u64) -> Segment {
-        let sealed = Segment::sealed(&self.dir, self.base, size, self.aborted.clone());
+    /// The same segment when it is no longer written, with the transactions that were aborted in it.
+    pub(crate) fn seal(&self, size: u64, aborted: Vec<AbortedTransaction>) -> Segment {
+        let sealed = Segment::sealed(&self.dir, self.base, size, aborted);
         if let (LogFile::Held(file), LogFile::Lazy(slot)) = (&self.log, &sealed.log) {
             slot.keep(&FILES, file.clone());
         }
@@ -157,6 +157,20 @@ impl Segment {
     ) -> io::Result<Option<OffsetEntry>> {
         let file = self.index_file(&growing.offsets, INDEX)?;
         file.map_or(Ok(None), |file| greatest_in_chunk(&file, chunk, written, target))
+    }
+
+    /// The greatest of the `written` entries of an offset index that grows for which `is_before` holds.
+    pub(crate) fn growing_position(
+        &self,
+        growing: &Growing,
+        written: u32,
+        is_before: impl Fn(&OffsetEntry) -> bool,
+    ) -> io::Result<Option<OffsetEntry>> {
+        if written == 0 {
+            return Ok(None);
+        }
+        let file = self.index_file(&growing.offsets, INDEX)?;
+        file.map_or(Ok(None), |file| greatest_in_file(&file, written, is_before))
     }
 
     /// The greatest of the `written` entries of a time index that grows for which `is_before` holds.

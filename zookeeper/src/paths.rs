@@ -83,6 +83,11 @@ pub fn config_change(name: &str) -> String {
     format!("{CONFIG_CHANGES}/{name}")
 }
 
+/// What ZooKeeper puts the number of the event behind.
+pub fn new_log_dir_event() -> String {
+    log_dir_event("log_dir_event_")
+}
+
 pub fn log_dir_event(name: &str) -> String {
     format!("{LOG_DIR_EVENTS}/{name}")
 }

@@ -4,8 +4,10 @@
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
 use protocol::batch::ProducedError;
 use protocol::error_code::ErrorCode;
+use protocol::legacy::DownError;
 use storage::{AppendError, DeleteRecordsError, ReadError};
 
+use super::fetch::old_clients::ConversionError;
 use crate::hosted::{Absent, EpochMismatch};
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
@@ -52,8 +54,20 @@ impl From<&ReadError> for Refused {
     fn from(error: &ReadError) -> Self {
         let code = match error {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
-            ReadError::Corrupt { .. } => ErrorCode::CorruptMessage,
-            ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+            // Not CORRUPT_MESSAGE, on which a Java consumer gives up: the replica goes offline, and another may lead.
+            ReadError::Corrupt { .. } | ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&ConversionError> for Refused {
+    fn from(error: &ConversionError) -> Self {
+        let code = match error {
+            // Clients that have records converted do not know KAFKA_STORAGE_ERROR; this makes them ask again.
+            ConversionError::Io(_) => ErrorCode::NotLeaderOrFollower,
+            ConversionError::Down(DownError::Zstd) => ErrorCode::UnsupportedCompressionType,
+            ConversionError::Down(_) | ConversionError::Size(_) => ErrorCode::CorruptMessage,
         };
         Self::new(code, error.to_string())
     }
@@ -89,7 +103,7 @@ impl From<&AppendFailure> for Refused {
             }
             AppendFailure::NotAcknowledged(ProduceFault::TimedOut) => ErrorCode::RequestTimedOut,
             AppendFailure::Log(error) => append_error(error),
-            AppendFailure::Offline => ErrorCode::KafkaStorageError,
+            AppendFailure::Offline | AppendFailure::Full => ErrorCode::KafkaStorageError,
         };
         Self::new(code, failure.to_string())
     }
@@ -101,6 +115,7 @@ fn append_error(error: &AppendError) -> ErrorCode {
         AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Disk { .. } | AppendError::Offline { .. } => ErrorCode::KafkaStorageError,
     }

@@ -1,6 +1,7 @@
 //! LeaderAndIsr (key 4), from the controller on this broker: makes logs where they are missing and assigns roles.
 //! Not served on the wire; the controller's driver calls it directly. Source: ReplicaManager.becomeLeaderOrFollower (3.9).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use coordinator::replica::Assigned;
@@ -9,13 +10,14 @@ use protocol::ids::{BrokerId, LeaderEpoch, TopicId, TopicPartition};
 use protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use protocol::messages::leader_and_isr_response::{LeaderAndIsrPartitionError, LeaderAndIsrTopicError};
 use protocol::messages::{LeaderAndIsrRequest, LeaderAndIsrResponse};
-use storage::{CreateOptions, Log, OsDisk};
+use storage::{CreateOptions, Log, OsDisk, RecoveryError};
 use tokio::sync::oneshot;
 
 use super::control::check_epochs;
 use crate::broker::Broker;
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
+use crate::upkeep::Job;
 
 pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) -> LeaderAndIsrResponse {
     if let Err(error) = check_epochs(broker, request.controller_epoch, request.broker_epoch) {
@@ -83,29 +85,41 @@ async fn assign(
     sent.map(|()| answer).map_err(|_| ErrorCode::KafkaStorageError)
 }
 
+/// Makes the log in the directory with the most room for partitions, or in the next one if the disk refuses.
 async fn create_log(
     broker: &Arc<Broker>,
     partition: &TopicPartition,
     topic_id: TopicId,
     settings: &TopicSettings,
 ) -> Result<Log, ErrorCode> {
-    let dir = broker.log_dirs.settle(partition).map_err(|error| {
-        tracing::error!(%partition, %error, "the partition's log cannot be made");
-        ErrorCode::KafkaStorageError
-    })?;
-    let options = CreateOptions {
-        dir: dir.partition_dir(partition),
-        partition: partition.clone(),
-        topic_id: (!topic_id.is_nil()).then_some(topic_id),
-        settings: settings.log.clone(),
-        now: broker.shards.clock().now().wall,
-    };
-    broker.tasks.blocking(|| Log::create(options, Arc::new(OsDisk))).await.map_err(|error| {
+    let mut tried = BTreeSet::new();
+    while let Ok(dir) = broker.log_dirs.settle(partition, &tried) {
+        let options = CreateOptions {
+            dir: dir.partition_dir(partition),
+            partition: partition.clone(),
+            topic_id: (!topic_id.is_nil()).then_some(topic_id),
+            settings: settings.log.clone(),
+            now: broker.shards.clock().now().wall,
+        };
+        let error = match broker.tasks.blocking(|| Log::create(options, Arc::new(OsDisk))).await {
+            Ok(log) => return Ok(log),
+            Err(error) => error,
+        };
         tracing::error!(%partition, %error, "the partition's log could not be made");
         broker.log_dirs.forget(partition);
-        broker.hosted.take_offline(partition);
-        ErrorCode::KafkaStorageError
-    })
+        if let RecoveryError::Disk { error, .. } = error {
+            broker.jobs.push(Job::Blame(error));
+        }
+        tried.insert(dir.path.clone());
+        // A partition must not be found in two directories by the next start.
+        let name = partition.clone();
+        if broker.tasks.blocking(move || dir.abandon(&name)).await.is_err() {
+            break;
+        }
+    }
+    tracing::error!(%partition, "the partition is not served: no log directory could take it");
+    broker.hosted.take_offline(partition);
+    Err(ErrorCode::KafkaStorageError)
 }
 
 fn assigned(state: &LeaderAndIsrPartitionState) -> Assigned {

@@ -22,6 +22,7 @@ use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
+use crate::upkeep;
 
 const LATEST: i64 = -1;
 const EARLIEST: i64 = -2;
@@ -95,6 +96,7 @@ async fn offset(
     };
     let found = found.map_err(|error| {
         tracing::error!(%error, "an offset cannot be looked up by time");
+        upkeep::look_into(broker, &error);
         Refused::from(&error).code
     })?;
     match (lags, time) {

@@ -9,7 +9,7 @@ use protocol::ids::{LeaderEpoch, TopicPartition};
 use protocol::messages::stop_replica_request::StopReplicaPartitionState;
 use protocol::messages::stop_replica_response::StopReplicaPartitionError;
 use protocol::messages::{StopReplicaRequest, StopReplicaResponse};
-use storage::Log;
+use storage::{DiskError, Log, LogDir, Removal};
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -51,11 +51,17 @@ async fn stop(
     let leader_epoch = (state.leader_epoch >= 0).then_some(LeaderEpoch(state.leader_epoch));
     let stop = Stop { partition: partition.clone(), leader_epoch, fate, reply };
     broker.shards.send(&partition, Command::Stop(stop)).await.map_err(|_| ErrorCode::KafkaStorageError)?;
-    match answer.await {
-        Ok(Ok(Some(log))) => delete(broker, partition, log).await,
+    let stopped = match answer.await {
+        Ok(Ok(Some(log))) => return delete(broker, partition, log).await,
         Ok(Ok(None)) => Ok(()),
         Ok(Err(failure)) => Err(ErrorCode::from(&failure)),
-        Err(_) => Err(ErrorCode::KafkaStorageError),
+        Err(_) => return Err(ErrorCode::KafkaStorageError),
+    };
+    // A log that could not be opened has a directory all the same.
+    let home = broker.log_dirs.home(&partition).and_then(|home| broker.log_dirs.online(&home));
+    match (fate, home) {
+        (Fate::Delete, Some(dir)) => delete_unopened(broker, partition, dir).await,
+        (Fate::Delete | Fate::Keep, _) => stopped,
     }
 }
 
@@ -63,11 +69,41 @@ async fn stop(
 async fn delete(broker: &Arc<Broker>, partition: TopicPartition, log: Log) -> Result<(), ErrorCode> {
     let now = broker.shards.clock().now().wall;
     let deleted = broker.tasks.blocking(move || log.delete(Uuid::new_v4(), now)).await;
-    broker.log_dirs.forget(&partition);
-    let removal = deleted.map_err(|error| {
-        tracing::error!(%partition, %error, "the partition's directory could not be marked for deletion");
-        ErrorCode::KafkaStorageError
-    })?;
+    marked(broker, &partition, deleted).await
+}
+
+/// The same for a log that is not open.
+async fn delete_unopened(
+    broker: &Arc<Broker>,
+    partition: TopicPartition,
+    dir: Arc<LogDir>,
+) -> Result<(), ErrorCode> {
+    let delay = broker.settings.known_topic(&partition.topic).log.file_delete_delay_ms;
+    let (name, due) = (partition.clone(), broker.shards.clock().now().wall + delay);
+    let deleted = broker.tasks.blocking(move || dir.delete(&name, Uuid::new_v4(), due)).await;
+    let is_gone = deleted.is_ok();
+    let result = marked(broker, &partition, deleted).await;
+    if is_gone {
+        // While the broker stops nobody is left to forget it.
+        let _ = broker.shards.send(&partition, Command::Forget(partition.clone())).await;
+    }
+    result
+}
+
+async fn marked(
+    broker: &Arc<Broker>,
+    partition: &TopicPartition,
+    deleted: Result<Removal, DiskError>,
+) -> Result<(), ErrorCode> {
+    let removal = match deleted {
+        Ok(removal) => removal,
+        Err(error) => {
+            tracing::error!(%partition, %error, "the partition's directory could not be marked for deletion");
+            broker.jobs.send(Job::Blame(error)).await;
+            return Err(ErrorCode::KafkaStorageError);
+        }
+    };
+    broker.log_dirs.forget(partition);
     tracing::info!(%partition, "log is marked for deletion");
     broker.jobs.send(Job::Remove(removal)).await;
     Ok(())

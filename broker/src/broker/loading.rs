@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use protocol::ids::TopicPartition;
+use storage::salvage;
 use storage::{Crew, Log, OsDisk, RecoveryReport};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -165,9 +166,13 @@ fn offline(partition: &TopicPartition, dir: &Path, error: &storage::RecoveryErro
 
 fn tell(partition: &TopicPartition, report: &RecoveryReport) {
     if let Some(cut) = &report.cut {
+        let dir = cut.file.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+        let offsets = salvage::offsets_in(&cut.set_aside)
+            .map_or_else(|| "none".to_owned(), |(first, last)| format!("{first} to {last}"));
         tracing::warn!(
-            %partition, file = %cut.file.display(), position = cut.position, bytes = cut.bytes, kept = ?cut.set_aside,
-            "the log was cut at offset {}: {}", cut.offset, cut.flaw
+            %partition, file = %cut.file.display(), position = cut.position, bytes = cut.bytes, offsets, kept = cut.set_aside.len(),
+            "the log was cut at offset {}: {}. To see what was cut: ottla log salvage --dir {} --partition {partition}",
+            cut.offset, cut.flaw, dir.display()
         );
     }
     if report.segments_scanned > 0 {

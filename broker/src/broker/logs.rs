@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use config::broker::BrokerConfig;
 use protocol::ids::{Millis, Offset, TopicPartition};
-use storage::{Checkpoint, DiskError, LogDir, LogDirError, OpenOptions, OsDisk, Removal, Shutdown};
+use storage::salvage;
+use storage::{Checkpoint, LogDir, LogDirError, OpenOptions, OsDisk, Removal, Shutdown};
 
 use super::start::StartError;
 use crate::settings::Settings;
@@ -18,7 +19,7 @@ use crate::topic_settings::TopicSettings;
 #[derive(Debug, Default)]
 pub(crate) struct OpenDirs {
     pub(crate) online: Vec<LogDir>,
-    pub(crate) failed: Vec<(PathBuf, DiskError)>,
+    pub(crate) failed: Vec<(PathBuf, LogDirError)>,
 }
 
 /// What was found on disk.
@@ -51,14 +52,20 @@ impl Unopened {
     }
 }
 
-/// Locks every directory of `log.dirs`. One that cannot be written is left out, as long as there is another; one that another broker
-/// holds ends the start. Source: LogManager.lockLogDirs (3.9).
+/// Locks every directory of `log.dirs`. One that cannot be written, or has a checkpoint that makes no sense, is left out, as long as
+/// there is another; one that another broker holds ends the start. Source: LogManager.lockLogDirs, and loadLogs, after which Kafka takes
+/// the directory of a malformed checkpoint offline (3.9).
 pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<OpenDirs, StartError> {
     let mut opened = OpenDirs::default();
     for path in &config.log.dirs {
-        match LogDir::open(path, Arc::new(OsDisk)) {
-            Ok(dir) => opened.online.push(dir),
-            Err(LogDirError::Disk(error)) => opened.failed.push((path.clone(), error)),
+        match LogDir::open(path, Arc::new(OsDisk)).and_then(checked) {
+            Ok(dir) => {
+                bound_salvage(&dir, config.log.salvage_bytes_max);
+                opened.online.push(dir);
+            }
+            Err(error @ (LogDirError::Disk(_) | LogDirError::Checkpoint(_))) => {
+                opened.failed.push((path.clone(), error));
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -71,6 +78,31 @@ pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<OpenDirs, StartError> {
         tracing::error!(dir = %dir.display(), %error, "log directory is offline: its partitions are not served. Repair it and restart");
     }
     Ok(opened)
+}
+
+/// The directory, if its checkpoints can be read. What its last run kept back for a full disk is the logs' while they are opened.
+fn checked(dir: LogDir) -> Result<LogDir, LogDirError> {
+    for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart, Checkpoint::HighWatermark] {
+        dir.read_offsets(which)?;
+    }
+    dir.release_reserve()?;
+    Ok(dir)
+}
+
+/// Removes the oldest of what earlier starts cut off logs, as far as there is too much of it.
+fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>) {
+    let Some(bytes_max) = bytes_max else { return };
+    match salvage::bound(&dir.path, bytes_max, &OsDisk) {
+        Ok(removed) => {
+            for piece in removed {
+                tracing::warn!(
+                    partition = %piece.partition, file = %piece.path.display(), bytes = piece.bytes,
+                    "what an earlier start cut off the log is removed: there is more of it than ottla.salvage.max.bytes"
+                );
+            }
+        }
+        Err(error) => tracing::warn!(%error, "what earlier starts cut off logs is not bounded"),
+    }
 }
 
 /// Lists the logs of `dirs`, with the settings that their topics have in ZooKeeper. Opens none.

@@ -58,7 +58,7 @@ pub enum StartError {
     #[error(transparent)]
     LogDir(#[from] LogDirError),
     #[error("no directory of log.dirs can be used: {0}")]
-    NoLogDir(DiskError),
+    NoLogDir(LogDirError),
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]

@@ -22,6 +22,7 @@ use crate::registration::identity::Identity;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
+use crate::upkeep::Job;
 
 pub(crate) fn controller_settings(
     config: &BrokerConfig,
@@ -47,13 +48,14 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
 
 /// Serves what comes in by the bound sockets from here on.
 pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
-    let serving = Arc::clone(broker);
+    let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
     let network = Arc::new(Network {
         settings: socket_settings(&broker.config),
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
+        report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
         tasks: broker.tasks.clone(),
         complaints: Complaints::new(),
     });

@@ -147,7 +147,10 @@ impl Connection {
                 // Notes what the socket took in the poll in which it took it.
                 sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
                     Ok(()) => self.note_traffic(timer.as_mut()),
-                    Err(error) => return End::Unsent(error),
+                    Err(error) => {
+                        error.unsendable().into_iter().for_each(&self.network.report);
+                        return End::Unsent(error);
+                    }
                 },
                 // Reads in its last poll only; what is read is in `frames` then.
                 read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
@@ -255,7 +258,10 @@ impl Connection {
     fn report(&self, end: &End) {
         let who = format_args!("client {} on {}", self.peer, self.context.listener);
         match end {
-            End::Refused(_) | End::Unsent(WriteError::File(_) | WriteError::Truncated { .. }) => {
+            End::Refused(_)
+            | End::Unsent(
+                WriteError::File { .. } | WriteError::Damaged { .. } | WriteError::Truncated { .. },
+            ) => {
                 self.network.complaints.warn(&who, &format_args!("connection closed: {end}"));
             }
             End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped => {

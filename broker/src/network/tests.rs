@@ -9,10 +9,12 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::{BufMut, Bytes, BytesMut};
+use protocol::batch::Codec;
 use protocol::messages::{MetadataRequest, ProduceRequest};
+use protocol::record::{BatchBuilder, NewRecord};
 use protocol::request::RequestHeader;
 use protocol::response::{FileSlice, Part, Response};
-use protocol::{ApiKey, StrBytes};
+use protocol::{ApiKey, Millis, Offset, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -35,6 +37,7 @@ const SETTINGS: Settings = Settings {
 struct Rig {
     tasks: Tasks,
     address: std::net::SocketAddr,
+    reports: Arc<Mutex<Vec<Unsendable>>>,
 }
 
 impl Rig {
@@ -49,14 +52,17 @@ impl Rig {
         let listener =
             Listener::bind("PLAINTEXT", Some("127.0.0.1"), 0, &settings).await.expect("a free port");
         let address = listener.address;
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&reports);
         let network = Network {
             settings,
             serve: Arc::new(move |context, request| Box::pin(serve(context, request))),
+            report: Box::new(move |unsendable| told.lock().expect("nobody panics").push(unsendable)),
             tasks: tasks.clone(),
             complaints: Complaints::new(),
         };
         tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
-        Rig { tasks, address }
+        Rig { tasks, address, reports }
     }
 
     /// Answers each request with its own correlation id.
@@ -363,16 +369,30 @@ async fn a_request_knows_who_asks_and_where() {
     assert!(context.client_host.is_loopback());
 }
 
-/// A file of `size` bytes that differ, unlinked already.
+/// Bytes of each batch in a test's file.
+const BATCH: usize = 512;
+
+/// A file of `size` bytes, batch after batch, unlinked already.
 fn file(size: usize) -> (Arc<File>, Vec<u8>) {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     let name = format!("ottla-network-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
     let path = std::env::temp_dir().join(name);
     let mut file = File::options().create_new(true).read(true).write(true).open(&path).expect("a new file");
     std::fs::remove_file(&path).expect("it was just made");
-    let bytes: Vec<u8> = (0..size as u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
+    let mut bytes: Vec<u8> = (0..size.div_ceil(BATCH) as i64).flat_map(batch).collect();
+    bytes.truncate(size);
     file.write_all(&bytes).expect("there is room");
     (Arc::new(file), bytes)
+}
+
+fn batch(offset: i64) -> Bytes {
+    let mut builder = BatchBuilder::new(Codec::None);
+    let value: Vec<u8> = (0..442).map(|i| ((offset + 1) * 2_654_435_761 * i >> 13) as u8).collect();
+    builder.push(&NewRecord { timestamp: Millis(0), key: None, value: Some(&value), headers: &[] });
+    builder.header.base_offset = Offset(offset);
+    let batch = builder.build().expect("it is small");
+    assert_eq!(batch.len(), BATCH);
+    batch
 }
 
 fn slice(file: &Arc<File>, position: usize, length: usize) -> Part {
@@ -397,16 +417,17 @@ async fn answers_of_many_parts_arrive_byte_for_byte() {
     let mut expected = Vec::new();
     for (i, size) in sizes.into_iter().enumerate() {
         let other = sizes[(i * 5 + 3) % sizes.len()];
+        let last = (bytes.len() - size) / BATCH * BATCH;
         let parts = vec![
-            slice(&file, i * 1000, size),
+            slice(&file, i * 1024, size),
             Part::Bytes(Bytes::from(vec![i as u8; other / 7])),
             Part::Bytes(Bytes::from_static(b"between")),
             slice(&file, 4096 * i, other),
-            slice(&file, bytes.len() - size, size),
+            slice(&file, last, size),
         ];
-        let mut body = [&bytes[i * 1000..][..size], &vec![i as u8; other / 7], b"between"].concat();
+        let mut body = [&bytes[i * 1024..][..size], &vec![i as u8; other / 7], b"between"].concat();
         body.extend_from_slice(&bytes[4096 * i..][..other]);
-        body.extend_from_slice(&bytes[bytes.len() - size..]);
+        body.extend_from_slice(&bytes[last..][..size]);
         let head = Bytes::from((body.len() as u32).to_be_bytes().to_vec());
         responses.push(Response { head, body: parts });
         expected.push(body);
@@ -420,16 +441,44 @@ async fn answers_of_many_parts_arrive_byte_for_byte() {
     }
 }
 
+/// Takes a file out of the page cache.
+fn chill(file: &File) {
+    file.sync_all().expect("it can be written back");
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).expect("it is a file");
+}
+
 #[tokio::test]
 async fn what_is_not_in_the_page_cache_arrives_as_well() {
-    let (file, bytes) = file(3 << 20);
-    file.sync_all().expect("it can be written back");
-    rustix::fs::fadvise(&*file, 0, None, rustix::fs::Advice::DontNeed).expect("it is a file");
+    // The slice ends within a batch.
+    let (file, bytes) = file((3 << 20) - 100);
+    chill(&file);
     let head = Bytes::from((bytes.len() as u32).to_be_bytes().to_vec());
     let rig = responding(vec![Response { head, body: vec![slice(&file, 0, bytes.len())] }]).await;
     let mut client = rig.connect().await;
     client.send(&metadata(0)).await;
     assert!(client.answer().await.expect("it is answered") == bytes);
+}
+
+#[tokio::test]
+async fn a_batch_that_the_disk_gives_back_changed_is_never_sent() {
+    for at in [30, BATCH * 7 + 100, (1 << 20) + 5 * BATCH + 62, (3 << 20) - 1] {
+        let (file, bytes) = file(3 << 20);
+        file.write_all_at(&[!bytes[at]], at as u64).expect("it can be written");
+        chill(&file);
+        let head = Bytes::from((bytes.len() as u32).to_be_bytes().to_vec());
+        let rig = responding(vec![Response { head, body: vec![slice(&file, 0, bytes.len())] }]).await;
+        let mut client = rig.connect().await;
+        client.send(&metadata(0)).await;
+        let mut received = Vec::new();
+        let end = timeout(PATIENCE, client.0.read_to_end(&mut received)).await.expect("it ends");
+        assert!(end.is_err() || received.len() - 4 <= at / BATCH * BATCH, "byte {at}: {}", received.len());
+        let reports = rig.reports.lock().expect("nobody panics");
+        let begin = (at / BATCH * BATCH) as u64;
+        assert!(
+            matches!(&reports[..], [Unsendable::Damaged { position, .. }] if *position == begin),
+            "{reports:?}"
+        );
+    }
 }
 
 #[tokio::test]

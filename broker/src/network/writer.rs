@@ -1,23 +1,25 @@
-//! Answers on their way into one socket: memory by sendmsg, files by sendfile, so that no byte of a log passes
-//! through memory of ours. The only file that knows sendfile.
+//! Answers on their way into one socket: memory by sendmsg, files by sendfile. The only file that knows sendfile.
 //!
 //! It never reads a disk on a thread that serves others: what is not in the page cache is brought there by the
-//! blocking pool first (KAFKA-7504). The connection calls it, and may drop a call at any time.
+//! blocking pool first (KAFKA-7504), which checks every batch that the disk gave back. The connection calls it, and
+//! may drop a call at any time.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::AsFd;
-use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 
 use bytes::Buf;
 use protocol::response::{FileSlice, Part, Response};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
+use storage::rot::{RotError, Stretch, path_of, read_checked};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
+use super::Unsendable;
 use crate::tasks::Tasks;
 
 /// Bytes of one sendfile, after which others have their turn.
@@ -29,18 +31,34 @@ const QUEUED_BYTES_MAX: usize = 64 << 10;
 /// Between two probes for what is in the page cache: Linux reads ahead in units of this size by default. A probe cost
 /// 1 % of sending as much, so every file is probed; nothing else here knows what is hot.
 const PROBE_STRIDE: u64 = 128 << 10;
-/// What the blocking pool reads at once; small enough to stay in a processor's cache.
-const WARM_STEP: usize = 64 << 10;
 
 /// Why a response cannot be sent to its end. The connection has to be closed, as the client waits for the rest.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WriteError {
     #[error("cannot send: {0}")]
     Socket(io::Error),
-    #[error("cannot read the log for an answer: {0}")]
-    File(io::Error),
+    #[error("cannot read the log for an answer: {error}")]
+    File { file: Arc<File>, error: io::Error },
+    #[error("the log is damaged at position {position}: {reason}")]
+    Damaged { file: Arc<File>, position: u64, reason: String },
     #[error("the log was truncated while it was being sent: {missing} bytes are missing")]
     Truncated { missing: u32 },
+}
+
+impl WriteError {
+    /// What is wrong with a log, if that is it. A file whose path is not known is on its way out.
+    pub(super) fn unsendable(&self) -> Option<Unsendable> {
+        match self {
+            WriteError::Damaged { file, position, .. } => {
+                Some(Unsendable::Damaged { file: path_of(file)?, position: *position })
+            }
+            WriteError::File { file, error } => {
+                let error = io::Error::new(error.kind(), error.to_string());
+                Some(Unsendable::Unreadable { file: path_of(file)?, error })
+            }
+            WriteError::Socket(_) | WriteError::Truncated { .. } => None,
+        }
+    }
 }
 
 /// The answers of one connection that are being sent.
@@ -52,11 +70,13 @@ pub(super) struct Writer {
     bytes: usize,
     /// Up to where in its file the first part is known to be in the page cache.
     warm_until: u64,
+    /// Where in it a batch begins, at or before the first byte that is not known to be good.
+    boundary: Option<u64>,
 }
 
 impl Writer {
     pub(super) fn new(tasks: Tasks) -> Writer {
-        Writer { tasks, parts: VecDeque::new(), bytes: 0, warm_until: 0 }
+        Writer { tasks, parts: VecDeque::new(), bytes: 0, warm_until: 0, boundary: None }
     }
 
     pub(super) fn push(&mut self, response: Response) {
@@ -99,13 +119,20 @@ impl Writer {
     }
 
     async fn send_file(&mut self, socket: &TcpStream, slice: FileSlice) -> Result<(), WriteError> {
-        let count = TURN.min(slice.length as usize);
-        self.warm(&slice, count as u64).await?;
+        self.warm(&slice).await?;
+        let left = self.warm_until.saturating_sub(slice.position);
+        let count = TURN.min(slice.length as usize).min(usize::try_from(left).unwrap_or(TURN));
         let send = || {
             let mut position = slice.position;
             rustix::fs::sendfile(socket, &*slice.file, Some(&mut position), count).map_err(io::Error::from)
         };
-        let sent = socket.async_io(Interest::WRITABLE, send).await.map_err(WriteError::Socket)?;
+        let sent = match socket.async_io(Interest::WRITABLE, send).await {
+            Ok(sent) => sent,
+            Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
+                return Err(WriteError::File { file: slice.file, error });
+            }
+            Err(error) => return Err(WriteError::Socket(error)),
+        };
         if sent == 0 {
             return Err(WriteError::Truncated { missing: slice.length });
         }
@@ -116,17 +143,31 @@ impl Writer {
         Ok(())
     }
 
-    /// Sees to it that the first `count` bytes of `slice`, which is the first part, are in the page cache.
-    async fn warm(&mut self, slice: &FileSlice, count: u64) -> Result<(), WriteError> {
+    /// Sees to it that the next bytes of `slice`, which is the first part, are in the page cache, and that those which
+    /// the disk had to give are good.
+    async fn warm(&mut self, slice: &FileSlice) -> Result<(), WriteError> {
+        // A slice begins with a batch, and nothing of it has been sent when it comes here first.
+        let boundary = *self.boundary.get_or_insert(slice.position);
         if self.warm_until > slice.position {
             return Ok(());
         }
-        let (from, to) = (slice.position, slice.position + count);
-        if !is_warm(&slice.file, from, to).map_err(WriteError::File)? {
-            let file = slice.file.clone();
-            self.tasks.blocking(move || read_through(&file, from, to)).await.map_err(WriteError::File)?;
+        let (from, end) = (slice.position, slice.position + u64::from(slice.length));
+        let to = end.min(from + TURN as u64);
+        let unreadable = |error| WriteError::File { file: slice.file.clone(), error };
+        if is_warm(&slice.file, from, to).map_err(unreadable)? {
+            self.warm_until = to;
+            return Ok(());
         }
-        self.warm_until = to;
+        let (file, stretch) = (slice.file.clone(), Stretch { boundary, from, to, end });
+        let checked = self.tasks.blocking(move || read_checked(&file, stretch)).await;
+        let boundary = checked.map_err(|error| match error {
+            RotError::Io(error) => unreadable(error),
+            RotError::Bad { position, flaw } => {
+                WriteError::Damaged { file: slice.file.clone(), position, reason: flaw.to_string() }
+            }
+        })?;
+        self.boundary = Some(boundary);
+        self.warm_until = boundary.clamp(to, end);
         Ok(())
     }
 
@@ -142,6 +183,7 @@ impl Writer {
             count -= size;
             self.parts.pop_front();
             self.warm_until = 0;
+            self.boundary = None;
         }
     }
 }
@@ -198,20 +240,4 @@ fn is_byte_warm(file: &File, position: u64) -> io::Result<bool> {
         Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
         Err(error) => Err(error.into()),
     }
-}
-
-/// Reads a stretch of a file for the sake of the page cache. Blocks.
-fn read_through(file: &File, from: u64, to: u64) -> io::Result<()> {
-    let mut scratch = vec![0; WARM_STEP];
-    let mut position = from;
-    while position < to {
-        let step = WARM_STEP.min((to - position) as usize);
-        match file.read_at(&mut scratch[..step], position) {
-            Ok(0) => return Ok(()),
-            Ok(count) => position += count as u64,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }

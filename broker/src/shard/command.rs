@@ -6,6 +6,7 @@ use std::time::Duration;
 use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, ProduceFault};
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
+use storage::rot::Damage;
 use storage::{AppendError, DeleteRecordsError, DiskError, Flushed, Log};
 use tokio::sync::oneshot;
 
@@ -42,6 +43,17 @@ pub(crate) enum Command {
     },
     /// A log directory cannot be trusted any more: its partitions stop.
     FailDir(PathBuf),
+    /// The disk gave back other bytes than were written: the partition stops, its files stay as they are.
+    Damaged(Box<Damaged>),
+    /// A log directory has no room: its partitions take no records from the answer on.
+    Freeze {
+        dir: PathBuf,
+        reply: oneshot::Sender<()>,
+    },
+    /// A log directory has room again.
+    Thaw(PathBuf),
+    /// A partition that is offline has been deleted.
+    Forget(TopicPartition),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
     Close(oneshot::Sender<Closing>),
 }
@@ -79,6 +91,8 @@ pub(crate) enum AppendFailure {
     /// What went wrong was logged when it happened.
     #[error("the partition is offline on this broker since an earlier error")]
     Offline,
+    #[error("the partition's log directory is full: it takes no records until there is room again")]
+    Full,
 }
 
 #[derive(Debug)]
@@ -178,6 +192,14 @@ pub(crate) struct Closing {
     pub(crate) logs: Vec<Log>,
     /// What the checkpoint files said of logs that were not opened, and have to say on.
     pub(crate) unopened: Vec<Standing>,
+}
+
+/// Where a log is damaged.
+#[derive(Debug)]
+pub(crate) struct Damaged {
+    pub(crate) partition: TopicPartition,
+    pub(crate) file: PathBuf,
+    pub(crate) damage: Damage,
 }
 
 /// What the checkpoint files say of a partition.

@@ -29,7 +29,6 @@ pub(super) struct Partition {
     /// Something that the checkpoint files say is no longer so.
     pub(super) changed: bool,
     flush: Flush,
-    disk: Disk,
 }
 
 /// A batch of `batches`, by its place.
@@ -37,14 +36,6 @@ pub(super) struct Partition {
 struct Staged {
     ticket: Ticket,
     acks: Acks,
-}
-
-/// Whether the last append could be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Disk {
-    Writes,
-    /// Reported already: producers try again and again.
-    Refuses,
 }
 
 /// At most one flush of a log is under way.
@@ -65,7 +56,6 @@ impl Partition {
             actions: Actions::new(),
             changed: true,
             flush: Flush::Idle,
-            disk: Disk::Writes,
         }
     }
 
@@ -81,7 +71,7 @@ impl Partition {
         !self.staged.is_empty()
     }
 
-    /// Writes what is staged in one go and answers whom it can. The error is the disk's, if it is news.
+    /// Writes what is staged in one go and answers whom it can. The error is the disk's.
     pub(super) fn write(&mut self, now: Now, produces: &mut Produces) -> Option<DiskError> {
         let staged = std::mem::take(&mut self.staged);
         let batches = std::mem::take(&mut self.batches);
@@ -110,9 +100,7 @@ impl Partition {
         self.changed = true;
         self.carry_out(now, produces);
         self.reuse(staged, batches);
-        let disk = if trouble.is_some() { Disk::Refuses } else { Disk::Writes };
-        let before = std::mem::replace(&mut self.disk, disk);
-        trouble.filter(|_| before == Disk::Writes)
+        trouble
     }
 
     /// Applies a LeaderAndIsr.
@@ -153,7 +141,7 @@ impl Partition {
     pub(super) fn configure(&mut self, settings: &TopicSettings, produces: &mut Produces, now: Now) {
         self.log.set_settings(settings.log.clone());
         if let Some(hosted) = &self.hosted {
-            hosted.set_rules(settings.rules);
+            hosted.configure(settings);
         }
         self.replica.handle(Event::MinInsyncReplicasChanged(settings.min_insync_replicas), &mut self.actions);
         self.carry_out(now, produces);
@@ -195,10 +183,23 @@ impl Partition {
         self.changed = true;
     }
 
+    /// The flush could not be done, though no sync failed: the next one covers the same.
+    pub(super) fn not_flushed(&mut self) {
+        self.flush = Flush::Idle;
+        self.log.not_flushed();
+    }
+
+    /// Gives back the blocks that were taken ahead of the writes.
+    pub(super) fn release_reserved(&mut self) {
+        if let Err(error) = self.log.release_reserved() {
+            tracing::debug!(%error, "blocks taken ahead of the writes are kept");
+        }
+    }
+
     /// Forgets what is too old; the files that go are the returned work.
-    pub(super) fn retain(&mut self, now: Now) -> Option<Retirement> {
+    pub(super) fn retain(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
         self.log.expire_producers(now.wall);
-        let plan = self.log.retention_plan(now.wall)?;
+        let Some(plan) = self.log.retention_plan(now.wall) else { return Ok(None) };
         self.retire(&plan, now)
     }
 
@@ -216,8 +217,8 @@ impl Partition {
     }
 
     /// Forgets segments of which no record is left; the files that go are the returned work.
-    pub(super) fn retire_below_start(&mut self, now: Now) -> Option<Retirement> {
-        let plan = self.log.plan_below_start()?;
+    pub(super) fn retire_below_start(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
+        let Some(plan) = self.log.plan_below_start() else { return Ok(None) };
         self.retire(&plan, now)
     }
 
@@ -231,15 +232,16 @@ impl Partition {
         }
     }
 
-    fn retire(&mut self, plan: &RetentionPlan, now: Now) -> Option<Retirement> {
+    fn retire(&mut self, plan: &RetentionPlan, now: Now) -> Result<Option<Retirement>, DiskError> {
         for (base, bytes, reason) in &plan.segments {
             tracing::info!(partition = %self.log.partition, %base, bytes, ?reason, "segment is deleted");
         }
         let retirement = self.log.retire(plan, now.wall);
         self.changed = true;
-        retirement
-            .inspect_err(|error| tracing::error!(%error, "old segments could not be taken out of the log"))
-            .ok()
+        retirement.map(Some).or_else(|error| {
+            tracing::error!(%error, "old segments could not be taken out of the log");
+            if let AppendError::Disk { error, .. } = error { Err(error) } else { Ok(None) }
+        })
     }
 
     fn appended(&self, appended: &storage::Appended) -> Appended {
@@ -279,7 +281,7 @@ impl Partition {
         }
         self.unpublish(hosted);
         let name = self.log.partition.clone();
-        let fresh = Arc::new(HostedPartition::new(name, topic_id, self.log.reader(), epoch, settings.rules));
+        let fresh = Arc::new(HostedPartition::new(name, topic_id, self.log.reader(), epoch, settings));
         hosted.insert(Arc::clone(&fresh));
         self.hosted = Some(fresh);
     }

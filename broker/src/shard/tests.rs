@@ -15,7 +15,8 @@ use coordinator::replica::{Acks, AppendRefused, Assigned, ProduceFault};
 use protocol::batch::{Codec, Produced, only_batch};
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
 use protocol::record::{BatchBuilder, NewRecord};
-use storage::{CreateOptions, Log, OsDisk};
+use storage::disk::crash::{CrashDisk, Fault};
+use storage::{CreateOptions, Disk, Log, OsDisk};
 use tokio::sync::mpsc;
 use tokio::sync::oneshot::{self, Receiver};
 
@@ -27,9 +28,10 @@ const LOCAL: BrokerId = BrokerId(1);
 struct Rig {
     shard: Shard,
     hosted: Arc<Hosted>,
-    /// Kept open; nobody carries the jobs out.
-    _jobs: mpsc::Receiver<Job>,
+    /// Nobody carries them out.
+    jobs: mpsc::Receiver<Job>,
     dir: PathBuf,
+    disk: Arc<dyn Disk>,
     settings: TopicSettings,
 }
 
@@ -73,14 +75,14 @@ impl Rig {
         let dir = std::env::temp_dir().join(format!("ottla-shard-test-{}-{number}", std::process::id()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
-        let (queue, _jobs) = JobQueue::new();
+        let (queue, jobs) = JobQueue::new();
         let hosted = Arc::new(Hosted::default());
         let properties = Properties::parse(b"broker.id=1\nzookeeper.connect=localhost:2181\n").unwrap();
         let config = BrokerConfig::load(&properties).unwrap().config;
         let (topic, _) = config.topic_defaults.topic(&Default::default());
         let settings = TopicSettings::new(&topic, 1000);
         let shard = Shard::new(LOCAL, Arc::clone(&hosted), queue);
-        let mut rig = Rig { shard, hosted, _jobs, dir, settings };
+        let mut rig = Rig { shard, hosted, jobs, dir, disk: Arc::new(OsDisk), settings };
         for index in 0..2 {
             let mut assigned = rig.assign(index, isr);
             assert!(matches!(assigned.try_recv(), Ok(Ok(()))));
@@ -111,7 +113,7 @@ impl Rig {
             leader: Some(LOCAL),
             assigned,
             settings: self.settings.clone(),
-            log: Some(Log::create(options, Arc::new(OsDisk)).unwrap()),
+            log: Some(Log::create(options, Arc::clone(&self.disk)).unwrap()),
             reply,
         };
         self.turn(at(0), vec![Command::Assign(Box::new(assign))]);
@@ -262,6 +264,130 @@ fn a_failed_directory_takes_its_partitions_offline() {
     for index in 0..2 {
         assert_eq!(rig.hosted.get("t", index).err(), Some(Absent::Offline));
     }
+}
+
+impl Rig {
+    /// Assigns partition 2, on a disk that fails on command.
+    fn on_failing_disk(&mut self) -> Arc<CrashDisk> {
+        let disk = Arc::new(CrashDisk::new(&self.dir).unwrap());
+        self.disk = Arc::clone(&disk) as Arc<dyn Disk>;
+        assert!(matches!(self.assign(2, &[1]).try_recv(), Ok(Ok(()))));
+        disk
+    }
+
+    /// The errors that whoever looks after the disks is asked to look into.
+    fn blamed(&mut self) -> Vec<String> {
+        let jobs = std::iter::from_fn(|| self.jobs.try_recv().ok());
+        let blamed = jobs.filter_map(|job| match job {
+            Job::Blame(error) => Some(error.to_string()),
+            Job::Flush { .. } | Job::Retire(_) | Job::Remove(_) | Job::Examine { .. } => None,
+        });
+        blamed.collect()
+    }
+
+    fn append(&mut self, index: i32) -> Result<i64, AppendFailure> {
+        let (command, mut answer) = append(&[index], Acks::Leader);
+        self.turn(at(1), vec![command]);
+        answer.try_recv().unwrap().remove(0).map(|appended| appended.base_offset.0)
+    }
+}
+
+#[test]
+fn an_append_error_puts_the_directory_in_doubt_once() {
+    let mut rig = Rig::leading(&[1]);
+    let disk = rig.on_failing_disk();
+    assert_eq!(rig.append(2).unwrap(), 0);
+    disk.fail_at(disk.attempts(), Fault::Always(std::io::ErrorKind::Other));
+    for _ in 0..3 {
+        assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
+    }
+    let blamed = rig.blamed();
+    assert!(matches!(&blamed[..], [error] if error.starts_with("cannot write ")), "{blamed:?}");
+    let dir = rig.dir.clone();
+    rig.turn(at(1), vec![Command::FailDir(dir)]);
+    assert!(matches!(rig.append(2), Err(AppendFailure::Offline)));
+    assert_eq!(rig.hosted.get("t", 2).err(), Some(Absent::Offline));
+}
+
+#[test]
+fn a_full_directory_is_read_only_until_there_is_room() {
+    let mut rig = Rig::leading(&[1]);
+    let disk = rig.on_failing_disk();
+    disk.set_space(Some(100));
+    assert_eq!(rig.append(2).unwrap(), 0);
+    assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
+    // From here on nobody tries, for what there is of room is not for records: neither this partition nor its neighbours.
+    let attempts = disk.attempts();
+    for index in 0..3 {
+        assert!(matches!(rig.append(index), Err(AppendFailure::Full)));
+        assert!(rig.hosted.get("t", index).is_ok(), "it is read on");
+    }
+    assert_eq!((disk.attempts(), rig.blamed().len()), (attempts, 1));
+    let (reply, mut frozen) = oneshot::channel();
+    let dir = rig.dir.clone();
+    rig.turn(at(1), vec![Command::Freeze { dir: dir.clone(), reply }]);
+    assert_eq!(frozen.try_recv(), Ok(()));
+    assert!(matches!(rig.append(0), Err(AppendFailure::Full)));
+
+    disk.set_space(None);
+    rig.turn(at(2), vec![Command::Thaw(dir.clone())]);
+    assert_eq!((rig.append(2).unwrap(), rig.append(0).unwrap()), (1, 0));
+    disk.set_space(Some(0));
+    assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
+    assert_eq!(rig.blamed().len(), 1, "a disk that is full again is told again");
+}
+
+#[test]
+fn a_flush_that_only_lacked_room_is_tried_again() {
+    let mut rig = Rig::leading(&[1]);
+    rig.settings.log.flush_messages = 1;
+    let disk = rig.on_failing_disk();
+    let flushed = |rig: &mut Rig, fault: Option<Fault>| {
+        let jobs = std::iter::from_fn(|| rig.jobs.try_recv().ok());
+        let mut plans = jobs.filter_map(|job| match job {
+            Job::Flush { partition, plan } if partition == name(2) => Some((partition, plan)),
+            _ => None,
+        });
+        let job = plans.next();
+        let (partition, plan) = job?;
+        if let Some(fault) = fault {
+            disk.fail_at(disk.attempts() + 1, fault);
+        }
+        let result = plan.run();
+        let failure = result.as_ref().err().map(ToString::to_string);
+        rig.turn(at(1), vec![Command::Flushed { partition, result }]);
+        Some(failure)
+    };
+    // The log's file is synced first, then the epochs are written.
+    rig.append(2).unwrap();
+    let full = Fault::Once(std::io::ErrorKind::StorageFull);
+    let failure = flushed(&mut rig, Some(full)).expect("one record makes a flush due").expect("it fails");
+    assert!(failure.contains("leader-epoch-checkpoint"), "{failure}");
+    rig.turn(at(1), vec![Command::FlushDue]);
+    assert_eq!(flushed(&mut rig, None), Some(None), "the next one covers the same");
+    // After a sync that failed nobody tries again.
+    rig.append(2).unwrap();
+    disk.fail_at(disk.attempts(), Fault::Once(std::io::ErrorKind::Other));
+    let failure = flushed(&mut rig, None).expect("it is due").expect("it fails");
+    assert!(failure.starts_with("cannot sync "), "{failure}");
+    assert_eq!(rig.blamed().len(), 1);
+    rig.append(2).unwrap();
+    assert_eq!(flushed(&mut rig, None), None);
+}
+
+#[test]
+fn a_damaged_log_is_kept_to_be_closed() {
+    let mut rig = Rig::leading(&[1, 2]);
+    let (waiting, mut waits) = append(&[0], Acks::All);
+    let damage = storage::rot::Damage { position: 0, offset: None, flaw: storage::Flaw::Checksum };
+    let damaged = Damaged { partition: name(0), file: PathBuf::from("x"), damage };
+    rig.turn(at(1), vec![waiting, Command::Damaged(Box::new(damaged))]);
+    assert!(waits.try_recv().unwrap()[0].is_err());
+    assert_eq!(rig.hosted.get("t", 0).err(), Some(Absent::Offline));
+    assert!(matches!(rig.append(0), Err(AppendFailure::Offline)));
+    let (reply, mut closed) = oneshot::channel();
+    rig.turn(at(2), vec![Command::Forget(name(0)), Command::Close(reply)]);
+    assert_eq!(closed.try_recv().unwrap().logs.len(), 2);
 }
 
 #[test]

@@ -196,7 +196,8 @@ impl World {
 fn configuration(folder: &Folder, overrides: &[&str]) -> (BrokerConfig, Layers) {
     let (a, b) = (folder.0.join("a"), folder.0.join("b"));
     let text = format!(
-        "broker.id=1\nzookeeper.connect=localhost:2181\nlisteners=PLAINTEXT://localhost:9092\nlog.dirs={},{}\n",
+        "broker.id=1\nzookeeper.connect=localhost:2181\nlisteners=PLAINTEXT://localhost:9092\nlog.dirs={},{}\n\
+         ottla.log.dir.reserve.bytes=0\n",
         a.display(),
         b.display()
     );

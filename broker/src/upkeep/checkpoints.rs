@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 
 use crate::broker::Broker;
 use crate::shard::{Command, Standing};
+use crate::upkeep::Job;
 
 /// What the files should say, by log directory.
 #[derive(Debug, Default)]
@@ -40,7 +41,10 @@ impl Checkpoints {
             match written {
                 Ok(()) => drop(dir.written.insert(which.file_name(), offsets)),
                 Err(error) => {
-                    tracing::error!(%error, file = which.file_name(), "checkpoint could not be written")
+                    if !error.is_full() {
+                        tracing::error!(%error, file = which.file_name(), "checkpoint could not be written");
+                    }
+                    broker.jobs.push(Job::Blame(error));
                 }
             }
         }

@@ -92,6 +92,8 @@ fn log(reader: &mut Reader<'_>) -> Log {
         producer_id_expiration_ms: reader.at_least("producer.id.expiration.ms", 1),
         producer_id_expiration_check_interval_ms: reader
             .at_least("producer.id.expiration.check.interval.ms", 1),
+        reserve_bytes: reader.at_least("ottla.log.dir.reserve.bytes", 0),
+        salvage_bytes_max: reader.integer("ottla.salvage.max.bytes").and_then(|bytes| bytes.try_into().ok()),
         cleaner: cleaner(reader),
     }
 }

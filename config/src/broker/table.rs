@@ -1,4 +1,4 @@
-//! Every setting of a broker of Kafka 3.9.1 by subject, and the few that exist only in ZooKeeper.
+//! Every setting of a broker of Kafka 3.9.1 by subject, the few that exist only in ZooKeeper, and ours (`own`).
 //! The facts are those of `KafkaConfig.configDef` and `DynamicBrokerConfig`; the sentences are ours.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ mod kraft;
 mod listener;
 mod log;
 mod metrics;
+mod own;
 mod quota;
 mod remote;
 mod replication;
@@ -50,8 +51,10 @@ pub const THROTTLES: &[Setting] = settings! {
     "replica.alter.log.dirs.io.max.bytes.per.second": Long = "9223372036854775807", AtLeast(0), Medium;
 };
 
-static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Setting>> =
-    LazyLock::new(|| SUBJECTS.iter().copied().flatten().map(|setting| (setting.name, setting)).collect());
+static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Setting>> = LazyLock::new(|| {
+    let all = SUBJECTS.iter().copied().chain([own::SETTINGS]).flatten();
+    all.map(|setting| (setting.name, setting)).collect()
+});
 
 /// All settings that may stand in a broker's properties file, in the order of their names.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
@@ -71,7 +74,7 @@ mod tests {
     #[test]
     fn has_every_setting_of_kafka_once() {
         assert_eq!(SUBJECTS.iter().map(|subject| subject.len()).sum::<usize>(), 328);
-        assert_eq!(settings().count(), 328);
+        assert_eq!(settings().filter(|setting| !setting.name.starts_with("ottla.")).count(), 328);
         let count = |mode| settings().filter(|setting| setting.mode == mode).count();
         assert_eq!((count(Mode::ClusterWide), count(Mode::PerBroker)), (52, 37));
     }

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use protocol::{Millis, Offset};
 
+use crate::aborted::{AbortedTransaction, ENTRY_SIZE};
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
 use crate::epochs::Epochs;
 use crate::index::{CHUNK, Indexer, OffsetEntry, TimeEntry, to_bytes};
-use crate::names::{INDEX, LOG, TIME_INDEX};
+use crate::names::{INDEX, LOG, TIME_INDEX, TXN_INDEX};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
 use crate::view::{LogView, State, Tail, TailIndex};
@@ -45,6 +46,8 @@ pub(crate) struct Active {
     /// Entries in the index files.
     pub(crate) offsets_written: u32,
     pub(crate) times_written: u32,
+    /// Entries of the transaction index that went to its file since the segment was opened.
+    aborted_written: usize,
     /// Of the entries in the file when the segment was opened, on their way to the tail.
     pub(crate) fences: Vec<u32>,
 }
@@ -61,6 +64,7 @@ impl Active {
             reserving: Reserving::UpTo(0),
             offsets_written: 0,
             times_written: 0,
+            aborted_written: 0,
             fences: Vec::new(),
         }
     }
@@ -118,6 +122,13 @@ impl Active {
         Ok(())
     }
 
+    /// Gives back blocks beyond the end of the file, and takes none ahead until the next segment.
+    pub(super) fn stop_reserving(&mut self, disk: &dyn Disk) -> Result<(), DiskError> {
+        let released = self.release(disk);
+        self.reserving = Reserving::Off;
+        released
+    }
+
     /// Takes back what a failed write may have left behind the last good batch.
     pub(super) fn cut_back(&mut self, disk: &dyn Disk) -> io::Result<()> {
         self.reserving = Reserving::Off;
@@ -144,6 +155,26 @@ impl Active {
         write(TIME_INDEX, u64::from(self.times_written) * 12, to_bytes(&entries.times))?;
         self.offsets_written += entries.offsets.len() as u32;
         self.times_written += entries.times.len() as u32;
+        Ok(())
+    }
+
+    /// Writes what is missing in the transaction index; `aborted` is all that came since the segment was opened.
+    pub(super) fn write_aborted(
+        &mut self,
+        disk: &dyn Disk,
+        aborted: &[AbortedTransaction],
+    ) -> Result<(), DiskError> {
+        let Some(missing) = aborted.get(self.aborted_written..).filter(|missing| !missing.is_empty()) else {
+            return Ok(());
+        };
+        let present = self.segment.aborted.len() + self.aborted_written;
+        let path = self.segment.path(TXN_INDEX);
+        let mode = if present == 0 { Mode::Replace } else { Mode::Write };
+        let file = disk.open(&path, mode).during("open", &path)?;
+        let bytes: Vec<u8> = missing.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let at = (present * ENTRY_SIZE) as u64;
+        disk.write_at(&file, at, &mut [IoSlice::new(&bytes)]).during("write", &path)?;
+        self.aborted_written = aborted.len();
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use protocol::{Millis, Offset, TopicId, TopicPartition};
 
-use super::{AppendError, Log};
+use super::{AppendError, Health, Log};
 use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
@@ -37,6 +37,7 @@ pub(super) struct Progress {
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+    truncations: u64,
 }
 
 /// Why records are not deleted on a user's wish.
@@ -65,6 +66,7 @@ impl Progress {
             epochs_version: 0,
             epochs_planned: 0,
             epochs_synced: 0,
+            truncations: 0,
         }
     }
 
@@ -83,12 +85,32 @@ impl Progress {
         self.unsynced_logs.extend(written);
     }
 
+    /// The log file of a sealed segment that is not synced yet, as it was written.
+    pub(super) fn unsynced_log(&self, base: Offset) -> Option<DiskFile> {
+        self.unsynced_logs.get(&base).cloned()
+    }
+
     pub(super) fn epochs_changed(&mut self) {
         self.epochs_version += 1;
     }
 
     pub(super) fn appended(&mut self, records: u64) {
         self.unflushed_records += records;
+    }
+
+    /// The log ends at `end` now, in the segment with this base: what was synced above is there no more.
+    pub(super) fn truncated(&mut self, end: Offset, base: Offset) {
+        self.unsynced_logs.retain(|sealed, _| *sealed < base);
+        self.recovery_point = self.recovery_point.min(end);
+        self.planned = self.planned.min(end);
+        self.truncations += 1;
+        self.made += 1;
+    }
+
+    /// The epochs were written and synced.
+    pub(super) fn epochs_synced(&mut self) {
+        self.epochs_planned = self.epochs_version;
+        self.epochs_synced = self.epochs_version;
     }
 }
 
@@ -132,18 +154,38 @@ impl Log {
         }
         let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
         let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
-        let done = Flushed { up_to, names: Names { made }, epochs_version };
+        let truncations = self.progress.truncations;
+        let done = Flushed { up_to, names: Names { made }, epochs_version, truncations };
         Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
     }
 
     /// Takes the report of a finished flush: the recovery point moves.
     pub fn flushed(&mut self, flushed: Flushed) {
         let progress = &mut self.progress;
+        if flushed.truncations != progress.truncations {
+            // What was synced may have been cut since, and the epochs that were written are those of before.
+            progress.epochs_changed();
+            return;
+        }
         progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
         progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
         progress.made_synced = progress.made_synced.max(flushed.names.made);
         progress.dir_is_new = false;
         progress.unsynced_logs.retain(|base, _| *base >= flushed.up_to);
+    }
+
+    /// Takes the report of a flush that could not be done, though nothing that was written is in doubt: a later one
+    /// covers the same.
+    pub fn not_flushed(&mut self) {
+        let progress = &mut self.progress;
+        progress.planned = progress.recovery_point;
+        progress.epochs_planned = progress.epochs_synced;
+        progress.sealed_planned = progress.sealed_planned.min(progress.sealed.saturating_sub(1));
+    }
+
+    /// Gives back the blocks that were taken ahead of the writes: others need them more.
+    pub fn release_reserved(&mut self) -> Result<(), DiskError> {
+        self.active.stop_reserving(&*self.disk)
     }
 
     /// The files that hold what lies between the recovery point and `up_to`.
@@ -225,9 +267,12 @@ impl Log {
 
     /// Forgets the plan's segments: readers no longer find them. The files are the returned work.
     pub fn retire(&mut self, plan: &RetentionPlan, now: Millis) -> Result<Retirement, AppendError> {
+        if self.health == Health::Offline {
+            return Err(AppendError::Offline { partition: self.partition.clone() });
+        }
         let retired: BTreeSet<Offset> = plan.segments.iter().map(|(base, ..)| *base).collect();
         if retired.contains(&self.active.segment.base) && self.active.size > 0 {
-            self.roll(now).map_err(|error| self.disk_error(error))?;
+            self.roll(self.end, now).map_err(|error| self.disk_error(error))?;
         }
         let active = self.active.segment.base;
         let (gone, kept): (Vec<_>, Vec<_>) = self

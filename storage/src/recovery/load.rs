@@ -8,7 +8,7 @@ use protocol::{LeaderEpoch, Offset};
 
 use super::cut::{Place, cut};
 use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
-use super::rebuild::{RebuildError, Rebuilt, rebuild};
+use super::rebuild::{Rebuilt, rebuild};
 use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
@@ -22,6 +22,8 @@ use crate::producers::Producers;
 use crate::segment::Segment;
 
 mod ending;
+
+pub(crate) use ending::{Files, clean_tail};
 
 /// Loads the directory that `options` name.
 pub(crate) fn load(
@@ -224,13 +226,7 @@ impl Loader<'_> {
             note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
             take(batch);
         });
-        let rebuilt = rebuilt.map_err(|error| match error {
-            RebuildError::Disk(error) => self.disk_error(error),
-            RebuildError::OldFormat { position, magic } => {
-                let partition = self.options.partition.clone();
-                RecoveryError::OldFormat { partition, file: path, position, magic }
-            }
-        })?;
+        let rebuilt = rebuilt.map_err(|error| self.disk_error(error))?;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += rebuilt.size;
         Ok(rebuilt)
@@ -370,9 +366,9 @@ impl Loader<'_> {
     }
 }
 
-/// A batch of a newer epoch tells where that epoch began.
+/// A batch of a newer epoch tells where that epoch began. Old formats have none.
 fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
-    if epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+    if epoch > LeaderEpoch::NONE && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
         epochs.assign(epoch, start);
     }
 }

@@ -11,13 +11,14 @@ use protocol::batch::HEADER_SIZE;
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode, read_if_there, remove_if_there};
 use crate::names::{LOG, SNAPSHOT, file_path};
 use crate::producers::Producers;
+use crate::rot::is_intact;
 use crate::scan::{HeaderAt, Headers, Marker, ScanError};
 
 /// No marker is larger.
 const MARKER_MAX: usize = 1 << 10;
 
 /// The newest good snapshot that is not beyond `bound`. Damaged ones are removed.
-pub(super) fn newest(
+pub(crate) fn newest(
     disk: &dyn Disk,
     dir: &Path,
     snapshots: &mut BTreeSet<Offset>,
@@ -36,7 +37,7 @@ pub(super) fn newest(
 }
 
 /// Replays the batches from the state's end to `to`. `bases` are those of the log's segments.
-pub(super) fn replay(
+pub(crate) fn replay(
     disk: &dyn Disk,
     dir: &Path,
     bases: &[Offset],
@@ -62,12 +63,12 @@ fn replay_segment(file: &DiskFile, size: u64, to: Offset, producers: &mut Produc
     loop {
         match headers.next() {
             Ok(Some(batch)) if batch.header.base_offset >= to => return Ok(()),
-            Ok(Some(batch)) if batch.header.base_offset >= producers.end => {
+            Ok(Some(batch)) if batch.header.base_offset < producers.end => {}
+            Ok(Some(batch)) if is_intact(file, &batch)? => {
                 producers.replay(&batch.header, marker(file, &batch)?);
             }
-            Ok(Some(_)) => {}
             // Damage below the recovery point is found by whoever reads there; producers are not worth a refusal.
-            Ok(None) | Err(ScanError::Flawed { .. }) => return Ok(()),
+            Ok(_) | Err(ScanError::Flawed { .. }) => return Ok(()),
             Err(ScanError::Io(error)) => return Err(error),
         }
     }

@@ -17,19 +17,32 @@ use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
 
 /// The files that say where a cleanly closed segment ends.
-struct Files {
-    log: DiskFile,
-    offsets: DiskFile,
-    times: DiskFile,
+pub(crate) struct Files {
+    pub(crate) log: DiskFile,
+    pub(crate) offsets: DiskFile,
+    pub(crate) times: DiskFile,
 }
 
 /// What the end of a cleanly closed segment says.
-struct CleanTail {
+pub(crate) struct CleanTail {
     end: Offset,
     size: u64,
     indexer: Indexer,
     first_timestamp: Option<Millis>,
     fences: Vec<u32>,
+}
+
+impl CleanTail {
+    /// The segment with these files, ready to be written.
+    pub(crate) fn into_active(self, segment: Segment, log: DiskFile, created: Millis) -> Active {
+        let written = (self.indexer.offsets, self.indexer.times);
+        let mut active = Active::new(Arc::new(segment), log, self.indexer, created);
+        active.size = self.size;
+        active.first_timestamp = self.first_timestamp;
+        (active.offsets_written, active.times_written) = written;
+        active.fences = self.fences;
+        active
+    }
 }
 
 impl Loader<'_> {
@@ -48,14 +61,10 @@ impl Loader<'_> {
             Ok(None) | Err(ScanError::Flawed { .. }) => return Ok(None),
             Err(ScanError::Io(error)) => return Err(self.disk_error(DiskError::new("read", &path, &error))),
         };
-        let producers = self.clean_producers(tail.end).map_err(|error| self.disk_error(error))?;
-        let written = (tail.indexer.offsets, tail.indexer.times);
-        let mut active = self.active(base, files.log, tail.indexer, aborted);
-        active.size = tail.size;
-        active.first_timestamp = tail.first_timestamp;
-        (active.offsets_written, active.times_written) = written;
-        active.fences = tail.fences;
-        Ok(Some(Ending { active, end: tail.end, producers }))
+        let end = tail.end;
+        let producers = self.clean_producers(end).map_err(|error| self.disk_error(error))?;
+        let segment = Segment::growing(&self.dir, base, files.log.clone(), aborted);
+        Ok(Some(Ending { active: tail.into_active(segment, files.log, self.options.now), end, producers }))
     }
 
     /// The last segment after it was read batch by batch.
@@ -110,7 +119,7 @@ impl Loader<'_> {
 }
 
 /// Finds the log's end from the last index entry on; none if index and log do not fit.
-fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
+pub(crate) fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
     let size = files.log.size()?;
     let offsets = ending_of(&files.offsets, |entry: &OffsetEntry| i64::from(entry.last))?;
     let times = ending_of(&files.times, |entry: &TimeEntry| entry.timestamp.0)?;
