@@ -9,6 +9,7 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod ahead;
 mod crew;
 mod cut;
 mod leftovers;

@@ -5,6 +5,7 @@
 
 mod append;
 mod crash;
+mod crew;
 mod failing_disk;
 mod fixtures;
 mod follow;
