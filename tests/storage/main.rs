@@ -7,6 +7,7 @@ mod append;
 mod coordinator_records;
 mod crash;
 mod crash_lives;
+mod crew;
 mod failing_disk;
 mod fixtures;
 mod follow;
