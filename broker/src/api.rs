@@ -11,9 +11,11 @@ pub(crate) mod context;
 mod control;
 mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
 mod error;
 pub(crate) mod fetch;
 mod incremental_alter_configs;
@@ -21,6 +23,7 @@ mod init_producer_id;
 pub(crate) mod leader_and_isr;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 pub(crate) mod stop_replica;
 pub(crate) mod update_metadata;
@@ -54,6 +57,15 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         }),
         RequestBody::DeleteTopics(request) => Pending::later(async move {
             encode(&header, &delete_topics::answer(&broker, &context, version, request).await)
+        }),
+        RequestBody::DeleteRecords(request) => Pending::later(async move {
+            encode(&header, &delete_records::answer(&broker, &context, request).await)
+        }),
+        RequestBody::OffsetForLeaderEpoch(request) => Pending::later(async move {
+            encode(&header, &offset_for_leader_epoch::answer(&broker, &context, request))
+        }),
+        RequestBody::DescribeLogDirs(request) => Pending::later(async move {
+            encode(&header, &describe_log_dirs::answer(&broker, &context, request).await)
         }),
         RequestBody::CreatePartitions(request) => Pending::later(async move {
             encode(&header, &create_partitions::answer(&broker, &context, request).await)

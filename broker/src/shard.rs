@@ -15,11 +15,11 @@ use std::sync::Arc;
 use coordinator::deadlines::{Monotonic, Now};
 use coordinator::replica::AppendRefused;
 use protocol::ids::{BrokerId, TopicPartition};
-use storage::{DiskError, Log};
+use storage::{DiskError, Log, Retirement};
 
 pub(crate) use command::{
-    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Damaged, Fate,
-    Standing, Stop, StopFailure,
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Damaged,
+    DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -137,6 +137,8 @@ impl Shard {
             Command::Assign(assign) => self.assign(now, *assign),
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
+            Command::DeleteRecords(delete) => self.delete_records(now, delete),
+            Command::Measure(reply) => drop(reply.send(self.online().map(|log| log.measured()).collect())),
             Command::TakeChanged(reply) => drop(reply.send(self.take_changed())),
             Command::Retain => self.retain(now),
             Command::FlushDue => self.flush_all_due(now),
@@ -212,6 +214,23 @@ impl Shard {
         }
     }
 
+    fn delete_records(&mut self, now: Now, delete: DeleteRecords) {
+        let DeleteRecords { partition: name, before, reply } = delete;
+        let mut result = match self.partitions.get(&name) {
+            None => Err(DeleteFailure::NotLeader),
+            Some(Seat::Online(_) | Seat::Offline(_)) => Err(DeleteFailure::Offline),
+        };
+        self.step(&name, |partition, _| result = partition.delete_records(before));
+        // Without a place for the job the next round of retention does it.
+        if result.is_ok() && self.jobs.has_room() {
+            let mut retired = Ok(None);
+            self.step(&name, |partition, _| retired = partition.retire_below_start(now));
+            self.retired(retired);
+        }
+        // A client that went away does not wait for its answer.
+        let _ = reply.send(result);
+    }
+
     fn take_changed(&mut self) -> Vec<Standing> {
         let changed = self
             .online()
@@ -225,14 +244,18 @@ impl Shard {
                 // The next round goes on.
                 return;
             }
-            let mut retained = Ok(None);
-            self.step(&name, |partition, _| retained = partition.retain(now));
-            match retained {
-                Ok(Some(retirement)) => self.jobs.push(Job::Retire(retirement)),
-                Ok(None) => {}
-                Err(error) => self.jobs.push(Job::Blame(error)),
-            }
+            let mut retired = Ok(None);
+            self.step(&name, |partition, _| retired = partition.retain(now));
+            self.retired(retired);
             self.flush_if_due(&name, now);
+        }
+    }
+
+    fn retired(&self, outcome: Result<Option<Retirement>, DiskError>) {
+        match outcome {
+            Ok(Some(retirement)) => self.jobs.push(Job::Retire(retirement)),
+            Ok(None) => {}
+            Err(error) => self.jobs.push(Job::Blame(error)),
         }
     }
 

@@ -48,6 +48,7 @@ impl TopicSettings {
                 retention_bytes: topic.retention_bytes,
                 retention_ms: topic.retention_ms.map(signed),
                 cleanup: cleanup(topic),
+                compaction_lag_max_ms: signed(topic.max_compaction_lag_ms),
                 file_delete_delay_ms: signed(topic.file_delete_delay_ms),
                 flush_messages: topic.flush_messages.unwrap_or(u64::MAX),
                 flush_ms: topic.flush_ms.map(signed),

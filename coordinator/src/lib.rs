@@ -6,6 +6,11 @@
 pub mod assignment;
 pub mod controller;
 pub mod deadlines;
+pub mod group;
 mod random;
+mod record_bytes;
 pub mod replica;
 pub mod topics;
+pub mod transaction;
+
+pub use record_bytes::RecordError;

@@ -16,9 +16,12 @@ pub enum ApiKey {
     ApiVersions = 18,
     CreateTopics = 19,
     DeleteTopics = 20,
+    DeleteRecords = 21,
     InitProducerId = 22,
+    OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
     DescribeCluster = 60,
@@ -41,18 +44,21 @@ const fn api(key: ApiKey, name: &'static str, versions: (i16, i16), flexible_sin
     Api { key, name, min: versions.0, max: versions.1, flexible_since }
 }
 
-/// Ordered by key. Produce and Fetch begin where record batches v2 do; ListOffsets v0 answers in segments.
+/// Ordered by key. Produce and Fetch begin where record batches v2 do.
 pub const API_TABLE: &[Api] = &[
     api(ApiKey::Produce, "Produce", (3, 11), 9),
     api(ApiKey::Fetch, "Fetch", (4, 17), 12),
-    api(ApiKey::ListOffsets, "ListOffsets", (1, 9), 6),
+    api(ApiKey::ListOffsets, "ListOffsets", (0, 9), 6),
     api(ApiKey::Metadata, "Metadata", (0, 12), 9),
     api(ApiKey::ApiVersions, "ApiVersions", (0, 4), 3),
     api(ApiKey::CreateTopics, "CreateTopics", (0, 7), 5),
     api(ApiKey::DeleteTopics, "DeleteTopics", (0, 6), 4),
+    api(ApiKey::DeleteRecords, "DeleteRecords", (0, 2), 2),
     api(ApiKey::InitProducerId, "InitProducerId", (0, 5), 2),
+    api(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", (0, 4), 4),
     api(ApiKey::DescribeConfigs, "DescribeConfigs", (0, 4), 4),
     api(ApiKey::AlterConfigs, "AlterConfigs", (0, 2), 2),
+    api(ApiKey::DescribeLogDirs, "DescribeLogDirs", (0, 4), 2),
     api(ApiKey::CreatePartitions, "CreatePartitions", (0, 3), 2),
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
@@ -90,12 +96,15 @@ impl ApiKey {
             ApiKey::ApiVersions => 4,
             ApiKey::CreateTopics => 5,
             ApiKey::DeleteTopics => 6,
-            ApiKey::InitProducerId => 7,
-            ApiKey::DescribeConfigs => 8,
-            ApiKey::AlterConfigs => 9,
-            ApiKey::CreatePartitions => 10,
-            ApiKey::IncrementalAlterConfigs => 11,
-            ApiKey::DescribeCluster => 12,
+            ApiKey::DeleteRecords => 7,
+            ApiKey::InitProducerId => 8,
+            ApiKey::OffsetForLeaderEpoch => 9,
+            ApiKey::DescribeConfigs => 10,
+            ApiKey::AlterConfigs => 11,
+            ApiKey::DescribeLogDirs => 12,
+            ApiKey::CreatePartitions => 13,
+            ApiKey::IncrementalAlterConfigs => 14,
+            ApiKey::DescribeCluster => 15,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use crate::shape::{Field, Kind, Shape};
 
+mod legacy;
 mod records;
 
+pub(crate) use legacy::{LegacySample, wrapper};
 pub(crate) use records::{push, samples};
 
 pub(crate) struct Random(u64);

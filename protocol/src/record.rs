@@ -9,7 +9,8 @@ mod scan;
 mod varint;
 
 pub use builder::{BatchBuilder, NewRecord};
-pub use compression::{CompressionError, compress, decompress};
+pub use compression::{Compression, CompressionError, compress, decompress};
+pub(crate) use compression::{Decoder, Encoder, HeaderChecksum, decompress_with};
 pub use scan::{Scan, scan};
 use varint::Reader;
 pub use varint::{put_unsigned, put_varint, put_varlong};

@@ -12,15 +12,18 @@ mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
 mod fetch;
 mod field;
 mod incremental_alter_configs;
 mod init_producer_id;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod produce;
 mod walk;
 
@@ -89,9 +92,12 @@ pub(crate) const fn request(api: ApiKey) -> &'static Shape {
         ApiKey::ApiVersions => &api_versions::REQUEST,
         ApiKey::CreateTopics => &create_topics::REQUEST,
         ApiKey::DeleteTopics => &delete_topics::REQUEST,
+        ApiKey::DeleteRecords => &delete_records::REQUEST,
         ApiKey::InitProducerId => &init_producer_id::REQUEST,
+        ApiKey::OffsetForLeaderEpoch => &offset_for_leader_epoch::REQUEST,
         ApiKey::DescribeConfigs => &describe_configs::REQUEST,
         ApiKey::AlterConfigs => &alter_configs::REQUEST,
+        ApiKey::DescribeLogDirs => &describe_log_dirs::REQUEST,
         ApiKey::CreatePartitions => &create_partitions::REQUEST,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::REQUEST,
         ApiKey::DescribeCluster => &describe_cluster::REQUEST,
@@ -108,9 +114,12 @@ pub(crate) const fn response(api: ApiKey) -> &'static Shape {
         ApiKey::ApiVersions => &api_versions::RESPONSE,
         ApiKey::CreateTopics => &create_topics::RESPONSE,
         ApiKey::DeleteTopics => &delete_topics::RESPONSE,
+        ApiKey::DeleteRecords => &delete_records::RESPONSE,
         ApiKey::InitProducerId => &init_producer_id::RESPONSE,
+        ApiKey::OffsetForLeaderEpoch => &offset_for_leader_epoch::RESPONSE,
         ApiKey::DescribeConfigs => &describe_configs::RESPONSE,
         ApiKey::AlterConfigs => &alter_configs::RESPONSE,
+        ApiKey::DescribeLogDirs => &describe_log_dirs::RESPONSE,
         ApiKey::CreatePartitions => &create_partitions::RESPONSE,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::RESPONSE,
         ApiKey::DescribeCluster => &describe_cluster::RESPONSE,
@@ -209,9 +218,13 @@ mod tests {
         api_versions: ApiVersionsRequest, ApiVersionsResponse, ApiVersions;
         create_topics: CreateTopicsRequest, CreateTopicsResponse, CreateTopics;
         delete_topics: DeleteTopicsRequest, DeleteTopicsResponse, DeleteTopics;
+        delete_records: DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecords;
         init_producer_id: InitProducerIdRequest, InitProducerIdResponse, InitProducerId;
+        offset_for_leader_epoch: OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
+            OffsetForLeaderEpoch;
         describe_configs: DescribeConfigsRequest, DescribeConfigsResponse, DescribeConfigs;
         alter_configs: AlterConfigsRequest, AlterConfigsResponse, AlterConfigs;
+        describe_log_dirs: DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirs;
         create_partitions: CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitions;
         incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
             IncrementalAlterConfigs;

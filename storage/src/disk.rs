@@ -11,7 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
+
+use crate::handles;
 
 pub mod crash;
 
@@ -84,7 +85,12 @@ impl Disk for OsDisk {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(mode != Mode::Read);
         options.create(matches!(mode, Mode::Create | Mode::Replace)).truncate(mode == Mode::Replace);
-        Ok(DiskFile { os: Arc::new(options.open(path)?), id: 0 })
+        let file = match options.open(path) {
+            // The files that are only open in case they are read again make room.
+            Err(error) if is_out_of_handles(&error) && handles::give_back() => options.open(path)?,
+            other => other?,
+        };
+        Ok(DiskFile { os: Arc::new(file), id: 0 })
     }
 
     fn write_at(&self, file: &DiskFile, mut position: u64, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
@@ -140,6 +146,14 @@ impl Disk for OsDisk {
     }
 }
 
+/// The process, or the system, has as many files open as it may.
+fn is_out_of_handles(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    error
+        .raw_os_error()
+        .is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code))
+}
+
 /// A file system operation that failed, and on what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskError {
@@ -149,19 +163,29 @@ pub struct DiskError {
     pub kind: io::ErrorKind,
     /// The operating system's words.
     pub reason: String,
-    /// Descriptors or memory ran out, of the process or of the machine.
-    pub is_shortage: bool,
+    out_of_handles: bool,
 }
 
 impl DiskError {
     pub(crate) fn new(doing: &'static str, path: &Path, error: &io::Error) -> DiskError {
-        let (kind, is_shortage) = (error.kind(), is_shortage(error));
-        DiskError { doing, path: path.to_owned(), kind, reason: error.to_string(), is_shortage }
+        let out_of_handles = is_out_of_handles(error);
+        DiskError {
+            doing,
+            path: path.to_owned(),
+            kind: error.kind(),
+            reason: error.to_string(),
+            out_of_handles,
+        }
     }
 
     /// A file could not be read.
     pub fn reading(path: &Path, error: &io::Error) -> DiskError {
         DiskError::new("read", path, error)
+    }
+
+    /// The process has as many files open as it may (`ulimit -n`): the disk is well.
+    pub fn is_out_of_handles(&self) -> bool {
+        self.out_of_handles
     }
 
     /// No space or no quota is left: what was being written is not there, what was there still is.
@@ -177,14 +201,8 @@ impl DiskError {
     /// that is not there to be read was deleted meanwhile.
     pub fn blames_disk(&self) -> bool {
         let (is_sync, is_read) = (self.doing == "sync", self.doing == "read");
-        !self.is_shortage && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
+        !self.out_of_handles && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
     }
-}
-
-/// Whether an operation failed for want of descriptors or memory, which says nothing about the disk.
-fn is_shortage(error: &io::Error) -> bool {
-    let code = error.raw_os_error();
-    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 impl fmt::Display for DiskError {

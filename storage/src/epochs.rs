@@ -78,6 +78,11 @@ impl Epochs {
         self.entries.len() != before
     }
 
+    /// Forgets all epochs.
+    pub(crate) fn clear(&mut self) {
+        self.entries.clear();
+    }
+
     /// Lets the epoch that `start` belongs to begin there, and forgets the older ones. True if anything changed.
     pub(crate) fn truncate_start(&mut self, start: Offset) -> bool {
         let below = self.entries.partition_point(|entry| entry.start <= start);
@@ -92,7 +97,7 @@ impl Epochs {
     /// The end of `epoch` in a log that ends at `log_end`; see the table of LeaderEpochFileCache.endOffsetFor.
     pub(crate) fn end_of(&self, epoch: LeaderEpoch, log_end: Offset) -> Option<EpochEnd> {
         let latest = self.latest()?;
-        if epoch.0 < 0 || epoch > latest.epoch {
+        if epoch == LeaderEpoch::NONE || epoch > latest.epoch {
             return None;
         }
         if epoch == latest.epoch {
@@ -102,6 +107,11 @@ impl Epochs {
         let end = self.entries[above].start;
         let found = above.checked_sub(1).map_or(epoch, |below| self.entries[below].epoch);
         Some(EpochEnd { epoch: found, end })
+    }
+
+    /// The offset of the first record of `epoch`.
+    pub(crate) fn start_of(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        self.entries.iter().rfind(|entry| entry.epoch == epoch).map(|entry| entry.start)
     }
 
     /// The epoch that `offset` lies in.
@@ -164,6 +174,8 @@ mod tests {
             assert_eq!(known.end_of(LeaderEpoch(epoch), Offset(30)), expected, "epoch {epoch}");
         };
         check(-1, None);
+        // Only -1 means none.
+        check(-2, Some((-2, 5)));
         check(1, Some((1, 5)));
         check(2, Some((2, 9)));
         check(3, Some((2, 9)));
@@ -179,6 +191,8 @@ mod tests {
         assert_eq!(known.at(Offset(4)), None);
         assert_eq!(known.at(Offset(8)), Some(LeaderEpoch(2)));
         assert_eq!(known.at(Offset(9)), Some(LeaderEpoch(4)));
+        assert_eq!(known.start_of(LeaderEpoch(4)), Some(Offset(9)));
+        assert_eq!(known.start_of(LeaderEpoch(3)), None);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub struct Flushed {
     pub up_to: Offset,
     pub(crate) names: Names,
     pub(crate) epochs_version: u64,
+    /// Truncations of the log before the plan was made.
+    pub(crate) truncations: u64,
 }
 
 /// Whether the names of files are on the medium too.

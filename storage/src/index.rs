@@ -4,6 +4,7 @@
 //! strictly increase from entry to entry. Source: OffsetIndex, TimeIndex, AbstractIndex of Kafka 3.9.
 
 use std::io;
+use std::path::Path;
 
 use protocol::{Millis, Offset};
 
@@ -12,7 +13,7 @@ use crate::disk::DiskFile;
 mod mapped;
 mod rules;
 
-pub(crate) use mapped::MappedIndex;
+pub(crate) use mapped::{Mapped, MappedIndex};
 pub(crate) use rules::{IndexRules, Indexer, Largest};
 
 /// An index entry of fixed size.
@@ -170,6 +171,14 @@ pub(crate) fn ending_of<E: Entry>(file: &DiskFile, key: impl Fn(&E) -> i64) -> i
     let follows = last.zip(before).is_none_or(|(last, before)| key(&last) > key(&before));
     let count = u32::try_from(count).unwrap_or(u32::MAX);
     Ok(follows.then_some(Ending { count, last }))
+}
+
+/// The same of a file that is opened for it; none if it is missing, too.
+pub(crate) fn ending_of_path<E: Entry>(
+    path: &Path,
+    key: impl Fn(&E) -> i64,
+) -> io::Result<Option<Ending<E>>> {
+    mapped::open(path)?.map_or(Ok(None), |file| ending_of(&file, key))
 }
 
 #[cfg(test)]

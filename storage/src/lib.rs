@@ -7,7 +7,9 @@ mod aborted;
 mod checkpoint;
 pub mod disk;
 mod epochs;
+pub mod files;
 mod flush;
+pub mod handles;
 mod index;
 mod log;
 pub mod log_dir;
@@ -28,10 +30,14 @@ pub use checkpoint::CheckpointError;
 pub use disk::{Disk, DiskError, OsDisk};
 pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
-pub use log::{AppendError, Appended, Closed, CreateOptions, Freshness, Log, OpenOptions};
-pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown};
+pub use handles::Handles;
+pub use log::{
+    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, FollowError, Followed, Freshness, Log,
+    OpenOptions, TruncateError, Truncated,
+};
+pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
-pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, TimestampedOffset, UpTo};
+pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, SegmentTime, TimestampedOffset, UpTo};

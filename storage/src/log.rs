@@ -19,17 +19,22 @@ use crate::producers::Producers;
 use crate::recovery::{RecoveryError, RecoveryReport, load};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
-use crate::view::{LogReader, LogView, Shared};
+use crate::view::{LogReader, LogView, Shared, State};
 
 mod active;
 mod append;
 mod close;
+mod follow;
 mod roll;
+mod truncate;
 mod upkeep;
 
-pub(crate) use active::{Active, Files};
+pub(crate) use active::Active;
 use append::Staged;
+pub use follow::{FollowError, Followed};
 pub(crate) use roll::create_segment;
+pub use truncate::{TruncateError, Truncated};
+pub use upkeep::DeleteRecordsError;
 use upkeep::Progress;
 
 /// What a log is opened with.
@@ -92,6 +97,10 @@ pub enum AppendError {
     },
     #[error("{partition}: producer {producer} has an open transaction and sent a batch outside of it")]
     InvalidTransactionState { partition: TopicPartition, producer: ProducerId },
+    #[error(
+        "{partition}: a coordinator of epoch {epoch} ends producer {producer}'s transaction, but {current} was seen"
+    )]
+    CoordinatorFenced { partition: TopicPartition, producer: ProducerId, epoch: i32, current: i32 },
     #[error("{partition}: batch of {size} bytes exceeds segment.bytes {max}")]
     LargerThanSegment { partition: TopicPartition, size: usize, max: u32 },
     #[error("{partition} has no offsets left")]
@@ -203,7 +212,7 @@ impl Log {
             progress.epochs_changed();
         }
         if loaded.active.segment.base > loaded.recovery_point {
-            progress.sealed_segment();
+            progress.sealed_segment(None);
         }
         let mut active = loaded.active;
         let state = active.first_state(&segments, &epochs, loaded.end);
@@ -335,9 +344,11 @@ impl Log {
 
     /// Lets readers see everything but the tail, which is changed in place.
     fn publish(&self) {
-        let view = self.view();
-        let mut state = self.shared.write();
-        state.view = view;
+        self.publish_in(&mut self.shared.write());
+    }
+
+    fn publish_in(&self, state: &mut State) {
+        state.view = self.view();
         state.size = self.active.size;
         state.largest = self.active.indexer.largest;
         if !Arc::ptr_eq(&state.segments, &self.segments) {

@@ -77,6 +77,14 @@ pub struct Listing {
     pub stray: Vec<PathBuf>,
 }
 
+/// The volume that a log directory is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Space {
+    pub total_bytes: u64,
+    /// What a process without privileges may still fill.
+    pub usable_bytes: u64,
+}
+
 /// A locked log directory.
 #[derive(Debug)]
 pub struct LogDir {
@@ -190,6 +198,14 @@ impl LogDir {
     /// Replaces `meta.properties`. Blocks for the disk.
     pub fn write_meta(&self, meta: &MetaProperties) -> Result<(), DiskError> {
         meta_properties::write(&*self.disk, &self.path, meta)
+    }
+
+    /// How large the volume is, and how much of it is free. Blocks for the disk.
+    pub fn space(&self) -> Result<Space, DiskError> {
+        let volume =
+            rustix::fs::statvfs(&self.path).map_err(io::Error::from).during("measure", &self.path)?;
+        let bytes = |blocks: u64| blocks.saturating_mul(volume.f_frsize);
+        Ok(Space { total_bytes: bytes(volume.f_blocks), usable_bytes: bytes(volume.f_bavail) })
     }
 
     /// Gives the lock back and removes its file, as a clean stop does.

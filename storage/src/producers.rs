@@ -1,6 +1,7 @@
 //! What a partition remembers of its producers: the last five batches, epochs, open transactions.
 //!
-//! Pure. A leader asks [`Producers::check`] before it appends; what was appended or is replayed is noted unasked.
+//! Pure. A leader asks [`Producers::check`] before it appends; what a follower appends or a start replays is taken
+//! unasked, as the leader has decided.
 //! Source: ProducerStateManager, ProducerAppendInfo, ProducerStateEntry of Kafka 3.9, KIP-98, KIP-360.
 
 use std::collections::{BTreeMap, HashMap};
@@ -65,26 +66,49 @@ impl Producers {
         }
     }
 
-    /// Takes a data batch with its final offsets; returns what was known of the producer before, for [`Self::undo`].
-    pub(crate) fn note(&mut self, header: &BatchHeader) -> Option<Producer> {
+    /// Whether a coordinator's marker may be appended; some reason if not.
+    pub(crate) fn check_marker(&self, header: &BatchHeader, marker: Marker) -> Option<Refusal> {
+        self.known.get(&header.producer_id)?.refuse_marker(header, marker)
+    }
+
+    /// Takes a batch that is about to be written, with its final offsets. Returns what was known of its producer
+    /// before, for [`Self::undo`], and the transaction that it aborts.
+    pub(crate) fn stage(
+        &mut self,
+        header: &BatchHeader,
+        marker: Option<Marker>,
+    ) -> (Option<Producer>, Option<AbortedTransaction>) {
+        let before = self.known.get(&header.producer_id).cloned();
+        let end = self.end;
+        let aborted = self.replay(header, marker);
+        // It is not in the log before it is written.
+        self.end = end;
+        (before, aborted)
+    }
+
+    fn note(&mut self, header: &BatchHeader) {
         let producer = self.known.entry(header.producer_id).or_insert_with(|| Producer::new(header));
-        let before = producer.clone();
         producer.take(header);
         let is_transactional = header.attributes.is_transactional();
         if is_transactional && producer.open_since.is_none() {
             producer.open_since = Some(header.base_offset);
             self.open.insert(header.base_offset, header.producer_id);
         }
-        (!before.is_new()).then_some(before)
     }
 
-    /// Takes back a noted batch that could not be written.
+    /// Takes back a staged batch that could not be written; the last one first.
     pub(crate) fn undo(&mut self, id: ProducerId, before: Option<Producer>) {
         let now = self.known.remove(&id);
-        let opened = now.and_then(|producer| producer.open_since);
+        let is_open = now.and_then(|producer| producer.open_since);
         let was_open = before.as_ref().and_then(|producer| producer.open_since);
-        if let Some(first) = opened.filter(|_| was_open.is_none()) {
-            self.open.remove(&first);
+        if is_open != was_open {
+            if let Some(first) = is_open {
+                self.open.remove(&first);
+            }
+            if let Some(first) = was_open {
+                self.unreplicated.remove(&first);
+                self.open.insert(first, id);
+            }
         }
         if let Some(producer) = before {
             self.known.insert(id, producer);
@@ -148,6 +172,18 @@ impl Producers {
         self.end = self.end.max(start);
     }
 
+    /// Neither a producer nor a transaction is known.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.known.is_empty() && self.unreplicated.is_empty()
+    }
+
+    /// Takes over, from the state before a truncation, the transactions whose markers stayed in the log: a snapshot
+    /// does not tell which of them are replicated.
+    pub(crate) fn keep_unreplicated(&mut self, before: &Producers) {
+        let stayed = before.unreplicated.iter().filter(|(_, last)| **last < self.end);
+        self.unreplicated.extend(stayed.map(|(first, last)| (*first, *last)));
+    }
+
     /// Forgets producers without an open transaction that were last heard of `after` milliseconds ago.
     pub(crate) fn expire(&mut self, now: Millis, after: i64) {
         self.known.retain(|_, producer| !producer.is_expired(now, after));
@@ -183,14 +219,18 @@ mod tests {
         BatchHeader { attributes, ..batch(0, sequence, 1, offset) }
     }
 
+    fn marker(epoch: i16, offset: i64, kind: MarkerKind, coordinator_epoch: i32) -> (BatchHeader, Marker) {
+        let attributes = Attributes(0).transactional().control();
+        let header = BatchHeader { attributes, ..batch(epoch, -1, 1, offset) };
+        (header, Marker { kind, coordinator_epoch, timestamp: Millis(5) })
+    }
+
     fn end_of_transaction(
         producers: &mut Producers,
         offset: i64,
         kind: MarkerKind,
     ) -> Option<AbortedTransaction> {
-        let attributes = Attributes(0).transactional().control();
-        let header = BatchHeader { attributes, ..batch(0, -1, 1, offset) };
-        let marker = Marker { kind, coordinator_epoch: 3, timestamp: Millis(5) };
+        let (header, marker) = marker(0, offset, kind, 3);
         producers.replay(&header, Some(marker))
     }
 
@@ -246,13 +286,108 @@ mod tests {
     #[test]
     fn an_undone_batch_leaves_nothing() {
         let mut producers = Producers::none(Offset(0));
-        let before = producers.note(&transactional(0, 0));
+        let (before, _) = producers.stage(&transactional(0, 0), None);
         producers.undo(ProducerId(7), before);
-        assert_eq!((producers.len(), producers.first_unstable()), (0, None));
+        assert_eq!((producers.len(), producers.first_unstable(), producers.end), (0, None, Offset(0)));
         producers.note(&batch(0, 0, 1, 0));
-        let before = producers.note(&batch(0, 1, 1, 1));
+        let (before, _) = producers.stage(&batch(0, 1, 1, 1), None);
         producers.undo(ProducerId(7), before);
         assert_eq!(producers.check(&batch(0, 1, 1, 1)), Verdict::Append);
+    }
+
+    #[test]
+    fn an_undone_marker_leaves_its_transaction_open() {
+        let mut producers = Producers::none(Offset(0));
+        producers.replay(&transactional(0, 0), None);
+        let (control, abort) = marker(0, 1, MarkerKind::Abort, 3);
+        let (before_marker, aborted) = producers.stage(&control, Some(abort));
+        assert_eq!(aborted.map(|aborted| aborted.first_offset), Some(Offset(0)));
+        let (before_next, _) = producers.stage(&transactional(1, 2), None);
+        producers.undo(ProducerId(7), before_next);
+        producers.undo(ProducerId(7), before_marker);
+        producers.replicated(Offset(9));
+        assert_eq!(producers.first_unstable(), Some(Offset(0)));
+        assert_eq!(producers.check_marker(&control, Marker { coordinator_epoch: 0, ..abort }), None);
+    }
+
+    #[test]
+    fn a_marker_is_fenced_by_both_epochs() {
+        let mut producers = Producers::none(Offset(0));
+        let check = |producers: &Producers, epoch, coordinator| {
+            let (header, marker) = marker(epoch, 9, MarkerKind::Commit, coordinator);
+            producers.check_marker(&header, marker)
+        };
+        // Of an unknown producer any is taken.
+        assert_eq!(check(&producers, 0, 0), None);
+        let (header, commit) = marker(4, 0, MarkerKind::Commit, 3);
+        producers.replay(&header, Some(commit));
+        assert_eq!(check(&producers, 4, 3), None);
+        assert_eq!(check(&producers, 5, 4), None);
+        assert_eq!(check(&producers, 3, 4), Some(Refusal::OldEpoch { current: ProducerEpoch(4) }));
+        assert_eq!(check(&producers, 4, 2), Some(Refusal::OldCoordinator { current: 3 }));
+    }
+
+    #[test]
+    fn after_markers_alone_a_producer_begins_at_zero() {
+        let mut producers = Producers::none(Offset(0));
+        producers.replay(&transactional(0, 0), None);
+        // A marker with a higher epoch, as after a transaction that timed out, forgets the batches.
+        let (header, abort) = marker(1, 1, MarkerKind::Abort, 3);
+        producers.replay(&header, Some(abort));
+        let none_yet = Refusal::OutOfOrder { last: Sequence::NONE };
+        assert_eq!(producers.check(&batch(1, 1, 1, 2)), Verdict::Refuse(none_yet));
+        assert_eq!(producers.check(&batch(1, 0, 1, 2)), Verdict::Append);
+        let fenced = Refusal::OldEpoch { current: ProducerEpoch(1) };
+        assert_eq!(producers.check(&transactional(1, 2)), Verdict::Refuse(fenced));
+    }
+
+    #[test]
+    fn an_open_transaction_refuses_batches_outside_of_it() {
+        let mut producers = Producers::none(Offset(0));
+        producers.replay(&transactional(0, 0), None);
+        assert_eq!(producers.check(&batch(0, 1, 1, 1)), Verdict::Refuse(Refusal::OutsideOfTransaction));
+        assert_eq!(producers.check(&transactional(1, 1)), Verdict::Append);
+    }
+
+    #[test]
+    fn what_a_leader_sent_is_taken_unasked() {
+        let mut producers = Producers::none(Offset(0));
+        producers.replay(&batch(3, 0, 2, 0), None);
+        producers.replay(&batch(3, 9, 1, 2), None);
+        assert_eq!(producers.check(&batch(3, 10, 1, 3)), Verdict::Append);
+        producers.replay(&batch(2, 0, 1, 3), None);
+        assert_eq!(producers.check(&batch(2, 1, 1, 4)), Verdict::Append);
+        assert_eq!(producers.end, Offset(4));
+    }
+
+    #[test]
+    fn a_last_stable_offset_looks_at_the_others_transactions() {
+        let mut producers = Producers::none(Offset(0));
+        producers.replay(&transactional(0, 0), None);
+        let other = BatchHeader { producer_id: ProducerId(8), ..transactional(0, 1) };
+        producers.replay(&other, None);
+        let aborted = end_of_transaction(&mut producers, 2, MarkerKind::Abort).unwrap();
+        assert_eq!(aborted.last_stable_offset, Offset(1));
+        // A committed one is in no index, but holds readers back until its marker is replicated.
+        let (header, commit) = marker(0, 3, MarkerKind::Commit, 3);
+        let header = BatchHeader { producer_id: ProducerId(8), ..header };
+        assert_eq!(producers.replay(&header, Some(commit)), None);
+        producers.replicated(Offset(3));
+        assert_eq!(producers.first_unstable(), Some(Offset(1)));
+        producers.start_moved(Offset(4));
+        assert_eq!((producers.first_unstable(), producers.len()), (None, 2));
+    }
+
+    #[test]
+    fn replicated_transactions_of_before_a_truncation_stay_so() {
+        let mut before = Producers::none(Offset(0));
+        before.replay(&transactional(0, 0), None);
+        end_of_transaction(&mut before, 1, MarkerKind::Abort);
+        before.replay(&transactional(1, 2), None);
+        end_of_transaction(&mut before, 3, MarkerKind::Abort);
+        let mut after = Producers::none(Offset(3));
+        after.keep_unreplicated(&before);
+        assert_eq!(after.unreplicated, BTreeMap::from([(Offset(0), Offset(1))]));
     }
 
     #[test]

@@ -15,7 +15,8 @@ mod load;
 mod rebuild;
 mod state;
 
-pub(crate) use load::load;
+pub(crate) use load::{Files, clean_tail, load};
+pub(crate) use state::{newest, replay};
 
 use crate::checkpoint::CheckpointError;
 use crate::disk::DiskError;

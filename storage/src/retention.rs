@@ -88,6 +88,16 @@ pub(crate) fn plan(
     if segments.is_empty() { None } else { Some(RetentionPlan { segments, start }) }
 }
 
+/// The part of the rules that needs neither time nor sizes: segments that end at or below the log's start.
+pub(crate) fn below_start(candidates: &[Candidate], at: Bounds) -> Option<RetentionPlan> {
+    let is_below = |segment: &&Candidate| {
+        !segment.is_active && segment.next <= at.start && segment.next <= at.high_watermark
+    };
+    let gone = candidates.iter().take_while(is_below);
+    let segments: Vec<_> = gone.map(|s| (s.base, s.size, RetentionReason::StartOffset)).collect();
+    if segments.is_empty() { None } else { Some(RetentionPlan { segments, start: at.start }) }
+}
+
 /// Files that belong to no segment any more and still have their names.
 #[derive(Debug)]
 #[must_use = "the files keep their names before run()"]
@@ -171,6 +181,10 @@ mod tests {
         let candidates: Vec<_> = (0..3).map(candidate).collect();
         let bounds =
             Bounds { start: Offset(start), high_watermark: Offset(high_watermark), now: Millis(100) };
+        let by_start = below_start(&candidates, bounds).map_or(0, |plan| plan.segments.len());
+        let expected_by_start =
+            expected.iter().filter(|(_, why)| *why == RetentionReason::StartOffset).count();
+        assert_eq!(by_start, expected_by_start);
         let found = plan(&candidates, &settings, bounds, |at| Some(Millis(10 * at as i64 + 10)));
         let found: Vec<_> = found.iter().flat_map(|plan| &plan.segments).map(|s| (s.0.0, s.2)).collect();
         assert_eq!(found, expected);

@@ -17,6 +17,11 @@ impl Cleanup {
     pub fn deletes(self) -> bool {
         self != Cleanup::Compact
     }
+
+    /// Whether older records of a key go.
+    pub fn compacts(self) -> bool {
+        self != Cleanup::Delete
+    }
 }
 
 /// A topic's settings as far as its logs act on them.
@@ -38,6 +43,8 @@ pub struct LogSettings {
     pub retention_ms: Option<i64>,
     /// `cleanup.policy`
     pub cleanup: Cleanup,
+    /// `max.compaction.lag.ms`: a compacted topic's segment is not written for longer than this either.
+    pub compaction_lag_max_ms: i64,
     /// `file.delete.delay.ms`
     pub file_delete_delay_ms: i64,
     /// `flush.messages`: this many unflushed records make a flush due.
@@ -64,6 +71,7 @@ impl Default for LogSettings {
             retention_bytes: None,
             retention_ms: Some(7 * 24 * 3_600_000),
             cleanup: Cleanup::Delete,
+            compaction_lag_max_ms: i64::MAX,
             file_delete_delay_ms: 60_000,
             flush_messages: i64::MAX as u64,
             flush_ms: None,

@@ -4,6 +4,7 @@
 //! Fetch, ListOffsets and followers' fetches. Source: UnifiedLog.read, LogSegment.read of Kafka 3.9.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use protocol::response::FileSlice;
@@ -12,14 +13,17 @@ use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::epochs::{EpochEnd, Epochs};
+use crate::handles::distrust;
 use crate::index::Largest;
 use crate::segment::Segment;
 
 mod locate;
 mod read;
+mod segment_offsets;
 mod tail;
 mod times;
 
+pub use segment_offsets::SegmentTime;
 pub(crate) use tail::{Tail, TailIndex};
 
 /// The log's offsets at one moment.
@@ -109,6 +113,8 @@ pub struct LogReader {
 pub(crate) struct Shared {
     partition: TopicPartition,
     state: RwLock<State>,
+    /// Counts truncations: what a reader finds in files may be wrong if one began meanwhile.
+    truncations: AtomicU64,
 }
 
 /// One consistent state of the log.
@@ -127,7 +133,12 @@ pub(crate) struct State {
 
 impl Shared {
     pub(crate) fn new(partition: TopicPartition, state: State) -> Arc<Shared> {
-        Arc::new(Shared { partition, state: RwLock::new(state) })
+        Arc::new(Shared { partition, state: RwLock::new(state), truncations: AtomicU64::new(0) })
+    }
+
+    /// To be called with the state locked, when it no longer has what is about to be cut.
+    pub(crate) fn truncated(&self) {
+        self.truncations.fetch_add(1, Ordering::SeqCst);
     }
 
     /// A panic elsewhere cannot leave a state half written: writers only assign.
@@ -167,12 +178,21 @@ impl LogReader {
         self.shared.read().epochs.at(offset)
     }
 
+    /// Where records of `epoch` begin; none if the log has none of it.
+    pub fn epoch_start(&self, epoch: LeaderEpoch) -> Option<Offset> {
+        self.shared.read().epochs.start_of(epoch)
+    }
+
     /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
     pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
-        let segments = self.shared.read().segments.clone();
+        let (segments, newest) = {
+            let state = self.shared.read();
+            (state.segments.clone(), state.tail.aborted.clone())
+        };
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
         let mut found = Vec::new();
-        for entry in segments[first..].iter().flat_map(|segment| &segment.aborted) {
+        let sealed = segments[first..].iter().flat_map(|segment| &segment.aborted);
+        for entry in sealed.chain(&*newest) {
             if entry.last_offset >= from && entry.first_offset < to {
                 found.push(*entry);
             }
@@ -184,8 +204,25 @@ impl LogReader {
         found
     }
 
+    /// Looks again if the log was truncated meanwhile: files were cut under the first look. A slice that was
+    /// returned before is not protected; its receiver compares checksums.
+    fn steady<T>(&self, look: impl Fn() -> T) -> T {
+        loop {
+            let before = self.shared.truncations.load(Ordering::SeqCst);
+            let found = look();
+            if self.shared.truncations.load(Ordering::SeqCst) == before {
+                return found;
+            }
+        }
+    }
+
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
-        let error = DiskError::new("read", &segment.path(crate::names::LOG), error);
+        let path = segment.path(crate::names::LOG);
+        let error = DiskError::new("read", &path, error);
+        let is_of_disk = !error.is_missing() && !error.is_out_of_handles();
+        if let (true, Some(log_dir)) = (is_of_disk, path.ancestors().nth(2)) {
+            distrust(log_dir);
+        }
         ReadError::Disk { partition: self.shared.partition.clone(), error }
     }
 }

@@ -11,7 +11,7 @@ use rdkafka::producer::{BaseRecord, DeliveryResult, Producer, ProducerContext, T
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tests::condition::until;
 
 /// What the producer was told so far.
@@ -145,6 +145,15 @@ impl SteadyLoad {
         let goal = acknowledged() + more;
         let limit = Duration::from_secs(60);
         until("the load goes on", limit, || Ok((acknowledged() >= goal).then_some(())))
+    }
+
+    /// Lets time pass in which records are acknowledged all along.
+    pub(crate) fn go_on_for(&self, time: Duration) -> Result<()> {
+        let began = Instant::now();
+        while began.elapsed() < time {
+            self.await_more(100)?;
+        }
+        Ok(())
     }
 
     /// Ends the load; every record sent has its answer then.

@@ -9,6 +9,7 @@ mod kill9;
 mod load;
 mod readme;
 mod scene;
+mod signals;
 mod startup;
 mod znodes;
 mod zookeeper_outage;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::batch::{BatchHeader, Batches, Codec, Produced};
+use protocol::batch::{Attributes, BatchHeader, Batches, Codec, Produced};
 use protocol::record::{BatchBuilder, NewRecord};
 use protocol::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence, TopicPartition};
 use serde_json::Value;
@@ -112,6 +112,43 @@ pub(crate) fn numbered(producer: i64, epoch: i16, sequence: i32, values: &[&str]
         header.producer_epoch = ProducerEpoch(epoch);
         header.base_sequence = Sequence(sequence);
     })
+}
+
+/// A batch of a transaction.
+pub(crate) fn transactional(producer: i64, epoch: i16, sequence: i32, values: &[&str]) -> Produced {
+    batch_with(Codec::None, values, NOW.0, |header| {
+        header.producer_id = ProducerId(producer);
+        header.producer_epoch = ProducerEpoch(epoch);
+        header.base_sequence = Sequence(sequence);
+        header.attributes = Attributes(0).transactional();
+    })
+}
+
+/// How a marker ends a transaction: the numbers that Kafka writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ends {
+    Abort = 0,
+    Commit = 1,
+}
+
+/// What a transaction coordinator of this epoch writes at the end of a transaction.
+pub(crate) fn marker(producer: i64, epoch: i16, ends: Ends, coordinator_epoch: i32) -> Produced {
+    let mut builder = BatchBuilder::new(Codec::None);
+    let key = [[0, 0], (ends as i16).to_be_bytes()].concat();
+    let value = [&[0, 0][..], &coordinator_epoch.to_be_bytes()].concat();
+    builder.push(&NewRecord { timestamp: NOW, key: Some(&key), value: Some(&value), headers: &[] });
+    builder.header.producer_id = ProducerId(producer);
+    builder.header.producer_epoch = ProducerEpoch(epoch);
+    builder.header.base_sequence = Sequence::NONE;
+    builder.header.attributes = Attributes(0).transactional().control();
+    let batch = builder.build().unwrap();
+    Produced { header: BatchHeader::parse(&batch).unwrap(), batch }
+}
+
+/// The bytes of a batch as a leader of `epoch` has them in its log at `base`.
+pub(crate) fn placed(batch: &Produced, base: i64, epoch: i32) -> Vec<u8> {
+    let head = protocol::batch::patch(&batch.batch, Offset(base), LeaderEpoch(epoch)).unwrap();
+    [&head[..], batch.records()].concat()
 }
 
 /// Appends and raises the high watermark, as a leader without followers does.

@@ -6,6 +6,7 @@
 mod console_consumer;
 mod console_producer;
 mod consumer_perf;
+mod dump_log;
 mod failure;
 mod java_properties;
 mod librdkafka;
@@ -50,6 +51,7 @@ pub const TOOLS: &[Tool] = &[
         about: "measure how fast records can be consumed",
         run: consumer_perf::run,
     },
+    Tool { name: "dump-log", about: "print the files of a log", run: dump_log::run },
     Tool { name: "log", about: "see what recovery cut off logs (log salvage)", run: log::run },
 ];
 

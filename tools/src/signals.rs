@@ -41,6 +41,18 @@ impl Stop {
     }
 }
 
+/// Gives Ctrl-C and SIGTERM back their effect on the program that this process is about to become.
+///
+/// A shell ignores Ctrl-C for what it starts in the background, a program inherits that, and Java keeps to it for good. A
+/// signal that is caught is back at its default after exec(2).
+pub(crate) fn restored_by_exec() -> anyhow::Result<()> {
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    let _entered = runtime.enter();
+    drop(signal(SignalKind::interrupt())?);
+    drop(signal(SignalKind::terminate())?);
+    Ok(())
+}
+
 async fn listen(stop: &Stop, second: Second) {
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

@@ -9,6 +9,8 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
+use crate::signals;
+
 pub use jars::Missing;
 
 const MAIN_CLASS: &str = "org.apache.zookeeper.server.quorum.QuorumPeerMain";
@@ -28,10 +30,18 @@ pub fn run(args: &[String]) -> ExitCode {
         return ExitCode::FAILURE;
     }
     match command(Path::new(file)) {
-        Ok(mut command) => eprintln!("cannot start java: {}", command.exec()),
+        Ok(command) => eprintln!("{:#}", become_java(command)),
         Err(missing) => eprintln!("{missing}"),
     }
     ExitCode::FAILURE
+}
+
+/// Comes back only with what went wrong.
+fn become_java(mut command: Command) -> anyhow::Error {
+    if let Err(error) = signals::restored_by_exec() {
+        return error.context("cannot take Ctrl-C for ZooKeeper");
+    }
+    anyhow::Error::new(command.exec()).context("cannot start java")
 }
 
 /// The Java process that serves what `file` says. Fetches the jars if need be, which takes seconds once.

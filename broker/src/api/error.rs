@@ -4,10 +4,10 @@
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
 use protocol::batch::ProducedError;
 use protocol::error_code::ErrorCode;
-use storage::{AppendError, ReadError};
+use storage::{AppendError, DeleteRecordsError, ReadError};
 
 use crate::hosted::{Absent, EpochMismatch};
-use crate::shard::{AppendFailure, AssignFailure, StopFailure};
+use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,7 @@ fn append_error(error: &AppendError) -> ErrorCode {
         AppendError::OutOfOffsets { .. } => ErrorCode::UnknownServerError,
         AppendError::InvalidProducerEpoch { .. } => ErrorCode::InvalidProducerEpoch,
         AppendError::InvalidTransactionState { .. } => ErrorCode::InvalidTxnState,
+        AppendError::CoordinatorFenced { .. } => ErrorCode::TransactionCoordinatorFenced,
         AppendError::LargerThanSegment { .. } => ErrorCode::RecordListTooLarge,
         AppendError::Disk { .. } | AppendError::Offline { .. } => ErrorCode::KafkaStorageError,
     }
@@ -124,6 +125,17 @@ impl From<&StopFailure> for ErrorCode {
         match failure {
             StopFailure::FencedLeaderEpoch { .. } => ErrorCode::FencedLeaderEpoch,
             StopFailure::Offline => ErrorCode::KafkaStorageError,
+        }
+    }
+}
+
+impl From<&DeleteFailure> for ErrorCode {
+    fn from(failure: &DeleteFailure) -> Self {
+        match failure {
+            DeleteFailure::NotLeader => ErrorCode::NotLeaderOrFollower,
+            DeleteFailure::Log(DeleteRecordsError::Policy { .. }) => ErrorCode::PolicyViolation,
+            DeleteFailure::Log(DeleteRecordsError::OutOfRange { .. }) => ErrorCode::OffsetOutOfRange,
+            DeleteFailure::Offline => ErrorCode::KafkaStorageError,
         }
     }
 }

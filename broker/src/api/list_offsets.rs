@@ -1,8 +1,11 @@
-//! ListOffsets (key 2), versions 1–9: the offset of a time, or of one of the special times.
+//! ListOffsets (key 2), versions 0–9: the offset of a time, or of one of the special times.
 //!
 //! -1 latest, -2 earliest, from v7 -3 the record with the largest time, from v8 -4 earliest local, from v9 -5 latest tiered (none here).
-//! A partition named twice is INVALID_REQUEST. v4 checks and answers the leader epoch.
-//! Differs from Kafka 3.9: version 0 (offsets of segments) is not served.
+//! A partition named twice is INVALID_REQUEST. v0 answers a list of offsets where segments begin. v4 checks and answers the leader epoch.
+//! A new leader whose high watermark is below the start of its epoch answers OFFSET_NOT_AVAILABLE, before v5 LEADER_NOT_AVAILABLE.
+//! Does not differ from Kafka 3.9.
+
+mod segments;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,6 +21,7 @@ use super::context::Context;
 use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
+use crate::hosted::HostedPartition;
 use crate::upkeep;
 
 const LATEST: i64 = -1;
@@ -26,6 +30,7 @@ const MAX_TIMESTAMP: i64 = -3;
 const EARLIEST_LOCAL: i64 = -4;
 const LATEST_TIERED: i64 = -5;
 
+const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
 /// A replica that only looks: it need not be the leader's follower (Kafka's DEBUGGING_REPLICA_ID).
 const CONSUMER: i32 = -1;
@@ -36,10 +41,14 @@ pub(crate) async fn answer(
     version: i16,
     request: ListOffsetsRequest,
 ) -> ListOffsetsResponse {
+    if version == 0 {
+        return segments::answer(broker, context, request).await;
+    }
     let up_to = match (request.replica_id.0, request.isolation_level) {
-        (CONSUMER, READ_COMMITTED) => UpTo::LastStableOffset,
-        (CONSUMER, _) => UpTo::HighWatermark,
-        _ => UpTo::LogEnd,
+        (CONSUMER, READ_UNCOMMITTED) => Ok(UpTo::HighWatermark),
+        (CONSUMER, READ_COMMITTED) => Ok(UpTo::LastStableOffset),
+        (CONSUMER, _) => Err(ErrorCode::UnknownServerError),
+        _ => Ok(UpTo::LogEnd),
     };
     let twice = named_twice(&request);
     let mut topics = Vec::with_capacity(request.topics.len());
@@ -68,29 +77,49 @@ async fn offset(
     broker: &Arc<Broker>,
     (topic, asked): (&str, &ListOffsetsPartition),
     version: i16,
-    up_to: UpTo,
+    up_to: Result<UpTo, ErrorCode>,
 ) -> Found {
     let time = asked.timestamp;
     if time < 0 && special_since(time).is_none_or(|since| version < since) {
         return Err(ErrorCode::UnsupportedVersion);
     }
-    if broker.metadata.picture().partition(topic, asked.partition_index).is_none() {
-        return Err(ErrorCode::UnknownTopicOrPartition);
-    }
-    let hosted = broker.hosted.get(topic, asked.partition_index)?;
+    let up_to = up_to?;
+    let hosted = hosted(broker, topic, asked.partition_index)?;
     let epoch = hosted.leadership.check(LeaderEpoch(asked.current_leader_epoch))?;
     let log = hosted.log.clone();
+    let lags = up_to != UpTo::LogEnd && is_behind(&log, epoch);
     // A time look-up may read and decompress batches, which is no work for this thread.
     let found = if time == MAX_TIMESTAMP || time >= 0 {
         broker.tasks.blocking(move || by_time(&log, time, up_to)).await
     } else {
         Ok(special(&log, time, up_to, epoch))
     };
-    found.map_err(|error| {
+    let found = found.map_err(|error| {
         tracing::error!(%error, "an offset cannot be looked up by time");
         upkeep::look_into(broker, &error);
         Refused::from(&error).code
-    })
+    })?;
+    match (lags, time) {
+        (true, LATEST) => Err(not_available(version)),
+        (true, _) if found.is_none() => Err(not_available(version)),
+        _ => Ok(found),
+    }
+}
+
+fn hosted(broker: &Broker, topic: &str, partition: i32) -> Result<Arc<HostedPartition>, ErrorCode> {
+    if broker.metadata.picture().partition(topic, partition).is_none() {
+        return Err(ErrorCode::UnknownTopicOrPartition);
+    }
+    Ok(broker.hosted.get(topic, partition)?)
+}
+
+/// Whether consumers saw more of the log under the leader before. Source: Partition.fetchOffsetForTimestamp (3.9), KIP-207.
+fn is_behind(log: &LogReader, epoch: LeaderEpoch) -> bool {
+    log.epoch_start(epoch).is_some_and(|start| start > log.view().high_watermark)
+}
+
+fn not_available(version: i16) -> ErrorCode {
+    if version >= 5 { ErrorCode::OffsetNotAvailable } else { ErrorCode::LeaderNotAvailable }
 }
 
 fn special_since(time: i64) -> Option<i16> {

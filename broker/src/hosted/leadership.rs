@@ -33,13 +33,13 @@ impl Leadership {
         self.0.store(NOBODY, Ordering::Release);
     }
 
-    /// The epoch we lead in, if it is the client's or the client named none (-1).
+    /// The epoch we lead in, if it is the client's or the client named none, which is -1 and no other number.
     pub(crate) fn check(&self, believed: LeaderEpoch) -> Result<LeaderEpoch, EpochMismatch> {
         let ours = self.0.load(Ordering::Acquire);
         let Ok(ours) = i32::try_from(ours) else { return Err(EpochMismatch::NotLeader) };
         match ours {
             ours if ours < 0 => Err(EpochMismatch::NotLeader),
-            ours if believed.0 < 0 || believed.0 == ours => Ok(LeaderEpoch(ours)),
+            ours if believed == LeaderEpoch::NONE || believed.0 == ours => Ok(LeaderEpoch(ours)),
             ours if believed.0 < ours => Err(EpochMismatch::Fenced),
             _ => Err(EpochMismatch::Unknown),
         }
@@ -55,7 +55,9 @@ mod tests {
         let leadership = Leadership::of(LeaderEpoch(5));
         assert_eq!(leadership.check(LeaderEpoch(-1)), Ok(LeaderEpoch(5)));
         assert_eq!(leadership.check(LeaderEpoch(5)), Ok(LeaderEpoch(5)));
-        assert_eq!(leadership.check(LeaderEpoch(4)), Err(EpochMismatch::Fenced));
+        for old in [4, -2, i32::MIN] {
+            assert_eq!(leadership.check(LeaderEpoch(old)), Err(EpochMismatch::Fenced));
+        }
         assert_eq!(leadership.check(LeaderEpoch(6)), Err(EpochMismatch::Unknown));
         leadership.resign();
         assert_eq!(leadership.check(LeaderEpoch(5)), Err(EpochMismatch::NotLeader));

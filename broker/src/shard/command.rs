@@ -7,7 +7,7 @@ use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, Pro
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
 use storage::rot::Damage;
-use storage::{AppendError, DiskError, Flushed, Log};
+use storage::{AppendError, DeleteRecordsError, DiskError, Flushed, Log};
 use tokio::sync::oneshot;
 
 use crate::topic_settings::TopicSettings;
@@ -21,6 +21,10 @@ pub(crate) enum Command {
     Stop(Stop),
     /// The settings of a topic changed.
     Configure(Box<Configure>),
+    /// DeleteRecords, for one partition.
+    DeleteRecords(DeleteRecords),
+    /// What every log that can be used takes up.
+    Measure(oneshot::Sender<Vec<Measured>>),
     /// The partitions that changed since the last time this was asked, for the checkpoint files.
     TakeChanged(oneshot::Sender<Vec<Standing>>),
     /// Forget segments and producers that are too old.
@@ -132,6 +136,43 @@ pub(crate) enum StopFailure {
     FencedLeaderEpoch { asked: LeaderEpoch, known: LeaderEpoch },
     #[error("the partition's log is offline")]
     Offline,
+}
+
+#[derive(Debug)]
+pub(crate) struct DeleteRecords {
+    pub(crate) partition: TopicPartition,
+    /// The first offset that stays; `None` is the high watermark.
+    pub(crate) before: Option<Offset>,
+    pub(crate) reply: oneshot::Sender<Result<RecordsDeleted, DeleteFailure>>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct RecordsDeleted {
+    /// What was asked for, as an offset.
+    pub(crate) before: Offset,
+    /// The leader's log start now: `before`, or more if it was there already.
+    pub(crate) log_start: Offset,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum DeleteFailure {
+    #[error("the broker does not lead the partition")]
+    NotLeader,
+    #[error(transparent)]
+    Log(#[from] DeleteRecordsError),
+    #[error("the partition's log is offline")]
+    Offline,
+}
+
+/// One log on the disk.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Measured {
+    pub(crate) partition: TopicPartition,
+    /// The partition's own directory.
+    pub(crate) dir: PathBuf,
+    pub(crate) size: u64,
+    /// Records below the high watermark that the log has not; `None` before the controller has named the replica's role.
+    pub(crate) offset_lag: Option<i64>,
 }
 
 #[derive(Debug)]

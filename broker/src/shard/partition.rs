@@ -7,10 +7,12 @@ use std::sync::Arc;
 use coordinator::deadlines::Now;
 use coordinator::replica::{Acks, Action, Actions, AppendRefused, Event, LogEnds, Replica, Role, Ticket};
 use protocol::batch::Produced;
-use protocol::ids::BrokerId;
-use storage::{AppendError, DiskError, FlushPlan, FlushScope, Freshness, Log, Retirement};
+use protocol::ids::{BrokerId, Offset};
+use storage::{AppendError, DiskError, FlushPlan, FlushScope, Freshness, Log, RetentionPlan, Retirement};
 
-use super::command::{AppendFailure, Appended, Assign, AssignFailure, Standing};
+use super::command::{
+    AppendFailure, Appended, Assign, AssignFailure, DeleteFailure, Measured, RecordsDeleted, Standing,
+};
 use super::produces::Produces;
 use crate::hosted::{Hosted, HostedPartition};
 use crate::topic_settings::TopicSettings;
@@ -198,10 +200,43 @@ impl Partition {
     pub(super) fn retain(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
         self.log.expire_producers(now.wall);
         let Some(plan) = self.log.retention_plan(now.wall) else { return Ok(None) };
+        self.retire(&plan, now)
+    }
+
+    /// Moves the log start up on a user's wish.
+    pub(super) fn delete_records(&mut self, before: Option<Offset>) -> Result<RecordsDeleted, DeleteFailure> {
+        let Role::Leader(_) = self.replica.role() else { return Err(DeleteFailure::NotLeader) };
+        let old = self.log.start_offset();
+        let before = self.log.delete_records(before)?;
+        let log_start = self.log.start_offset();
+        if log_start > old {
+            tracing::info!(partition = %self.log.partition, from = %old, to = %log_start, "records are deleted on request");
+            self.changed = true;
+        }
+        Ok(RecordsDeleted { before, log_start })
+    }
+
+    /// Forgets segments of which no record is left; the files that go are the returned work.
+    pub(super) fn retire_below_start(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
+        let Some(plan) = self.log.plan_below_start() else { return Ok(None) };
+        self.retire(&plan, now)
+    }
+
+    pub(super) fn measured(&self) -> Measured {
+        let lag = (self.log.high_watermark() - self.log.end_offset()).max(0);
+        Measured {
+            partition: self.log.partition.clone(),
+            dir: self.log.dir.to_path_buf(),
+            size: self.log.size(),
+            offset_lag: self.replica.leader_epoch().map(|_| lag),
+        }
+    }
+
+    fn retire(&mut self, plan: &RetentionPlan, now: Now) -> Result<Option<Retirement>, DiskError> {
         for (base, bytes, reason) in &plan.segments {
             tracing::info!(partition = %self.log.partition, %base, bytes, ?reason, "segment is deleted");
         }
-        let retirement = self.log.retire(&plan, now.wall);
+        let retirement = self.log.retire(plan, now.wall);
         self.changed = true;
         retirement.map(Some).or_else(|error| {
             tracing::error!(%error, "old segments could not be taken out of the log");

@@ -3,18 +3,20 @@
 use protocol::RequestMessage;
 use protocol::messages::alter_configs_request::AlterConfigsResource as LegacyResource;
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
+use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::metadata_request::MetadataRequestTopic;
+use protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
     AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    ProduceRequest, TransactionalId,
+    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
+    DescribeLogDirsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
+    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId,
 };
 
 use super::world::{World, batch, creatable, topic_name};
@@ -98,8 +100,24 @@ async fn records_and_offsets() {
         ListOffsetsTopic::default().with_name(topic_name(name)).with_partitions(partitions)
     };
     let offsets = ListOffsetsRequest::default().with_topics(vec![topic("a"), topic("none")]);
-    for version in [1, 9] {
+    for version in [0, 1, 9] {
         check(&world, version, &offsets, &[(Describe, "a"), (Describe, "none")]).await;
+    }
+
+    let topic = |name| OffsetForLeaderTopic::default().with_topic(topic_name(name));
+    let ends = OffsetForLeaderEpochRequest::default().with_topics(vec![topic("a"), topic("none")]);
+    for version in [0, 4] {
+        check(&world, version, &ends, &[(ClusterAction, CLUSTER)]).await;
+    }
+
+    let topic = |name| {
+        let partitions = vec![DeleteRecordsPartition::default()];
+        DeleteRecordsTopic::default().with_name(topic_name(name)).with_partitions(partitions)
+    };
+    let deletion =
+        DeleteRecordsRequest::default().with_topics(vec![topic("b"), topic("a"), topic("none"), topic("a")]);
+    for version in [0, 2] {
+        check(&world, version, &deletion, &[(Delete, "a"), (Delete, "b"), (Delete, "none")]).await;
     }
 }
 
@@ -135,6 +153,10 @@ async fn the_cluster_picture() {
     asked.extend(ON_CLUSTER.map(|operation| (operation, CLUSTER)));
     asked.extend(ON_TOPICS.map(|operation| (operation, "a")));
     check(&world, 8, &all, &asked).await;
+
+    for version in [0, 4] {
+        check(&world, version, &DescribeLogDirsRequest::default(), &[(Describe, CLUSTER)]).await;
+    }
 
     let cluster = DescribeClusterRequest::default().with_endpoint_type(1);
     check(&world, 1, &cluster, &[]).await;

@@ -12,22 +12,15 @@ use protocol::messages::{
     BrokerId, CreateTopicsRequest, DeleteTopicsRequest, LeaderAndIsrRequest, ListOffsetsRequest,
     StopReplicaRequest,
 };
-use storage::DiskError;
 use zookeeper::store::Watch;
 
-use super::world::{World, batch, code, creatable, topic_name};
+use super::world::{EIO, World, batch, code, creatable, error_in, topic_name};
 use crate::api::{leader_and_isr, stop_replica};
 use crate::broker::{logs, stop};
 use crate::hosted::Absent;
 use crate::upkeep::Job;
 
-const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
-
-/// An error of the system at a file of the directory.
-fn error_in(dir: &Path, code: i32) -> Job {
-    Job::Blame(DiskError::reading(&dir.join("x"), &std::io::Error::from_raw_os_error(code)))
-}
 
 impl World {
     async fn add(&self, index: i32) -> ErrorCode {

@@ -1,24 +1,22 @@
 //! The records of a batch as one compressed block. What comes out is bounded, whatever a block's header announces.
 //!
-//! Snappy is written in xerial's framing, as Java clients expect it, and read in that or as one raw block, as
-//! librdkafka writes it. Sources: the Compression classes of Kafka 3.9; KIP-110 for zstd.
+//! Blocks are read a stretch at a time by [`Decoder`] and written by [`Encoder`] with the bytes that Kafka writes, at a
+//! level. Sources: the Compression classes of Kafka 3.9; KIP-110 for zstd, KIP-390 for levels.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, Read, Write};
 
 use crate::batch::Codec;
 
-const XERIAL_MAGIC: &[u8; 8] = b"\x82SNAPPY\0";
-/// Magic, version and lowest compatible version.
-const XERIAL_HEADER: &[u8; 16] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
-/// Input bytes of one block in what we write.
-const XERIAL_BLOCK: usize = 32 << 10;
-/// No run of Snappy's elements yields more bytes than this for each of its own: 64 for three.
-const SNAPPY_RATIO_MAX: usize = 22;
-/// zlib's default, as `compression.gzip.level` -1 has it.
-const GZIP_LEVEL: u32 = 6;
-/// Default of `compression.zstd.level`.
-const ZSTD_LEVEL: i32 = 3;
+mod decoder;
+mod encoder;
+mod lz4;
+mod snappy;
+mod xxh32;
+
+pub(crate) use decoder::Decoder;
+pub(crate) use encoder::Encoder;
 
 /// Why a block cannot be read or written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,121 +27,101 @@ pub enum CompressionError {
     TooLarge { codec: Codec, limit: usize },
 }
 
+/// A codec, and the level at which it writes. Levels are within the ranges of Kafka's settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    /// 1 to 9, or -1 for zlib's default.
+    Gzip(i32),
+    Snappy,
+    /// 1 to 17; 9 is the fast compressor, every other one a thorough one.
+    Lz4(i32),
+    /// -131072 to 22.
+    Zstd(i32),
+}
+
+impl Compression {
+    pub const fn codec(self) -> Codec {
+        match self {
+            Compression::None => Codec::None,
+            Compression::Gzip(_) => Codec::Gzip,
+            Compression::Snappy => Codec::Snappy,
+            Compression::Lz4(_) => Codec::Lz4,
+            Compression::Zstd(_) => Codec::Zstd,
+        }
+    }
+}
+
+/// At the level that Kafka has by default.
+impl From<Codec> for Compression {
+    fn from(codec: Codec) -> Compression {
+        match codec {
+            Codec::None => Compression::None,
+            Codec::Gzip => Compression::Gzip(-1),
+            Codec::Snappy => Compression::Snappy,
+            Codec::Lz4 => Compression::Lz4(9),
+            Codec::Zstd => Compression::Zstd(3),
+        }
+    }
+}
+
+/// What the checksum in the header of an LZ4 frame covers: clients of format v0 computed it over the wrong bytes
+/// (KAFKA-3160).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum HeaderChecksum {
+    Right,
+    OfFormat0,
+}
+
 /// The bytes inside a block, at most `limit` of them. Uncompressed records are returned as they are, whatever
 /// their size.
 pub fn decompress(codec: Codec, block: &[u8], limit: usize) -> Result<Cow<'_, [u8]>, CompressionError> {
-    match codec {
-        Codec::None => return Ok(Cow::Borrowed(block)),
-        Codec::Gzip => bounded(codec, flate2::bufread::MultiGzDecoder::new(block), block.len(), limit),
-        Codec::Snappy => snappy(block, limit),
-        Codec::Lz4 => lz4(block, limit),
-        Codec::Zstd => {
-            let decoder =
-                zstd::stream::read::Decoder::with_buffer(block).map_err(|error| damaged(codec, error))?;
-            bounded(codec, decoder, block.len(), limit)
-        }
+    decompress_with(HeaderChecksum::Right, codec, block, limit)
+}
+
+pub(crate) fn decompress_with(
+    checksum: HeaderChecksum,
+    codec: Codec,
+    block: &[u8],
+    limit: usize,
+) -> Result<Cow<'_, [u8]>, CompressionError> {
+    if codec == Codec::None {
+        return Ok(Cow::Borrowed(block));
     }
-    .map(Cow::Owned)
-}
-
-/// One block of `records`, with the codec's default level.
-pub fn compress(codec: Codec, records: &[u8]) -> Result<Cow<'_, [u8]>, CompressionError> {
-    match codec {
-        Codec::None => return Ok(Cow::Borrowed(records)),
-        Codec::Gzip => gzip(records),
-        Codec::Snappy => xerial(records),
-        Codec::Lz4 => lz4_frame(records),
-        Codec::Zstd => zstd::stream::encode_all(records, ZSTD_LEVEL),
-    }
-    .map(Cow::Owned)
-    .map_err(|error| damaged(codec, error))
-}
-
-fn damaged(codec: Codec, reason: impl ToString) -> CompressionError {
-    CompressionError::Damaged { codec, reason: reason.to_string() }
-}
-
-/// Everything `reader` yields. The buffer grows as bytes come out, from a size that the block itself justifies.
-fn bounded(codec: Codec, reader: impl Read, block: usize, limit: usize) -> Result<Vec<u8>, CompressionError> {
-    let mut out = Vec::with_capacity(block.saturating_mul(2).min(limit));
-    reader.take(limit as u64 + 1).read_to_end(&mut out).map_err(|error| damaged(codec, error))?;
+    let failed = |error: io::Error| damaged(codec, error);
+    let decoder = Decoder::new(codec, block, checksum).map_err(failed)?;
+    // The buffer grows as bytes come out, from a size that the block itself justifies.
+    let mut out = Vec::with_capacity(block.len().saturating_mul(2).min(limit));
+    decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(failed)?;
     if out.len() > limit {
         return Err(CompressionError::TooLarge { codec, limit });
     }
-    Ok(out)
+    Ok(Cow::Owned(out))
 }
 
-fn lz4(block: &[u8], limit: usize) -> Result<Vec<u8>, CompressionError> {
-    let mut decoder = lz4::Decoder::new(block).map_err(|error| damaged(Codec::Lz4, error))?;
-    let out = bounded(Codec::Lz4, &mut decoder, block.len(), limit)?;
-    // The decoder ends in silence where its input does.
-    decoder.finish().1.map_err(|_| damaged(Codec::Lz4, "it is cut short"))?;
-    Ok(out)
-}
-
-fn snappy(block: &[u8], limit: usize) -> Result<Vec<u8>, CompressionError> {
-    let mut out = Vec::new();
-    if !block.starts_with(XERIAL_MAGIC) {
-        raw_snappy(block, limit, &mut out)?;
-        return Ok(out);
+/// One block of `records`.
+pub fn compress(
+    compression: impl Into<Compression>,
+    records: &[u8],
+) -> Result<Cow<'_, [u8]>, CompressionError> {
+    let compression = compression.into();
+    if compression == Compression::None {
+        return Ok(Cow::Borrowed(records));
     }
-    let mut rest =
-        block.get(XERIAL_HEADER.len()..).ok_or_else(|| damaged(Codec::Snappy, "it is cut short"))?;
-    while !rest.is_empty() {
-        let part = xerial_block(rest).ok_or_else(|| damaged(Codec::Snappy, "an inner block is cut short"))?;
-        raw_snappy(part, limit, &mut out)?;
-        rest = &rest[4 + part.len()..];
-    }
-    Ok(out)
+    let write = || {
+        let mut encoder = Encoder::new(compression, Vec::new(), HeaderChecksum::Right)?;
+        encoder.write_all(records)?;
+        encoder.finish()
+    };
+    write().map(Cow::Owned).map_err(|error| damaged(compression.codec(), error))
 }
 
-fn xerial_block(rest: &[u8]) -> Option<&[u8]> {
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    rest.get(..usize::try_from(i32::from_be_bytes(*length)).ok()?)
+pub(crate) fn damaged(codec: Codec, reason: impl ToString) -> CompressionError {
+    CompressionError::Damaged { codec, reason: reason.to_string() }
 }
 
-/// Appends what a raw block holds to `out`, which may grow to `limit`.
-fn raw_snappy(block: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<(), CompressionError> {
-    let size = snap::raw::decompress_len(block).map_err(|error| damaged(Codec::Snappy, error))?;
-    if size > block.len().saturating_mul(SNAPPY_RATIO_MAX) {
-        return Err(damaged(Codec::Snappy, format_args!("{} bytes announce {size}", block.len())));
-    }
-    let (start, end) = (out.len(), out.len().saturating_add(size));
-    if end > limit {
-        return Err(CompressionError::TooLarge { codec: Codec::Snappy, limit });
-    }
-    out.resize(end, 0);
-    let written = snap::raw::Decoder::new().decompress(block, &mut out[start..]);
-    written.map(|_| ()).map_err(|error| damaged(Codec::Snappy, error))
-}
-
-fn gzip(records: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(GZIP_LEVEL));
-    encoder.write_all(records)?;
-    encoder.finish()
-}
-
-fn xerial(records: &[u8]) -> io::Result<Vec<u8>> {
-    let mut out = XERIAL_HEADER.to_vec();
-    let mut encoder = snap::raw::Encoder::new();
-    for part in records.chunks(XERIAL_BLOCK) {
-        let block = encoder.compress_vec(part)?;
-        out.extend((block.len() as i32).to_be_bytes());
-        out.extend(block);
-    }
-    Ok(out)
-}
-
-/// A frame as Java writes it: independent blocks of 64 KiB, no checksum of the content, no content size.
-fn lz4_frame(records: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = lz4::EncoderBuilder::new()
-        .block_size(lz4::BlockSize::Max64KB)
-        .block_mode(lz4::BlockMode::Independent)
-        .checksum(lz4::ContentChecksum::NoChecksum)
-        .build(Vec::new())?;
-    encoder.write_all(records)?;
-    let (out, result) = encoder.finish();
-    result.map(|()| out)
+fn invalid(reason: impl fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason.to_string())
 }
 
 #[cfg(test)]
@@ -191,7 +169,7 @@ mod tests {
                 let Ok(plain) = decompress(codec, &block[..cut], 1000) else { continue };
                 // Xerial's framing has no end mark, and nothing is no frame of zstd rather than a damaged one.
                 let empty = match codec {
-                    Codec::Snappy => cut == XERIAL_HEADER.len(),
+                    Codec::Snappy => cut == snappy::XERIAL_HEADER.len(),
                     Codec::Zstd | Codec::Gzip => cut == 0,
                     Codec::None | Codec::Lz4 => false,
                 };
@@ -214,18 +192,5 @@ mod tests {
                 let _ = decompress(codec, &random.bytes(60), 1000);
             }
         }
-    }
-
-    #[test]
-    fn raw_snappy_is_read_too() {
-        let block = snap::raw::Encoder::new().compress_vec(b"kafka kafka kafka").unwrap();
-        assert_eq!(*decompress(Codec::Snappy, &block, 100).unwrap(), *b"kafka kafka kafka");
-    }
-
-    #[test]
-    fn a_length_that_snappy_cannot_reach_reserves_nothing() {
-        let block = [0xff, 0xff, 0xff, 0x7f, 0, b'a'];
-        let error = decompress(Codec::Snappy, &block, usize::MAX).unwrap_err();
-        assert!(matches!(error, CompressionError::Damaged { .. }), "{error}");
     }
 }

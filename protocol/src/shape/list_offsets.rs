@@ -1,9 +1,13 @@
-//! The fields of ListOffsets, versions 1 to 9.
+//! The fields of ListOffsets, versions 0 to 9.
 
 use super::field::*;
 
-const LIST_OFFSETS_PARTITION: &[Field] =
-    &[int32("partition_index"), int32("current_leader_epoch").since(4), int64("timestamp")];
+const LIST_OFFSETS_PARTITION: &[Field] = &[
+    int32("partition_index"),
+    int32("current_leader_epoch").since(4),
+    int64("timestamp"),
+    int32("max_num_offsets").until(0),
+];
 
 const LIST_OFFSETS_TOPIC: &[Field] =
     &[string("name"), array("partitions", &Kind::Group(LIST_OFFSETS_PARTITION))];
@@ -20,8 +24,9 @@ pub(super) const REQUEST: Shape = Shape {
 const LIST_OFFSETS_PARTITION_RESPONSE: &[Field] = &[
     int32("partition_index"),
     int16("error_code"),
-    int64("timestamp"),
-    int64("offset"),
+    array("old_style_offsets", &Kind::Int64).until(0),
+    int64("timestamp").since(1),
+    int64("offset").since(1),
     int32("leader_epoch").since(4),
 ];
 

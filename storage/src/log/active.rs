@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use protocol::{Millis, Offset};
 
-use crate::disk::{Disk, DiskError, DiskFile, During};
+use crate::aborted::{AbortedTransaction, ENTRY_SIZE};
+use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
 use crate::epochs::Epochs;
 use crate::index::{CHUNK, Indexer, OffsetEntry, TimeEntry, to_bytes};
-use crate::names::{INDEX, LOG, TIME_INDEX};
+use crate::names::{INDEX, LOG, TIME_INDEX, TXN_INDEX};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
 use crate::view::{LogView, State, Tail, TailIndex};
@@ -29,19 +30,12 @@ enum Reserving {
     Off,
 }
 
-/// The files of a segment that can be written.
-#[derive(Debug)]
-pub(crate) struct Files {
-    pub(crate) log: DiskFile,
-    pub(crate) offsets: DiskFile,
-    pub(crate) times: DiskFile,
-}
-
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Active {
     pub(crate) segment: Arc<Segment>,
-    pub(crate) files: Files,
+    /// Open from the first write to the last sync, so that no failed write is forgotten by the system.
+    pub(crate) log: DiskFile,
     /// Bytes in the log file.
     pub(crate) size: u64,
     pub(crate) indexer: Indexer,
@@ -52,15 +46,17 @@ pub(crate) struct Active {
     /// Entries in the index files.
     pub(crate) offsets_written: u32,
     pub(crate) times_written: u32,
+    /// Entries of the transaction index that went to its file since the segment was opened.
+    aborted_written: usize,
     /// Of the entries in the file when the segment was opened, on their way to the tail.
     pub(crate) fences: Vec<u32>,
 }
 
 impl Active {
-    pub(crate) fn new(segment: Arc<Segment>, files: Files, indexer: Indexer, created: Millis) -> Active {
+    pub(crate) fn new(segment: Arc<Segment>, log: DiskFile, indexer: Indexer, created: Millis) -> Active {
         Active {
             segment,
-            files,
+            log,
             size: 0,
             indexer,
             first_timestamp: None,
@@ -68,6 +64,7 @@ impl Active {
             reserving: Reserving::UpTo(0),
             offsets_written: 0,
             times_written: 0,
+            aborted_written: 0,
             fences: Vec::new(),
         }
     }
@@ -108,7 +105,7 @@ impl Active {
         let ahead = if settings.preallocate { segment_left } else { end.clamp(RESERVE_MIN, RESERVE_MAX) };
         let length = ahead.min(segment_left).max(bytes);
         // A reservation only makes later writes cheaper. Where it fails the write itself tells what is wrong.
-        self.reserving = match disk.reserve(&self.files.log, self.size, length) {
+        self.reserving = match disk.reserve(&self.log, self.size, length) {
             Ok(()) => Reserving::UpTo(self.size + length),
             Err(_) => Reserving::Off,
         };
@@ -119,7 +116,7 @@ impl Active {
         if let Reserving::UpTo(reserved) = self.reserving
             && reserved > self.size
         {
-            disk.set_size(&self.files.log, self.size).during("trim", &self.segment.path(LOG))?;
+            disk.set_size(&self.log, self.size).during("trim", &self.segment.path(LOG))?;
             self.reserving = Reserving::UpTo(0);
         }
         Ok(())
@@ -135,7 +132,7 @@ impl Active {
     /// Takes back what a failed write may have left behind the last good batch.
     pub(super) fn cut_back(&mut self, disk: &dyn Disk) -> io::Result<()> {
         self.reserving = Reserving::Off;
-        disk.set_size(&self.files.log, self.size)
+        disk.set_size(&self.log, self.size)
     }
 
     /// Whether so many entries wait that they should go to the files.
@@ -143,19 +140,41 @@ impl Active {
         tail.index.offsets.len() >= CHUNK
     }
 
-    /// Writes index entries behind those that are in the files.
+    /// Writes index entries behind those that are in the files, which are open for that time only: it is seldom.
     pub(super) fn write_entries(&mut self, disk: &dyn Disk, entries: &Unwritten) -> Result<(), DiskError> {
         let segment = &self.segment;
-        let write = |file: &DiskFile, at: u64, bytes: Vec<u8>, kind: &str| {
+        let write = |kind: &str, at: u64, bytes: Vec<u8>| {
             if bytes.is_empty() {
                 return Ok(());
             }
-            disk.write_at(file, at, &mut [IoSlice::new(&bytes)]).during("write", &segment.path(kind))
+            let path = segment.path(kind);
+            let file = disk.open(&path, Mode::Write).during("open", &path)?;
+            disk.write_at(&file, at, &mut [IoSlice::new(&bytes)]).during("write", &path)
         };
-        write(&self.files.offsets, u64::from(self.offsets_written) * 8, to_bytes(&entries.offsets), INDEX)?;
-        write(&self.files.times, u64::from(self.times_written) * 12, to_bytes(&entries.times), TIME_INDEX)?;
+        write(INDEX, u64::from(self.offsets_written) * 8, to_bytes(&entries.offsets))?;
+        write(TIME_INDEX, u64::from(self.times_written) * 12, to_bytes(&entries.times))?;
         self.offsets_written += entries.offsets.len() as u32;
         self.times_written += entries.times.len() as u32;
+        Ok(())
+    }
+
+    /// Writes what is missing in the transaction index; `aborted` is all that came since the segment was opened.
+    pub(super) fn write_aborted(
+        &mut self,
+        disk: &dyn Disk,
+        aborted: &[AbortedTransaction],
+    ) -> Result<(), DiskError> {
+        let Some(missing) = aborted.get(self.aborted_written..).filter(|missing| !missing.is_empty()) else {
+            return Ok(());
+        };
+        let present = self.segment.aborted.len() + self.aborted_written;
+        let path = self.segment.path(TXN_INDEX);
+        let mode = if present == 0 { Mode::Replace } else { Mode::Write };
+        let file = disk.open(&path, mode).during("open", &path)?;
+        let bytes: Vec<u8> = missing.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let at = (present * ENTRY_SIZE) as u64;
+        disk.write_at(&file, at, &mut [IoSlice::new(&bytes)]).during("write", &path)?;
+        self.aborted_written = aborted.len();
         Ok(())
     }
 }

@@ -4,16 +4,20 @@
 //! allocated for them. Batches that fit in one segment go in one write. Source: UnifiedLog.append of Kafka 3.9.
 
 use std::io::IoSlice;
+use std::sync::Arc;
 
 use protocol::batch::{BatchHeader, HEADER_SIZE, Produced, TimestampType};
 use protocol::{LeaderEpoch, Millis, Offset, ProducerId};
 
 use super::active::{Active, Unwritten};
+use super::roll::Incoming;
 use super::{AppendError, Appended, Freshness, Health, Log};
+use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::index::{IndexRules, relative};
 use crate::names::LOG;
 use crate::producers::{CachedBatch, Producer, Refusal, Verdict};
+use crate::scan::Marker;
 
 /// Batches that were accepted and are about to be written together.
 #[derive(Debug, Default)]
@@ -25,6 +29,8 @@ pub(super) struct Staged {
     bytes: u64,
     /// What was known of the producers before.
     undo: Vec<(ProducerId, Option<Producer>)>,
+    /// Transactions that markers among the batches abort.
+    aborted: Vec<AbortedTransaction>,
 }
 
 impl Staged {
@@ -38,6 +44,7 @@ impl Staged {
         self.headers.clear();
         self.indexes.clear();
         self.undo.clear();
+        self.aborted.clear();
         self.bytes = 0;
     }
 }
@@ -57,7 +64,8 @@ impl Log {
     ///
     /// Base offset and leader epoch are assigned here; everything else is written as `header` says, so that a
     /// corrected max timestamp is the caller's `header.stamp`. With log append time the log stamps itself. Each
-    /// batch passes the idempotence check on its own. After a disk error nothing of the failed write is left.
+    /// batch passes the idempotence check on its own; a control batch is a transaction coordinator's marker, which
+    /// ends its producer's transaction. After a disk error nothing of the failed write is left.
     pub fn append(
         &mut self,
         batches: &[Produced],
@@ -91,10 +99,19 @@ impl Log {
             }
             return Ok(Some(duplicate(first)));
         }
-        let next = turn.staged.next_offset(self.end);
-        if self.should_roll(&batch.header, (next, turn.staged.bytes), turn.now) {
+        let incoming = Incoming {
+            last_offset: turn.staged.next_offset(self.end) + i64::from(batch.header.last_offset_delta),
+            max_timestamp: match self.settings.timestamp_type {
+                TimestampType::CreateTime => batch.header.max_timestamp,
+                TimestampType::LogAppendTime => turn.now,
+            },
+            size: batch.header.size(),
+            staged: turn.staged.bytes,
+            staged_since: turn.staged.headers.first().map(|header| header.max_timestamp),
+        };
+        if self.should_roll(incoming, turn.now) {
             self.write(turn)?;
-            self.roll(turn.now).map_err(|error| self.disk_error(error))?;
+            self.roll(self.end, turn.now).map_err(|error| self.disk_error(error))?;
         }
         self.stage(index, turn);
         Ok(None)
@@ -116,14 +133,19 @@ impl Log {
         if last.is_none() {
             return Err(AppendError::OutOfOffsets { partition: partition() });
         }
+        if header.attributes.is_control() {
+            let refusal = marker(batch).and_then(|marker| self.producers.check_marker(header, marker));
+            return refusal.map_or(Ok(None), |refusal| Err(self.refused(batch, refusal)));
+        }
         match self.producers.check(header) {
             Verdict::Append => Ok(None),
             Verdict::Duplicate(first) => Ok(Some(first)),
-            Verdict::Refuse(refusal) => Err(self.refused(header, refusal)),
+            Verdict::Refuse(refusal) => Err(self.refused(batch, refusal)),
         }
     }
 
-    fn refused(&self, header: &BatchHeader, refusal: Refusal) -> AppendError {
+    fn refused(&self, batch: &Produced, refusal: Refusal) -> AppendError {
+        let header = &batch.header;
         let (partition, producer) = (self.partition.clone(), header.producer_id);
         match refusal {
             Refusal::OutOfOrder { last } => {
@@ -135,6 +157,10 @@ impl Log {
                 AppendError::InvalidProducerEpoch { partition, producer, epoch, current }
             }
             Refusal::OutsideOfTransaction => AppendError::InvalidTransactionState { partition, producer },
+            Refusal::OldCoordinator { current } => {
+                let epoch = marker(batch).map_or(-1, |marker| marker.coordinator_epoch);
+                AppendError::CoordinatorFenced { partition, producer, epoch, current }
+            }
         }
     }
 
@@ -151,7 +177,9 @@ impl Log {
             header.stamp(TimestampType::LogAppendTime, turn.now, batch.records());
         }
         if header.has_producer() {
-            staged.undo.push((header.producer_id, self.producers.note(&header)));
+            let (before, aborted) = self.producers.stage(&header, marker(batch));
+            staged.undo.push((header.producer_id, before));
+            staged.aborted.extend(aborted);
         }
         staged.heads.push(header.to_bytes());
         staged.bytes += header.size() as u64;
@@ -167,7 +195,7 @@ impl Log {
         }
         let outcome = self.write_staged(turn.batches, staged).map_err(|error| self.disk_error(error));
         if outcome.is_ok() {
-            self.written(staged);
+            self.written(&staged.headers, &staged.aborted);
         } else {
             for (id, before) in staged.undo.drain(..).rev() {
                 self.producers.undo(id, before);
@@ -186,8 +214,13 @@ impl Log {
             parts.push(IoSlice::new(head));
             parts.push(IoSlice::new(batches[*index].records()));
         }
-        self.active.reserve(&*self.disk, staged.bytes, &self.settings);
-        let outcome = self.disk.write_at(&self.active.files.log, self.active.size, &mut parts);
+        self.write_parts(&mut parts, staged.bytes)
+    }
+
+    /// Writes behind the last batch; what a failure left there is taken back.
+    pub(super) fn write_parts(&mut self, parts: &mut [IoSlice<'_>], bytes: u64) -> Result<(), DiskError> {
+        self.active.reserve(&*self.disk, bytes, &self.settings);
+        let outcome = self.disk.write_at(&self.active.log, self.active.size, parts);
         outcome.map_err(|error| {
             let path = self.active.segment.path(LOG);
             if let Err(worse) = self.active.cut_back(&*self.disk) {
@@ -202,21 +235,27 @@ impl Log {
     }
 
     /// Takes the written batches into indexes and offsets, and lets readers see them.
-    fn written(&mut self, staged: &Staged) {
+    pub(super) fn written(&mut self, headers: &[BatchHeader], aborted: &[AbortedTransaction]) {
         let rules = self.index_rules();
         let mut state = self.shared.write();
-        for header in &staged.headers {
+        for header in headers {
             note(&mut self.active, header, rules, &mut state.tail);
             self.end = header.next_offset();
+        }
+        if !aborted.is_empty() {
+            Arc::make_mut(&mut state.tail.aborted).extend_from_slice(aborted);
         }
         let has_many = Active::has_many_unwritten(&state.tail);
         drop(state);
         self.producers.end = self.end;
-        let records: i64 = staged.headers.iter().map(|header| i64::from(header.record_count)).sum();
+        let records: i64 = headers.iter().map(|header| i64::from(header.record_count)).sum();
         self.progress.appended(u64::try_from(records).unwrap_or(0));
         self.publish();
         if has_many {
             self.write_entries();
+        }
+        if !aborted.is_empty() {
+            self.write_aborted();
         }
     }
 
@@ -232,11 +271,26 @@ impl Log {
         }
     }
 
+    /// The same for aborted transactions, which a start finds in the log again.
+    fn write_aborted(&mut self) {
+        let aborted = self.shared.read().tail.aborted.clone();
+        self.progress.made_file();
+        if let Err(error) = self.active.write_aborted(&*self.disk, &aborted) {
+            tracing::warn!(partition = %self.partition, "aborted transactions wait in memory: {error}");
+        }
+    }
+
     /// Readers find the entries in the files from now on.
     pub(super) fn entries_written(&mut self) {
         let mut state = self.shared.write();
         state.tail.index.written(self.active.offsets_written, self.active.times_written);
     }
+}
+
+/// How a control batch ends its producer's transaction; none of any other batch.
+fn marker(batch: &Produced) -> Option<Marker> {
+    let is_control = batch.header.attributes.is_control();
+    if is_control { Marker::parse(&batch.header, batch.records()) } else { None }
 }
 
 fn note(active: &mut Active, header: &BatchHeader, rules: IndexRules, tail: &mut crate::view::Tail) {

@@ -3,25 +3,31 @@
 //! Afterwards the directory is what Kafka would leave: indexes without a tail, a closing time entry, a producer
 //! snapshot at the log's end, everything on the medium. Source: UnifiedLog.close, LogManager.shutdown of Kafka 3.9.
 
-use super::{Closed, Log};
-use crate::disk::{DiskError, During};
+use super::{Closed, Health, Log};
+use crate::disk::{DiskError, During, Mode};
 use crate::flush::FlushScope;
-use crate::names::{INDEX, TIME_INDEX};
+use crate::names::{INDEX, TIME_INDEX, TXN_INDEX};
 
 impl Log {
     /// Ends the log so that a start has nothing to recover: indexes completed, snapshot written, all synced.
-    /// Blocks for the disk.
+    /// Blocks for the disk. A log that is offline cannot be closed: its files are left for the next start to recover.
     pub fn close(mut self) -> Result<Closed, DiskError> {
+        if self.health == Health::Offline {
+            let reason = std::io::Error::other("the log is offline after a disk error");
+            return Err(DiskError::new("close", &self.dir, &reason));
+        }
         self.seal_active()?;
-        self.write_snapshot()?;
+        self.write_snapshot(self.end)?;
         // Nothing is planned twice, so the time does not matter.
         if let Some(plan) = self.flush_plan(FlushScope::Everything, protocol::Millis(0)) {
             let flushed = plan.run()?;
             self.flushed(flushed);
         }
-        let files = &self.active.files;
-        for (file, kind) in [(&files.offsets, INDEX), (&files.times, TIME_INDEX)] {
-            self.disk.sync(file).during("sync", &self.active.segment.path(kind))?;
+        let txn_index = (!self.aborted_in_active().is_empty()).then_some(TXN_INDEX);
+        for kind in [INDEX, TIME_INDEX].into_iter().chain(txn_index) {
+            let path = self.active.segment.path(kind);
+            let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
+            self.disk.sync(&file).during("sync", &path)?;
         }
         Ok(Closed {
             recovery_point: self.end,

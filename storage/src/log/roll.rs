@@ -7,44 +7,61 @@
 use std::io::IoSlice;
 use std::sync::Arc;
 
-use protocol::batch::BatchHeader;
 use protocol::{Millis, Offset};
 
 use super::Log;
-use super::active::{Active, Files, Unwritten};
-use crate::disk::{DiskError, During, Mode};
+use super::active::{Active, Unwritten};
+use crate::aborted::AbortedTransaction;
+use crate::disk::{DiskError, DiskFile, During, Mode, remove_if_there};
 use crate::index::{Indexer, relative};
-use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, file_path};
+use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::segment::Segment;
 
+/// A batch that is about to be appended.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Incoming {
+    pub(super) last_offset: Offset,
+    /// As it will stand in the log.
+    pub(super) max_timestamp: Millis,
+    pub(super) size: usize,
+    /// Bytes that go before it in the same write, and the time of the first batch among them.
+    pub(super) staged: u64,
+    pub(super) staged_since: Option<Millis>,
+}
+
 impl Log {
-    /// Whether a batch that gets the offset `next`, behind `staged` bytes, belongs in a new segment.
-    pub(super) fn should_roll(
-        &self,
-        header: &BatchHeader,
-        (next, staged): (Offset, u64),
-        now: Millis,
-    ) -> bool {
+    /// Whether the batch belongs in a new segment.
+    pub(super) fn should_roll(&self, incoming: Incoming, now: Millis) -> bool {
         let active = &self.active;
-        let last = next + i64::from(header.last_offset_delta);
-        if relative(active.segment.base, last).is_none() {
+        if relative(active.segment.base, incoming.last_offset).is_none() {
             return true;
         }
-        let size = active.size + staged;
+        let size = active.size + incoming.staged;
         if size == 0 {
             return false;
         }
-        let is_too_large = size + header.size() as u64 > u64::from(self.settings.segment_bytes);
-        is_too_large || self.is_old(header, now) || active.indexer.is_full(self.index_rules())
+        let is_too_large = size + incoming.size as u64 > u64::from(self.settings.segment_bytes);
+        is_too_large || self.is_old(incoming, now) || active.indexer.is_full(self.index_rules())
     }
 
     /// By record time if the segment's first batch has one, otherwise by the time since the segment was begun.
-    fn is_old(&self, header: &BatchHeader, now: Millis) -> bool {
-        let age = match self.active.first_timestamp {
-            Some(first) if first.0 >= 0 => header.max_timestamp - first,
+    fn is_old(&self, incoming: Incoming, now: Millis) -> bool {
+        let age = match self.active.first_timestamp.or(incoming.staged_since) {
+            Some(first) if first.0 >= 0 => incoming.max_timestamp - first,
             _ => now - self.active.created,
         };
-        age > self.settings.segment_ms - self.jitter()
+        age > self.age_max() - self.jitter()
+    }
+
+    /// A compacted topic's records must not wait in the active segment, which is never cleaned (KIP-354).
+    fn age_max(&self) -> i64 {
+        let settings = &self.settings;
+        let lag = settings.compaction_lag_max_ms;
+        if settings.cleanup.compacts() && lag > 0 {
+            lag.min(settings.segment_ms)
+        } else {
+            settings.segment_ms
+        }
     }
 
     /// The same for one segment whenever it is asked for, and different between segments and partitions.
@@ -61,22 +78,32 @@ impl Log {
         ((mixed >> 1) % (max as u64 + 1)) as i64
     }
 
-    /// Seals the active segment and begins the next at the log's end.
-    pub(super) fn roll(&mut self, now: Millis) -> Result<(), DiskError> {
+    /// Seals the active segment and begins the next at `base`: the log's end, or behind it where a leader's
+    /// offsets have a gap. The log ends at `base` then.
+    pub(super) fn roll(&mut self, base: Offset, now: Millis) -> Result<(), DiskError> {
+        // First of all: whatever fails below, a gap that the leader showed is not filled any more.
+        self.end = base;
+        self.producers.end = base;
         self.seal_active()?;
-        self.write_snapshot()?;
-        let (segment, files) = self.create_segment(self.end)?;
+        self.write_snapshot(base)?;
+        let (segment, log) = create_segment(&*self.disk, &self.dir, base)?;
         let mut segments = Vec::clone(&self.segments);
         if let Some(last) = segments.last_mut() {
-            *last = Arc::new(last.seal(self.active.size));
+            *last = Arc::new(last.seal(self.active.size, self.aborted_in_active()));
         }
         segments.push(segment.clone());
         self.segments = Arc::new(segments);
-        self.active = Active::new(segment, files, Indexer::new(self.end), now);
-        self.progress.sealed_segment();
-        self.shared.write().tail = self.active.new_tail(self.end);
+        let begun = Active::new(segment, log, Indexer::new(base), now);
+        let sealed = std::mem::replace(&mut self.active, begun);
+        self.progress.sealed_segment(Some((sealed.segment.base, sealed.log)));
+        self.shared.write().tail = self.active.new_tail(base);
         self.publish();
         Ok(())
+    }
+
+    /// The active segment's transaction index.
+    pub(super) fn aborted_in_active(&self) -> Vec<AbortedTransaction> {
+        [&self.active.segment.aborted[..], &self.shared.read().tail.aborted].concat()
     }
 
     /// Completes the index files and gives back reserved blocks. May be repeated after an error.
@@ -87,41 +114,40 @@ impl Log {
         let entries = Unwritten::of(&self.shared.read().tail);
         self.active.write_entries(&*self.disk, &entries)?;
         self.entries_written();
+        let aborted = self.shared.read().tail.aborted.clone();
+        self.active.write_aborted(&*self.disk, &aborted)?;
         self.active.release(&*self.disk)
     }
 
-    /// Writes the producers as of the log's end, unless a snapshot of them exists.
-    pub(super) fn write_snapshot(&mut self) -> Result<(), DiskError> {
-        if self.snapshots.last().is_some_and(|newest| *newest >= self.end) || self.end.0 == 0 {
+    /// Writes the producers as of `at`, the log's end or what it will be, unless a snapshot of them exists.
+    pub(super) fn write_snapshot(&mut self, at: Offset) -> Result<(), DiskError> {
+        if self.snapshots.last().is_some_and(|newest| *newest >= at) || at.0 == 0 {
             return Ok(());
         }
-        let path = file_path(&self.dir, self.end, SNAPSHOT);
+        let path = file_path(&self.dir, at, SNAPSHOT);
         let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
         let bytes = self.producers.to_snapshot();
         self.disk.write_at(&file, 0, &mut [IoSlice::new(&bytes)]).during("write", &path)?;
-        self.snapshots.insert(self.end);
+        self.snapshots.insert(at);
         self.progress.made_file();
         Ok(())
     }
-
-    fn create_segment(&self, base: Offset) -> Result<(Arc<Segment>, Files), DiskError> {
-        create_segment(&*self.disk, &self.dir, base)
-    }
 }
 
-/// Makes the files of an empty segment, the log file last.
+/// Makes the files of an empty segment, the log file last; that one stays open.
 pub(crate) fn create_segment(
     disk: &dyn crate::disk::Disk,
     dir: &Arc<std::path::Path>,
     base: Offset,
-) -> Result<(Arc<Segment>, Files), DiskError> {
+) -> Result<(Arc<Segment>, DiskFile), DiskError> {
     let create = |kind| {
         let path = file_path(dir, base, kind);
         disk.open(&path, Mode::Replace).during("create", &path)
     };
-    let offsets = create(INDEX)?;
-    let times = create(TIME_INDEX)?;
+    // What an earlier segment of this name left must not be taken for this one's.
+    remove_if_there(disk, &file_path(dir, base, TXN_INDEX))?;
+    create(INDEX)?;
+    create(TIME_INDEX)?;
     let log = create(LOG)?;
-    let segment = Segment::growing(dir, base, [log.clone(), offsets.clone(), times.clone()], Vec::new());
-    Ok((Arc::new(segment), Files { log, offsets, times }))
+    Ok((Arc::new(Segment::growing(dir, base, log.clone(), Vec::new())), log))
 }

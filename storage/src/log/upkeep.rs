@@ -2,18 +2,18 @@
 //!
 //! Everything here returns at once; the plans are run by whoever may block.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use protocol::{Millis, Offset, TopicId};
+use protocol::{Millis, Offset, TopicId, TopicPartition};
 
-use super::{AppendError, Log};
-use crate::disk::{DiskError, During};
+use super::{AppendError, Health, Log};
+use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
 use crate::names::{LOG, SNAPSHOT, delete_dir_name, file_path};
-use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, plan};
+use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, below_start, plan};
 use crate::segment::{Indexes, Segment, modified};
 
 /// How far the log is on the medium.
@@ -32,9 +32,21 @@ pub(super) struct Progress {
     /// Segments sealed since the log was opened, and how many of them a plan covers.
     sealed: u64,
     sealed_planned: u64,
+    /// The log files of those that no finished flush covers; a roll makes a flush due, so they are few.
+    unsynced_logs: BTreeMap<Offset, DiskFile>,
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+    truncations: u64,
+}
+
+/// Why records are not deleted on a user's wish.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum DeleteRecordsError {
+    #[error("{partition}: records are deleted on request only where cleanup.policy has delete")]
+    Policy { partition: TopicPartition },
+    #[error("{partition}: offset {asked} is not between 0 and the high watermark {high_watermark}")]
+    OutOfRange { partition: TopicPartition, asked: Offset, high_watermark: Offset },
 }
 
 impl Progress {
@@ -50,9 +62,11 @@ impl Progress {
             dir_is_new: false,
             sealed: 0,
             sealed_planned: 0,
+            unsynced_logs: BTreeMap::new(),
             epochs_version: 0,
             epochs_planned: 0,
             epochs_synced: 0,
+            truncations: 0,
         }
     }
 
@@ -64,9 +78,16 @@ impl Progress {
         self.made += 1;
     }
 
-    pub(super) fn sealed_segment(&mut self) {
+    /// A segment is written no more; `log` was, since it was opened, and is not synced yet.
+    pub(super) fn sealed_segment(&mut self, written: Option<(Offset, DiskFile)>) {
         self.made += 1;
         self.sealed += 1;
+        self.unsynced_logs.extend(written);
+    }
+
+    /// The log file of a sealed segment that is not synced yet, as it was written.
+    pub(super) fn unsynced_log(&self, base: Offset) -> Option<DiskFile> {
+        self.unsynced_logs.get(&base).cloned()
     }
 
     pub(super) fn epochs_changed(&mut self) {
@@ -75,6 +96,21 @@ impl Progress {
 
     pub(super) fn appended(&mut self, records: u64) {
         self.unflushed_records += records;
+    }
+
+    /// The log ends at `end` now, in the segment with this base: what was synced above is there no more.
+    pub(super) fn truncated(&mut self, end: Offset, base: Offset) {
+        self.unsynced_logs.retain(|sealed, _| *sealed < base);
+        self.recovery_point = self.recovery_point.min(end);
+        self.planned = self.planned.min(end);
+        self.truncations += 1;
+        self.made += 1;
+    }
+
+    /// The epochs were written and synced.
+    pub(super) fn epochs_synced(&mut self) {
+        self.epochs_planned = self.epochs_version;
+        self.epochs_synced = self.epochs_version;
     }
 }
 
@@ -118,17 +154,24 @@ impl Log {
         }
         let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
         let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
-        let done = Flushed { up_to, names: Names { made }, epochs_version };
+        let truncations = self.progress.truncations;
+        let done = Flushed { up_to, names: Names { made }, epochs_version, truncations };
         Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
     }
 
     /// Takes the report of a finished flush: the recovery point moves.
     pub fn flushed(&mut self, flushed: Flushed) {
         let progress = &mut self.progress;
+        if flushed.truncations != progress.truncations {
+            // What was synced may have been cut since, and the epochs that were written are those of before.
+            progress.epochs_changed();
+            return;
+        }
         progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
         progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
         progress.made_synced = progress.made_synced.max(flushed.names.made);
         progress.dir_is_new = false;
+        progress.unsynced_logs.retain(|base, _| *base >= flushed.up_to);
     }
 
     /// Takes the report of a flush that could not be done, though nothing that was written is in doubt: a later one
@@ -154,14 +197,14 @@ impl Log {
         for segment in self.segments[first..].iter().filter(|segment| segment.base < up_to) {
             match &segment.indexes {
                 // After an unclean stop the indexes of the active segment are made anew.
-                Indexes::Growing { .. } => {
-                    files.push(Unsynced {
-                        path: segment.path(LOG),
-                        open: Some(self.active.files.log.clone()),
-                    });
+                Indexes::Growing(_) => {
+                    files.push(Unsynced { path: segment.path(LOG), open: Some(self.active.log.clone()) });
                 }
                 Indexes::Sealed(_) => {
-                    files.extend(segment.paths().map(|path| Unsynced { path, open: None }));
+                    // By the file that was written, if it is: only that is sure to know of a write that failed since.
+                    let mut log = self.progress.unsynced_logs.get(&segment.base).cloned();
+                    let unsynced = |path| Unsynced { path, open: log.take() };
+                    files.extend(segment.paths().map(unsynced));
                 }
             }
         }
@@ -172,33 +215,64 @@ impl Log {
         files
     }
 
+    /// Moves the start up to `before` because a user wants the records below gone, and answers `before`; none is
+    /// the high watermark. An offset below the start is fine and changes nothing (Partition.deleteRecordsOnLeader).
+    pub fn delete_records(&mut self, before: Option<Offset>) -> Result<Offset, DeleteRecordsError> {
+        let (partition, high_watermark) = (|| self.partition.clone(), self.high_watermark);
+        if !self.settings.cleanup.deletes() {
+            return Err(DeleteRecordsError::Policy { partition: partition() });
+        }
+        let asked = before.unwrap_or(high_watermark);
+        if asked < Offset::ZERO || asked > high_watermark {
+            return Err(DeleteRecordsError::OutOfRange { partition: partition(), asked, high_watermark });
+        }
+        self.advance_start(asked);
+        Ok(asked)
+    }
+
+    /// Segments of which no record is left in the log; none if there are none.
+    pub fn plan_below_start(&self) -> Option<RetentionPlan> {
+        below_start(&self.candidates(), self.bounds(Millis(0)))
+    }
+
     /// Segments that may go now; none if all stay.
     pub fn retention_plan(&self, now: Millis) -> Option<RetentionPlan> {
+        plan(&self.candidates(), &self.settings, self.bounds(now), |at| {
+            self.largest_timestamp(&self.segments[at])
+        })
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
         let candidate = |(at, segment): (usize, &Arc<Segment>)| Candidate {
             base: segment.base,
             next: self.segments.get(at + 1).map_or(self.end, |next| next.base),
             size: segment.sealed_size().unwrap_or(self.active.size),
             is_active: segment.sealed_size().is_none(),
         };
-        let candidates: Vec<_> = self.segments.iter().enumerate().map(candidate).collect();
-        let bounds = Bounds { start: self.start, high_watermark: self.high_watermark, now };
-        plan(&candidates, &self.settings, bounds, |at| self.largest_timestamp(&self.segments[at]))
+        self.segments.iter().enumerate().map(candidate).collect()
+    }
+
+    fn bounds(&self, now: Millis) -> Bounds {
+        Bounds { start: self.start, high_watermark: self.high_watermark, now }
     }
 
     /// Of a segment without timestamps the time its file was last written, as with Kafka.
     fn largest_timestamp(&self, segment: &Segment) -> Option<Millis> {
         let largest = match &segment.indexes {
-            Indexes::Growing { .. } => self.active.indexer.largest,
-            Indexes::Sealed(sealed) => sealed.largest(segment.base).ok().flatten(),
+            Indexes::Growing(_) => self.active.indexer.largest,
+            Indexes::Sealed(sealed) => segment.sealed_largest(sealed).ok().flatten(),
         };
         largest.map(|largest| largest.timestamp).or_else(|| modified(&segment.path(LOG)))
     }
 
     /// Forgets the plan's segments: readers no longer find them. The files are the returned work.
     pub fn retire(&mut self, plan: &RetentionPlan, now: Millis) -> Result<Retirement, AppendError> {
+        if self.health == Health::Offline {
+            return Err(AppendError::Offline { partition: self.partition.clone() });
+        }
         let retired: BTreeSet<Offset> = plan.segments.iter().map(|(base, ..)| *base).collect();
         if retired.contains(&self.active.segment.base) && self.active.size > 0 {
-            self.roll(now).map_err(|error| self.disk_error(error))?;
+            self.roll(self.end, now).map_err(|error| self.disk_error(error))?;
         }
         let active = self.active.segment.base;
         let (gone, kept): (Vec<_>, Vec<_>) = self
@@ -209,6 +283,7 @@ impl Log {
         let mut files = Vec::new();
         for segment in &gone {
             files.extend(segment.paths());
+            self.progress.unsynced_logs.remove(&segment.base);
             if self.snapshots.remove(&segment.base) {
                 files.push(file_path(&self.dir, segment.base, SNAPSHOT));
             }

@@ -33,9 +33,17 @@ impl CachedBatch {
 /// Why a batch is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    OutOfOrder { last: Sequence },
-    OldEpoch { current: ProducerEpoch },
+    OutOfOrder {
+        last: Sequence,
+    },
+    OldEpoch {
+        current: ProducerEpoch,
+    },
     OutsideOfTransaction,
+    /// A marker of a coordinator that has been replaced.
+    OldCoordinator {
+        current: i32,
+    },
 }
 
 /// What is known of a producer.
@@ -88,11 +96,6 @@ impl Producer {
         producer
     }
 
-    /// Nothing was taken since [`Self::new`].
-    pub(super) fn is_new(&self) -> bool {
-        self.cached == 0 && self.coordinator_epoch < 0 && self.last_timestamp == Millis::NONE
-    }
-
     pub(crate) fn last_batch(&self) -> Option<CachedBatch> {
         self.batches[..usize::from(self.cached)].last().copied()
     }
@@ -122,6 +125,14 @@ impl Producer {
         }
         let is_outside = self.open_since.is_some() && !header.attributes.is_transactional();
         is_outside.then_some(Refusal::OutsideOfTransaction)
+    }
+
+    pub(super) fn refuse_marker(&self, header: &BatchHeader, marker: Marker) -> Option<Refusal> {
+        if header.producer_epoch < self.epoch {
+            return Some(Refusal::OldEpoch { current: self.epoch });
+        }
+        let current = self.coordinator_epoch;
+        (marker.coordinator_epoch < current).then_some(Refusal::OldCoordinator { current })
     }
 
     pub(super) fn take(&mut self, header: &BatchHeader) {

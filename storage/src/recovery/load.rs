@@ -23,6 +23,8 @@ use crate::segment::Segment;
 
 mod ending;
 
+pub(crate) use ending::{Files, clean_tail};
+
 /// Loads the directory that `options` name.
 pub(crate) fn load(
     options: &OpenOptions,
@@ -353,8 +355,8 @@ impl Loader<'_> {
         }
         self.segments.clear();
         let start = self.options.log_start.unwrap_or(Offset::ZERO);
-        let (segment, files) = create_segment(self.disk, &self.dir, start)?;
-        let active = Active::new(segment, files, crate::index::Indexer::new(start), self.options.now);
+        let (segment, log) = create_segment(self.disk, &self.dir, start)?;
+        let active = Active::new(segment, log, crate::index::Indexer::new(start), self.options.now);
         Ok(Ending { active, end: start, producers: Producers::none(start) })
     }
 }

@@ -18,7 +18,7 @@ use crate::scan::{HeaderAt, Headers, Marker, ScanError};
 const MARKER_MAX: usize = 1 << 10;
 
 /// The newest good snapshot that is not beyond `bound`. Damaged ones are removed.
-pub(super) fn newest(
+pub(crate) fn newest(
     disk: &dyn Disk,
     dir: &Path,
     snapshots: &mut BTreeSet<Offset>,
@@ -37,7 +37,7 @@ pub(super) fn newest(
 }
 
 /// Replays the batches from the state's end to `to`. `bases` are those of the log's segments.
-pub(super) fn replay(
+pub(crate) fn replay(
     disk: &dyn Disk,
     dir: &Path,
     bases: &[Offset],

@@ -7,7 +7,7 @@ use std::io;
 
 use protocol::Offset;
 
-use crate::index::{OffsetEntry, TimeEntry, greatest_in_chunk, greatest_in_file, relative};
+use crate::index::{OffsetEntry, TimeEntry, relative};
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::{Indexes, Segment};
 
@@ -30,13 +30,13 @@ impl Searchable<'_> {
     pub(super) fn find(&self, offset: Offset, hint: Hint) -> Result<Option<HeaderAt>, ScanError> {
         let file = self.segment.log()?;
         if let Some(entry) = self.entry_before(offset, hint)? {
-            let mut headers = Headers::new(file, u64::from(entry.position), self.size);
+            let mut headers = Headers::new(&file, u64::from(entry.position), self.size);
             if let Some(first) = self.named_by(entry, &mut headers)? {
                 let is_it = first.header.last_offset() >= offset;
                 return if is_it { Ok(Some(first)) } else { first_at(&mut headers, offset) };
             }
         }
-        first_at(&mut Headers::new(file, 0, self.size), offset)
+        first_at(&mut Headers::new(&file, 0, self.size), offset)
     }
 
     /// The batch that an entry names, if that is what stands at its position.
@@ -52,14 +52,12 @@ impl Searchable<'_> {
     fn entry_before(&self, offset: Offset, hint: Hint) -> io::Result<Option<OffsetEntry>> {
         let Some(target) = relative(self.segment.base, offset) else { return Ok(None) };
         match (&self.segment.indexes, hint) {
-            (Indexes::Sealed(sealed), _) => {
-                sealed.offsets.greatest(|entry: &OffsetEntry| entry.last <= target)
+            (Indexes::Sealed(sealed), _) => self.segment.sealed_offset(sealed, |entry| entry.last <= target),
+            (Indexes::Growing(growing), Hint::Chunk(chunk)) => {
+                self.segment.growing_offset(growing, (chunk, self.offsets_written), target)
             }
-            (Indexes::Growing { offsets, .. }, Hint::Chunk(chunk)) => {
-                greatest_in_chunk(offsets, chunk, self.offsets_written, target)
-            }
-            (Indexes::Growing { .. }, Hint::Entry(entry)) => Ok(Some(entry)),
-            (Indexes::Growing { .. }, Hint::Nothing) => Ok(None),
+            (Indexes::Growing(_), Hint::Entry(entry)) => Ok(Some(entry)),
+            (Indexes::Growing(_), Hint::Nothing) => Ok(None),
         }
     }
 
@@ -67,10 +65,10 @@ impl Searchable<'_> {
     pub(super) fn boundary(&self, position: u64) -> io::Result<Option<u64>> {
         let found = match &self.segment.indexes {
             Indexes::Sealed(sealed) => {
-                sealed.offsets.greatest(|entry: &OffsetEntry| u64::from(entry.position) <= position)?
+                self.segment.sealed_offset(sealed, |entry| u64::from(entry.position) <= position)?
             }
             // Another read of the file would cost more than the part of a batch it saves.
-            Indexes::Growing { .. } => None,
+            Indexes::Growing(_) => None,
         };
         Ok(found.map(|entry| u64::from(entry.position)))
     }
@@ -81,8 +79,8 @@ impl Searchable<'_> {
         is_before: impl Fn(&TimeEntry) -> bool,
     ) -> io::Result<Option<TimeEntry>> {
         match &self.segment.indexes {
-            Indexes::Sealed(sealed) => sealed.times.greatest(is_before),
-            Indexes::Growing { times, .. } => greatest_in_file(times, self.times_written, is_before),
+            Indexes::Sealed(sealed) => self.segment.sealed_time(sealed, is_before),
+            Indexes::Growing(growing) => self.segment.growing_time(growing, self.times_written, is_before),
         }
     }
 }

@@ -46,6 +46,16 @@ impl LogReader {
         up_to: UpTo,
         first: FirstBatch,
     ) -> Result<Fetched, ReadError> {
+        self.steady(|| self.read_once(from, max_bytes, up_to, first))
+    }
+
+    fn read_once(
+        &self,
+        from: Offset,
+        max_bytes: u32,
+        up_to: UpTo,
+        first: FirstBatch,
+    ) -> Result<Fetched, ReadError> {
         let bytes_max = u64::from(max_bytes);
         let taken = {
             let state = self.shared.read();
@@ -119,7 +129,7 @@ impl State {
             if wish.limit >= self.view.end { self.size } else { self.tail.find(wish.limit, self.size)?.0 };
         let boundary = |position| self.tail.boundary(position).unwrap_or(position);
         let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
-        let file = self.segments.last()?.open_log()?;
+        let file = self.segments.last()?.held_log()?;
         Some(Some(FileSlice { file: file.os.clone(), position: start, length }))
     }
 
@@ -160,7 +170,7 @@ impl Taken {
             Ok(_) | Err(_) => position,
         };
         let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
-        let file = searchable.segment.log()?.os.clone();
+        let file = searchable.segment.log()?.os;
         Ok(Some(FileSlice { file, position: start, length }))
     }
 

@@ -4,9 +4,11 @@
 //! the writer moves index entries to their files.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use protocol::Offset;
 
+use crate::aborted::AbortedTransaction;
 use crate::index::{CHUNK, OffsetEntry, TimeEntry, relative};
 
 /// Batches remembered: 4 KiB for a partition that is being written.
@@ -28,6 +30,8 @@ pub(crate) struct Tail {
     /// Batches with offsets below are not remembered.
     from: Offset,
     pub(crate) index: TailIndex,
+    /// Transactions that were aborted since the segment became the active one.
+    pub(crate) aborted: Arc<Vec<AbortedTransaction>>,
 }
 
 /// The indexes of the active segment as far as they are not in their files, and a way into the files.
@@ -91,7 +95,7 @@ impl TailIndex {
 impl Tail {
     /// The tail of a segment with this base, whose log ends at `end`.
     pub(crate) fn new(base: Offset, end: Offset, index: TailIndex) -> Tail {
-        Tail { base, batches: VecDeque::new(), from: end, index }
+        Tail { base, batches: VecDeque::new(), from: end, index, aborted: Arc::default() }
     }
 
     /// Takes the next batch; both numbers fit in a segment.

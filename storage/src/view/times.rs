@@ -34,7 +34,7 @@ enum Wanted {
     /// The first at or after both.
     From { timestamp: Millis, start: Offset },
     /// The first that has exactly this time.
-    At { timestamp: Millis, start: Offset },
+    At { timestamp: Millis },
 }
 
 impl LogReader {
@@ -45,6 +45,10 @@ impl LogReader {
         at: Millis,
         up_to: UpTo,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.steady(|| self.find_time(at, up_to))
+    }
+
+    fn find_time(&self, at: Millis, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         let taken = self.take_times();
         let start = taken.view.start;
         let first = taken.segments.partition_point(|segment| segment.base <= start).saturating_sub(1);
@@ -62,8 +66,13 @@ impl LogReader {
         Ok(None)
     }
 
-    /// The first record that has the largest timestamp of the log, if below the limit (ListOffsets −3).
+    /// The first record that has the largest timestamp of the log's files, if below the limit (ListOffsets −3). As
+    /// with Kafka it may lie below the log start, until its segment goes.
     pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
+        self.steady(|| self.find_max_time(up_to))
+    }
+
+    fn find_max_time(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         let taken = self.take_times();
         let mut best: Option<(usize, Largest)> = None;
         for (index, segment) in taken.segments.iter().enumerate() {
@@ -75,7 +84,7 @@ impl LogReader {
             }
         }
         let Some((index, largest)) = best else { return Ok(None) };
-        let wanted = Wanted::At { timestamp: largest.timestamp, start: taken.view.start };
+        let wanted = Wanted::At { timestamp: largest.timestamp };
         let found = self.search(&taken, index, wanted)?;
         Ok(found.filter(|found| found.offset < taken.view.limit(up_to)))
     }
@@ -101,13 +110,16 @@ impl LogReader {
         let segment = &taken.segments[index];
         let error = |error| self.scan_error(segment, error);
         let searchable = taken.searchable(index);
-        let (Wanted::From { timestamp, start } | Wanted::At { timestamp, start }) = wanted;
+        let (timestamp, start) = match wanted {
+            Wanted::From { timestamp, start } => (timestamp, start),
+            Wanted::At { timestamp } => (timestamp, segment.base),
+        };
         let from = taken.from(index, timestamp).map_err(error)?.max(start);
         let Some(first) = searchable.find(from, taken.index.hint(from)).map_err(error)? else {
             return Ok(None);
         };
         let file = segment.log().map_err(ScanError::Io).map_err(error)?;
-        let mut headers = Headers::new(file, first.position, searchable.size);
+        let mut headers = Headers::new(&file, first.position, searchable.size);
         while let Some(batch) = headers.next().map_err(error)? {
             if batch.header.max_timestamp < timestamp {
                 continue;
@@ -164,7 +176,7 @@ impl Wanted {
     fn is(self, found: Millis, offset: Offset) -> bool {
         match self {
             Wanted::From { timestamp, start } => found >= timestamp && offset >= start,
-            Wanted::At { timestamp, start } => found == timestamp && offset >= start,
+            Wanted::At { timestamp } => found == timestamp,
         }
     }
 }
@@ -184,8 +196,8 @@ impl Taken {
     fn largest_entry(&self, index: usize) -> Result<Option<Largest>, ScanError> {
         let segment = &self.segments[index];
         match &segment.indexes {
-            Indexes::Growing { .. } => Ok(self.largest),
-            Indexes::Sealed(sealed) => Ok(sealed.largest(segment.base)?),
+            Indexes::Growing(_) => Ok(self.largest),
+            Indexes::Sealed(sealed) => Ok(segment.sealed_largest(sealed)?),
         }
     }
 

@@ -126,7 +126,7 @@ mod tests {
         let mut builder = BatchBuilder::new(codec);
         let record = |value| NewRecord { timestamp: Millis(7), key: Some(b"k"), value, headers: &[] };
         builder.push(&record(Some(b"first")));
-        builder.push(&NewRecord { key: None, headers: &[(b"h", Some(b"x"))], ..record(None) });
+        builder.push(&NewRecord { key: None, headers: &[("h", Some(b"x"))], ..record(None) });
         builder.header.base_offset = Offset(offset);
         builder.build().unwrap().to_vec()
     }

@@ -14,8 +14,9 @@ use thiserror::Error;
 /// The ZooKeeper that Kafka 3.9.1 comes with.
 const VERSION: &str = "3.8.4";
 
-/// Debian's package keeps ZooKeeper and all it needs in one folder with other libraries.
-const DEBIAN: &str = "/usr/share/java";
+/// Debian keeps the jars of all packages in one folder. ZooKeeper's names those it needs but for a logger, of which there
+/// are many, and which is found first would be chance.
+const DEBIAN: [&str; 2] = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-simple.jar"];
 
 /// Why no ZooKeeper can be started, and what to do.
 #[derive(Debug, Error)]
@@ -51,12 +52,13 @@ pub(super) fn java() -> Result<PathBuf, Missing> {
 pub(super) fn class_path() -> Result<String, Missing> {
     if let Some(home) = env::var_os("ZOOKEEPER_HOME").map(PathBuf::from) {
         return match holds_zookeeper(&home.join("lib")) {
-            true => Ok(format!("{0}/lib/*:{0}/*", home.display())),
+            // Its logger finds its settings in conf/.
+            true => Ok(format!("{0}/conf:{0}/lib/*:{0}/*", home.display())),
             false => Err(Missing::NotInHome(home)),
         };
     }
-    if Path::new(DEBIAN).join("zookeeper.jar").exists() {
-        return Ok(format!("{DEBIAN}/*"));
+    if DEBIAN.iter().all(|jar| Path::new(jar).exists()) {
+        return Ok(DEBIAN.join(":"));
     }
     let cached = cache()?.join(format!("zookeeper-{VERSION}"));
     if !cached.is_dir() {

@@ -167,7 +167,8 @@ impl<'a> Reader<'a> {
         {
             return Err(ErrorCode::InconsistentTopicId);
         }
-        let believed = LeaderEpoch(fetched.wanted.current_leader_epoch);
+        // Fetch takes every negative number for none (FetchRequest.optionalEpoch).
+        let believed = LeaderEpoch(fetched.wanted.current_leader_epoch.max(LeaderEpoch::NONE.0));
         if self.who == Who::Replica {
             let named = believed != LeaderEpoch::NONE;
             return Err(if named { ErrorCode::UnknownLeaderEpoch } else { ErrorCode::NotLeaderOrFollower });

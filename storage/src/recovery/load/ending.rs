@@ -8,7 +8,7 @@ use super::{Ending, Loader};
 use crate::aborted::{AbortedTransaction, TxnIndexFile};
 use crate::disk::{DiskError, DiskFile, During, Mode};
 use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, ending_of, fences_in_file};
-use crate::log::{Active, Files};
+use crate::log::Active;
 use crate::names::{INDEX, LOG, TIME_INDEX, file_path};
 use crate::producers::Producers;
 use crate::recovery::rebuild::Rebuilt;
@@ -16,13 +16,33 @@ use crate::recovery::{RecoveryError, state};
 use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
 
+/// The files that say where a cleanly closed segment ends.
+pub(crate) struct Files {
+    pub(crate) log: DiskFile,
+    pub(crate) offsets: DiskFile,
+    pub(crate) times: DiskFile,
+}
+
 /// What the end of a cleanly closed segment says.
-struct CleanTail {
+pub(crate) struct CleanTail {
     end: Offset,
     size: u64,
     indexer: Indexer,
     first_timestamp: Option<Millis>,
     fences: Vec<u32>,
+}
+
+impl CleanTail {
+    /// The segment with these files, ready to be written.
+    pub(crate) fn into_active(self, segment: Segment, log: DiskFile, created: Millis) -> Active {
+        let written = (self.indexer.offsets, self.indexer.times);
+        let mut active = Active::new(Arc::new(segment), log, self.indexer, created);
+        active.size = self.size;
+        active.first_timestamp = self.first_timestamp;
+        (active.offsets_written, active.times_written) = written;
+        active.fences = self.fences;
+        active
+    }
 }
 
 impl Loader<'_> {
@@ -41,14 +61,10 @@ impl Loader<'_> {
             Ok(None) | Err(ScanError::Flawed { .. }) => return Ok(None),
             Err(ScanError::Io(error)) => return Err(self.disk_error(DiskError::new("read", &path, &error))),
         };
-        let producers = self.clean_producers(tail.end).map_err(|error| self.disk_error(error))?;
-        let written = (tail.indexer.offsets, tail.indexer.times);
-        let mut active = self.active(base, files, tail.indexer, aborted);
-        active.size = tail.size;
-        active.first_timestamp = tail.first_timestamp;
-        (active.offsets_written, active.times_written) = written;
-        active.fences = tail.fences;
-        Ok(Some(Ending { active, end: tail.end, producers }))
+        let end = tail.end;
+        let producers = self.clean_producers(end).map_err(|error| self.disk_error(error))?;
+        let segment = Segment::growing(&self.dir, base, files.log.clone(), aborted);
+        Ok(Some(Ending { active: tail.into_active(segment, files.log, self.options.now), end, producers }))
     }
 
     /// The last segment after it was read batch by batch.
@@ -59,8 +75,8 @@ impl Loader<'_> {
         aborted: Vec<AbortedTransaction>,
         producers: Producers,
     ) -> Result<Ending, RecoveryError> {
-        let files = self.open_files(base).map_err(|error| self.disk_error(error))?;
-        let mut active = self.active(base, files, rebuilt.indexer.clone(), aborted);
+        let log = self.open_last(base, LOG).map_err(|error| self.disk_error(error))?;
+        let mut active = self.active(base, log, rebuilt.indexer.clone(), aborted);
         active.size = rebuilt.size;
         active.first_timestamp = rebuilt.first_timestamp;
         (active.offsets_written, active.times_written) = rebuilt.entries();
@@ -69,23 +85,25 @@ impl Loader<'_> {
     }
 
     fn open_files(&self, base: Offset) -> Result<Files, DiskError> {
-        let open = |kind| {
-            let path = file_path(&self.dir, base, kind);
-            self.disk.open(&path, Mode::Write).during("open", &path)
-        };
+        let open = |kind| self.open_last(base, kind);
         Ok(Files { log: open(LOG)?, offsets: open(INDEX)?, times: open(TIME_INDEX)? })
+    }
+
+    /// A file of the segment that will be written.
+    fn open_last(&self, base: Offset, kind: &str) -> Result<DiskFile, DiskError> {
+        let path = file_path(&self.dir, base, kind);
+        self.disk.open(&path, Mode::Write).during("open", &path)
     }
 
     fn active(
         &self,
         base: Offset,
-        files: Files,
+        log: DiskFile,
         indexer: Indexer,
         aborted: Vec<AbortedTransaction>,
     ) -> Active {
-        let shared = [files.log.clone(), files.offsets.clone(), files.times.clone()];
-        let segment = Segment::growing(&self.dir, base, shared, aborted);
-        Active::new(Arc::new(segment), files, indexer, self.options.now)
+        let segment = Segment::growing(&self.dir, base, log.clone(), aborted);
+        Active::new(Arc::new(segment), log, indexer, self.options.now)
     }
 
     /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
@@ -101,7 +119,7 @@ impl Loader<'_> {
 }
 
 /// Finds the log's end from the last index entry on; none if index and log do not fit.
-fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
+pub(crate) fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail>, ScanError> {
     let size = files.log.size()?;
     let offsets = ending_of(&files.offsets, |entry: &OffsetEntry| i64::from(entry.last))?;
     let times = ending_of(&files.times, |entry: &TimeEntry| entry.timestamp.0)?;

@@ -1,0 +1,135 @@
+//! What contradicts itself in the files, told when all of them have been read.
+//!
+//! Source: DumpLogSegments.main and its TimeIndexDumpErrors; the order is that of Scala's maps.
+
+use std::io;
+
+use super::names;
+use super::output::Output;
+use super::scala_hash::{Table, of_text};
+
+/// Everything found so far, by kind and file.
+#[derive(Debug)]
+pub(super) struct Findings {
+    gaps: PerFile,
+    offsets: PerFile,
+    times: PerFile,
+    unordered: PerFile,
+    missing: PerFile,
+}
+
+/// Pairs of numbers by the file they are about.
+#[derive(Debug)]
+struct PerFile {
+    order: Table<usize>,
+    files: Vec<(String, Vec<(i64, i64)>)>,
+}
+
+impl PerFile {
+    fn new() -> PerFile {
+        PerFile { order: Table::new(), files: Vec::new() }
+    }
+
+    /// Notes a pair where Kafka puts the file's list into its map anew each time, which lets the map grow.
+    fn put(&mut self, file: &str, pair: (i64, i64)) {
+        let at = self.place(file);
+        self.files[at].1.push(pair);
+        self.order.add(at, of_text(&self.files[at].0));
+    }
+
+    /// Notes a pair where Kafka adds to the list that is in its map.
+    fn append(&mut self, file: &str, pair: (i64, i64)) {
+        let at = self.place(file);
+        if self.files[at].1.is_empty() {
+            self.order.add(at, of_text(&self.files[at].0));
+        }
+        self.files[at].1.push(pair);
+    }
+
+    fn place(&mut self, file: &str) -> usize {
+        let path = names::absolute(file);
+        let found = self.files.iter().position(|(name, _)| *name == path);
+        found.unwrap_or_else(|| {
+            self.files.push((path, Vec::new()));
+            self.files.len() - 1
+        })
+    }
+
+    fn into_ordered(self) -> impl Iterator<Item = (String, Vec<(i64, i64)>)> {
+        let mut files = self.files;
+        self.order.into_ordered().map(move |at| std::mem::take(&mut files[at]))
+    }
+}
+
+impl Findings {
+    pub(super) fn new() -> Findings {
+        Findings {
+            gaps: PerFile::new(),
+            offsets: PerFile::new(),
+            times: PerFile::new(),
+            unordered: PerFile::new(),
+            missing: PerFile::new(),
+        }
+    }
+
+    /// A record whose offset is not the one before plus one.
+    pub(super) fn gap(&mut self, file: &str, before: i64, after: i64) {
+        self.gaps.put(file, (before, after));
+    }
+
+    /// An entry of an offset index that points to a batch with another last offset.
+    pub(super) fn wrong_offset(&mut self, file: &str, index: i64, log: i64) {
+        self.offsets.put(file, (index, log));
+    }
+
+    /// An entry of a time index whose timestamp is not the largest of its batch.
+    pub(super) fn wrong_time(&mut self, file: &str, index: i64, log: i64) {
+        self.times.append(file, (index, log));
+    }
+
+    /// An entry of a time index that is not later than the one before.
+    pub(super) fn unordered_time(&mut self, file: &str, time: i64, before: i64) {
+        self.unordered.append(file, (time, before));
+    }
+
+    /// An offset in a time index that no batch ends with.
+    pub(super) fn missing_offset(&mut self, file: &str, index: i64, log: i64) {
+        self.missing.append(file, (index, log));
+    }
+
+    /// Tells all of it.
+    pub(super) fn tell(self, output: &mut Output<'_>) -> io::Result<()> {
+        for (file, pairs) in self.offsets.into_ordered() {
+            output.tell(format_args!("Mismatches in :{file}"))?;
+            for (index, log) in pairs.iter().rev() {
+                output.tell(format_args!("  Index offset: {index}, log offset: {log}"))?;
+            }
+        }
+        for (file, pairs) in self.times.into_ordered() {
+            output.tell(format_args!("Found timestamp mismatch in :{file}"))?;
+            for (index, log) in pairs {
+                output.tell(format_args!("  Index timestamp: {index}, log timestamp: {log}"))?;
+            }
+        }
+        for (file, pairs) in self.unordered.into_ordered() {
+            output.tell(format_args!("Found out of order timestamp in :{file}"))?;
+            for (time, before) in pairs {
+                let line = format!("  Index timestamp: {time}, Previously indexed timestamp: {before}");
+                output.tell(line)?;
+            }
+        }
+        for (_, pairs) in self.missing.into_ordered() {
+            output.tell("The following indexed offsets are not found in the log.")?;
+            for (index, log) in pairs {
+                output.tell(format_args!("Indexed offset: {index}, found log offset: {log}"))?;
+            }
+        }
+        for (file, pairs) in self.gaps.into_ordered() {
+            output.tell(format_args!("Non-consecutive offsets in {file}"))?;
+            for (before, after) in pairs.iter().rev() {
+                output.tell(format_args!("  {before} is followed by {after}"))?;
+            }
+        }
+        Ok(())
+    }
+}
