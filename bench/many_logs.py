@@ -102,12 +102,17 @@ def fill(directory, topic="many", partitions=2000, segments=10, segment_bytes=1 
             if base:
                 write(d / f"{base:020}.snapshot", snapshot)
         write(d / "leader-epoch-checkpoint", b"0\n1\n0 0\n")
+    as_if_killed(directory, topic, partitions, active, end)
+    return end
+
+
+def as_if_killed(directory, topic, partitions, active, end):
+    """What a kill leaves beside the partitions: recovery points at the last segment, high watermarks, no clean mark."""
     for name, offset in (("recovery-point-offset-checkpoint", active), ("replication-offset-checkpoint", end)):
         lines = "".join(f"{topic} {p} {offset}\n" for p in range(partitions))
         (directory / name).write_text(f"0\n{partitions}\n{lines}")
     (directory / "log-start-offset-checkpoint").write_text("0\n0\n")
     (directory / ".kafka_cleanshutdown").unlink(missing_ok=True)
-    return end
 
 
 if __name__ == "__main__":

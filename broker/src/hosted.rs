@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use protocol::ids::{LeaderEpoch, TopicId, TopicPartition};
 use storage::LogReader;
 
-use crate::topic_settings::ProduceRules;
+use crate::topic_settings::{FetchRules, ProduceRules, TopicSettings};
 
 pub(crate) use leadership::{EpochMismatch, Leadership};
 pub(crate) use watch::{Watch, WatchKey, Watchers};
@@ -49,7 +49,7 @@ pub(crate) struct HostedPartition {
     pub(crate) log: LogReader,
     pub(crate) leadership: Leadership,
     pub(crate) watchers: Watchers,
-    rules: RwLock<ProduceRules>,
+    rules: RwLock<(ProduceRules, FetchRules)>,
 }
 
 impl HostedPartition {
@@ -58,19 +58,25 @@ impl HostedPartition {
         topic_id: TopicId,
         log: LogReader,
         epoch: LeaderEpoch,
-        rules: ProduceRules,
+        settings: &TopicSettings,
     ) -> Self {
-        let (leadership, watchers, rules) = (Leadership::of(epoch), Watchers::default(), RwLock::new(rules));
+        let (leadership, watchers) = (Leadership::of(epoch), Watchers::default());
+        let rules = RwLock::new((settings.rules, settings.fetch));
         Self { name, topic_id, log, leadership, watchers, rules }
     }
 
     /// What a batch for this partition must keep to.
     pub(crate) fn rules(&self) -> ProduceRules {
-        *self.rules.read().unwrap_or_else(PoisonError::into_inner)
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).0
     }
 
-    pub(crate) fn set_rules(&self, rules: ProduceRules) {
-        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    /// Which clients get records of this partition.
+    pub(crate) fn fetch_rules(&self) -> FetchRules {
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).1
+    }
+
+    pub(crate) fn configure(&self, settings: &TopicSettings) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = (settings.rules, settings.fetch);
     }
 }
 

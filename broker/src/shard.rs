@@ -225,7 +225,7 @@ impl Shard {
         if result.is_ok() && self.jobs.has_room() {
             let mut retired = Ok(None);
             self.step(&name, |partition, _| retired = partition.retire_below_start(now));
-            self.retired(retired);
+            self.push_retired(retired);
         }
         // A client that went away does not wait for its answer.
         let _ = reply.send(result);
@@ -246,13 +246,13 @@ impl Shard {
             }
             let mut retired = Ok(None);
             self.step(&name, |partition, _| retired = partition.retain(now));
-            self.retired(retired);
+            self.push_retired(retired);
             self.flush_if_due(&name, now);
         }
     }
 
-    fn retired(&self, outcome: Result<Option<Retirement>, DiskError>) {
-        match outcome {
+    fn push_retired(&mut self, retired: Result<Option<Retirement>, DiskError>) {
+        match retired {
             Ok(Some(retirement)) => self.jobs.push(Job::Retire(retirement)),
             Ok(None) => {}
             Err(error) => self.jobs.push(Job::Blame(error)),

@@ -6,6 +6,7 @@ mod disks;
 mod fetch;
 mod log_dirs;
 mod offsets;
+mod old_clients;
 mod produce;
 mod settings;
 mod topics;

@@ -1,7 +1,7 @@
-//! One topic's settings, split by who acts on them: the log, the replica, and the checks of a produce.
+//! One topic's settings, split by who acts on them: the log, the replica, the checks of a produce and of a fetch.
 //! Made from the configuration here and nowhere else; plain values that travel to shards.
 
-use config::topic::{TimestampType as ConfiguredTimestampType, TopicConfig};
+use config::topic::{Compression, TimestampType as ConfiguredTimestampType, TopicConfig};
 use protocol::batch::TimestampType;
 use storage::{Cleanup, LogSettings};
 
@@ -10,6 +10,16 @@ pub(crate) struct TopicSettings {
     pub(crate) log: LogSettings,
     pub(crate) min_insync_replicas: usize,
     pub(crate) rules: ProduceRules,
+    pub(crate) fetch: FetchRules,
+}
+
+/// What keeps old clients from fetching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FetchRules {
+    /// The topic's own codec is zstd, which clients older than Fetch v10 do not know (KIP-110).
+    pub(crate) is_zstd: bool,
+    /// Records may be converted for clients of older formats (KIP-283).
+    pub(crate) may_convert: bool,
 }
 
 /// What a batch must keep to before it is appended.
@@ -63,6 +73,10 @@ impl TopicSettings {
                 timestamp_before_max_ms: topic.timestamp_before_max_ms,
                 timestamp_after_max_ms: topic.timestamp_after_max_ms,
                 keys: if topic.cleanup.compact { Keys::Required } else { Keys::Optional },
+            },
+            fetch: FetchRules {
+                is_zstd: matches!(topic.compression, Compression::Zstd { .. }),
+                may_convert: topic.message_down_conversion,
             },
         }
     }

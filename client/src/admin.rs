@@ -4,10 +4,14 @@
 //! broker's own. Answers come per topic or resource, in the order asked. Source: KafkaAdminClient 3.9.
 
 mod configs;
+mod leaders;
+mod log_dirs;
 mod offsets;
+mod records;
 mod topics;
 
 pub use configs::{ConfigChange, ConfigEntry, ConfigSource, Resource};
+pub use log_dirs::{DescribedLogDir, DescribedReplica};
 pub use offsets::{FoundOffset, OffsetQuery};
 pub use topics::{NewPartitions, NewTopic, Placement};
 

@@ -100,7 +100,7 @@ impl Refusal {
     pub fn is_passing(&self) -> bool {
         use ErrorCode::{
             CoordinatorLoadInProgress, LeaderNotAvailable, NetworkException, NotController,
-            NotLeaderOrFollower,
+            NotLeaderOrFollower, OffsetNotAvailable,
         };
         let passing = [
             NotController,
@@ -108,6 +108,7 @@ impl Refusal {
             LeaderNotAvailable,
             NetworkException,
             CoordinatorLoadInProgress,
+            OffsetNotAvailable,
         ];
         passing.contains(&self.code)
     }

@@ -25,6 +25,8 @@ pub struct TopicConfig {
     /// How far a record's timestamp may lie behind and ahead of the broker's clock.
     pub timestamp_before_max_ms: u64,
     pub timestamp_after_max_ms: u64,
+    /// Whether clients that know only older formats get their records rewritten.
+    pub message_down_conversion: bool,
     pub segment_bytes: u32,
     pub segment_ms: u64,
     pub segment_jitter_ms: u64,

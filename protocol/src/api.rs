@@ -44,10 +44,10 @@ const fn api(key: ApiKey, name: &'static str, versions: (i16, i16), flexible_sin
     Api { key, name, min: versions.0, max: versions.1, flexible_since }
 }
 
-/// Ordered by key. Produce and Fetch begin where record batches v2 do.
+/// Ordered by key. Produce begins where record batches v2 do.
 pub const API_TABLE: &[Api] = &[
     api(ApiKey::Produce, "Produce", (3, 11), 9),
-    api(ApiKey::Fetch, "Fetch", (4, 17), 12),
+    api(ApiKey::Fetch, "Fetch", (0, 17), 12),
     api(ApiKey::ListOffsets, "ListOffsets", (0, 9), 6),
     api(ApiKey::Metadata, "Metadata", (0, 12), 9),
     api(ApiKey::ApiVersions, "ApiVersions", (0, 4), 3),

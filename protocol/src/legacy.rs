@@ -8,11 +8,15 @@ use crate::batch::{BatchAt, BatchError, BatchHeader, LOG_OVERHEAD, MAGIC, MAGIC_
 use crate::ids::Offset;
 use crate::record::CompressionError;
 
+mod down;
 mod entry;
 mod messages;
+mod write;
 
+pub use down::{DownError, OPENED_BYTES_MAX, down_convert};
 pub use entry::{Entry, verify_crc};
 pub use messages::{Message, MessageIter, Messages};
+pub use write::{Checksum, MessageSetWriter, NewMessage};
 
 /// The two formats before batches, by their magic number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
 
 use crate::handles;
 
@@ -87,7 +88,7 @@ impl Disk for OsDisk {
         options.create(matches!(mode, Mode::Create | Mode::Replace)).truncate(mode == Mode::Replace);
         let file = match options.open(path) {
             // The files that are only open in case they are read again make room.
-            Err(error) if is_out_of_handles(&error) && handles::give_back() => options.open(path)?,
+            Err(error) if is_shortage(&error) && handles::give_back() => options.open(path)?,
             other => other?,
         };
         Ok(DiskFile { os: Arc::new(file), id: 0 })
@@ -146,14 +147,6 @@ impl Disk for OsDisk {
     }
 }
 
-/// The process, or the system, has as many files open as it may.
-fn is_out_of_handles(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    error
-        .raw_os_error()
-        .is_some_and(|code| [Errno::MFILE, Errno::NFILE].map(Errno::raw_os_error).contains(&code))
-}
-
 /// A file system operation that failed, and on what.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiskError {
@@ -163,29 +156,19 @@ pub struct DiskError {
     pub kind: io::ErrorKind,
     /// The operating system's words.
     pub reason: String,
-    out_of_handles: bool,
+    /// Descriptors or memory ran out, of the process or of the machine.
+    pub is_shortage: bool,
 }
 
 impl DiskError {
     pub(crate) fn new(doing: &'static str, path: &Path, error: &io::Error) -> DiskError {
-        let out_of_handles = is_out_of_handles(error);
-        DiskError {
-            doing,
-            path: path.to_owned(),
-            kind: error.kind(),
-            reason: error.to_string(),
-            out_of_handles,
-        }
+        let (kind, is_shortage) = (error.kind(), is_shortage(error));
+        DiskError { doing, path: path.to_owned(), kind, reason: error.to_string(), is_shortage }
     }
 
     /// A file could not be read.
     pub fn reading(path: &Path, error: &io::Error) -> DiskError {
         DiskError::new("read", path, error)
-    }
-
-    /// The process has as many files open as it may (`ulimit -n`): the disk is well.
-    pub fn is_out_of_handles(&self) -> bool {
-        self.out_of_handles
     }
 
     /// No space or no quota is left: what was being written is not there, what was there still is.
@@ -201,8 +184,14 @@ impl DiskError {
     /// that is not there to be read was deleted meanwhile.
     pub fn blames_disk(&self) -> bool {
         let (is_sync, is_read) = (self.doing == "sync", self.doing == "read");
-        !self.out_of_handles && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
+        !self.is_shortage && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
     }
+}
+
+/// Whether an operation failed for want of descriptors or memory, which says nothing about the disk.
+fn is_shortage(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM].iter().any(|errno| code == Some(errno.raw_os_error()))
 }
 
 impl fmt::Display for DiskError {

@@ -5,10 +5,12 @@
 
 use protocol::{Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
+use crate::index::{Entry, OffsetEntry, TimeEntry};
+
 /// Bytes of an entry of `.index`.
-pub const OFFSET_ENTRY_SIZE: usize = 8;
+pub const OFFSET_ENTRY_SIZE: usize = <OffsetEntry as Entry>::SIZE;
 /// Bytes of an entry of `.timeindex`.
-pub const TIME_ENTRY_SIZE: usize = 12;
+pub const TIME_ENTRY_SIZE: usize = <TimeEntry as Entry>::SIZE;
 /// Bytes of an entry of `.txnindex`.
 pub const ABORTED_ENTRY_SIZE: usize = crate::aborted::ENTRY_SIZE;
 /// Bytes before the first entry of `.snapshot`.
@@ -16,9 +18,9 @@ pub const SNAPSHOT_HEADER_SIZE: usize = 10;
 /// Bytes of an entry of `.snapshot`.
 pub const PRODUCER_ENTRY_SIZE: usize = 46;
 
-const SNAPSHOT_VERSION: i16 = 1;
+pub(crate) const SNAPSHOT_VERSION: i16 = 1;
 /// The checksum of a snapshot covers everything from here on.
-const SNAPSHOT_CHECKED_FROM: usize = 6;
+pub(crate) const SNAPSHOT_CHECKED_FROM: usize = 6;
 
 /// An entry of `.index`: where the batch begins that ends with this offset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -40,4 +40,6 @@ pub use partition_metadata::PartitionMetadataError;
 pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
-pub use view::{Fetched, FirstBatch, LogReader, LogView, ReadError, SegmentTime, TimestampedOffset, UpTo};
+pub use view::{
+    Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
+};

@@ -33,8 +33,6 @@ pub enum RecoveryError {
     Metadata { partition: TopicPartition, error: PartitionMetadataError },
     #[error("{partition}: {} holds no good batch at position {position}, below the recovery point: {flaw}", file.display())]
     DamagedBelowRecoveryPoint { partition: TopicPartition, file: PathBuf, position: u64, flaw: Flaw },
-    #[error("{partition}: {} holds messages of format {magic} at position {position}, which are not served yet", file.display())]
-    OldFormat { partition: TopicPartition, file: PathBuf, position: u64, magic: i8 },
 }
 
 /// What is wrong with the bytes where a batch should begin.

@@ -9,14 +9,14 @@ use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use protocol::batch::{BatchHeader, HEADER_SIZE};
+use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC};
 use protocol::{Offset, TopicPartition};
 use rustix::fs::Advice;
 
 use crate::disk::DiskFile;
 use crate::names::{DirKind, LOG, file_path, parse_dir};
 use crate::recovery::Flaw;
-use crate::scan::{CHECKED_FROM, HeaderAt, Headers, ScanError, is_legacy, parse};
+use crate::scan::{CHECKED_FROM, HeaderAt, Headers, ScanError, is_intact_message, parse};
 
 /// Bytes read at once: small enough to stay in a processor's cache between the read and the checksum.
 const WINDOW: usize = 64 << 10;
@@ -91,9 +91,6 @@ pub fn confirm(path: &Path, position: u64) -> io::Result<Option<Damage>> {
             Ok(Some(found)) if found.position < position => expected = found.header.next_offset(),
             Ok(Some(found)) if found.position == position => return judge(&file, found, expected),
             Ok(_) => return Ok(None),
-            Err(ScanError::Flawed { flaw: Flaw::Magic(0..=1), position: at }) => {
-                return confirm_legacy(&file, at, (position, size));
-            }
             Err(ScanError::Flawed { flaw, position }) => {
                 return Ok(Some(Damage { position, offset: None, flaw }));
             }
@@ -103,11 +100,11 @@ pub fn confirm(path: &Path, position: u64) -> io::Result<Option<Damage>> {
 }
 
 fn judge(file: &DiskFile, found: HeaderAt, expected: Offset) -> io::Result<Option<Damage>> {
-    let HeaderAt { position, header } = found;
+    let HeaderAt { position, header, .. } = found;
     let (first, last) = (header.base_offset, header.last_offset());
     let flaw = if first < expected {
         Flaw::Offsets { first, last, expected }
-    } else if !is_intact(file, position, &header)? {
+    } else if !is_intact(file, &found)? {
         Flaw::Checksum
     } else {
         return Ok(None);
@@ -119,16 +116,6 @@ fn judge(file: &DiskFile, found: HeaderAt, expected: Offset) -> io::Result<Optio
 /// Only a hint to the system; where it has no such memory (tmpfs) every read is a cold one.
 fn drop_from_memory(file: &DiskFile) {
     let _ = rustix::fs::fadvise(&*file.os, 0, None, Advice::DontNeed);
-}
-
-/// The same from the first message of an old format on.
-fn confirm_legacy(file: &DiskFile, from: u64, (position, size): (u64, u64)) -> io::Result<Option<Damage>> {
-    let stretch = Stretch { boundary: from, from, to: position.saturating_add(1).min(size), end: size };
-    match Walk::new(file, stretch).run() {
-        Ok(_) => Ok(None),
-        Err(RotError::Bad { position, flaw }) => Ok(Some(Damage { position, offset: None, flaw })),
-        Err(RotError::Io(error)) => Err(error),
-    }
 }
 
 /// The file's path as it is now; none if it is gone or the system does not tell.
@@ -149,11 +136,11 @@ pub fn log_file(dir: &Path, base: Offset) -> PathBuf {
     file_path(dir, base, LOG)
 }
 
-/// Whether the batch at this position has the checksum that it says; reads it piece by piece.
-pub(crate) fn is_intact(file: &DiskFile, position: u64, header: &BatchHeader) -> io::Result<bool> {
-    let end = position + header.size() as u64;
-    let stretch = Stretch { boundary: position, from: position, to: end, end };
-    Walk::new(file, stretch).is_intact(header)
+/// Whether a batch has the checksum that it says; reads it piece by piece.
+pub(crate) fn is_intact(file: &DiskFile, found: &HeaderAt) -> io::Result<bool> {
+    let end = found.position + found.header.size() as u64;
+    let stretch = Stretch { boundary: found.position, from: found.position, to: end, end };
+    Walk::new(file, stretch).is_intact(found.magic, &found.header)
 }
 
 /// The batches of a stretch, each byte read once.
@@ -179,17 +166,16 @@ impl<'a> Walk<'a> {
         while self.position < self.stretch.to {
             let left = self.stretch.end - self.position;
             let front = self.front(self.position, HEADER_SIZE as u64)?;
-            let header = match parse(front, left) {
-                Ok(header) => header,
+            let (magic, header) = match parse(front, left) {
+                Ok(found) => found,
                 Err(Flaw::Torn { .. }) => return Ok(self.stretch.end),
-                Err(Flaw::Magic(0..=1)) if self.pass_legacy()? => continue,
                 Err(flaw) => return Err(self.bad(flaw)),
             };
             let (first, last, expected) = (header.base_offset, header.last_offset(), self.expected);
             if first < expected {
                 return Err(self.bad(Flaw::Offsets { first, last, expected }));
             }
-            if !self.is_intact(&header)? {
+            if !self.is_intact(magic, &header)? {
                 return Err(self.bad(Flaw::Checksum));
             }
             self.position += header.size() as u64;
@@ -221,25 +207,10 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Steps over a good message of an old format.
-    fn pass_legacy(&mut self) -> Result<bool, RotError> {
-        let (position, end) = (self.position, self.stretch.end);
-        let mut front = [0; 12];
-        self.file.read_at(&mut front, position)?;
-        let size = u64::from(u32::from_be_bytes([front[8], front[9], front[10], front[11]]));
-        let next = position + front.len() as u64 + size;
-        if next > end {
-            self.position = end;
-            return Ok(true);
+    fn is_intact(&mut self, magic: i8, header: &BatchHeader) -> io::Result<bool> {
+        if magic != MAGIC {
+            return is_intact_message(self.file, self.position, header);
         }
-        let is_good = is_legacy(self.file, position, end)?;
-        if is_good {
-            self.position = next;
-        }
-        Ok(is_good)
-    }
-
-    fn is_intact(&mut self, header: &BatchHeader) -> io::Result<bool> {
         let end = self.position + header.size() as u64;
         let mut at = self.position + CHECKED_FROM as u64;
         let mut crc = 0;

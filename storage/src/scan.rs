@@ -1,7 +1,8 @@
 //! Walking through a segment file batch by batch, from its bytes alone.
 //!
 //! [`Headers`] looks at headers only, for look-ups; [`Checked`] also at checksums and offsets, for recovery. Neither
-//! reserves memory for a length it has not seen the bytes of. Source: FileLogInputStream, DefaultRecordBatch.
+//! reserves memory for a length it has not seen the bytes of. A message of an old format is a batch of one here.
+//! Source: FileLogInputStream, DefaultRecordBatch.
 
 use std::io;
 
@@ -16,7 +17,7 @@ mod legacy;
 mod marker;
 
 pub(crate) use checked::{CHECKED_FROM, Checked, CheckedBatch};
-pub(crate) use legacy::is_legacy;
+pub(crate) use legacy::is_intact as is_intact_message;
 pub(crate) use marker::{Marker, MarkerKind};
 
 /// Bytes read at once in search of headers.
@@ -43,6 +44,8 @@ impl From<io::Error> for ScanError {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HeaderAt {
     pub(crate) position: u64,
+    /// The format: 2, or that of a message which `header` presents as a batch.
+    pub(crate) magic: i8,
     pub(crate) header: BatchHeader,
 }
 
@@ -72,11 +75,16 @@ impl<'a> Headers<'a> {
             return Ok(None);
         }
         let front = self.front(left)?;
-        let header = parse(front, left).map_err(|flaw| ScanError::Flawed { position, flaw })?;
+        let flawed = |flaw| ScanError::Flawed { position, flaw };
+        let (magic, header) = parse(front, left).map_err(flawed)?;
+        let is_doubtful = magic != MAGIC && !legacy::is_filled(front, &header);
+        if is_doubtful && !legacy::is_intact(self.file, position, &header)? {
+            return Err(flawed(Flaw::Magic(magic)));
+        }
         let size = header.size();
         self.position += size as u64;
         self.want = if size > WINDOW { HEADER_SIZE } else { WINDOW };
-        Ok(Some(HeaderAt { position, header }))
+        Ok(Some(HeaderAt { position, magic, header }))
     }
 
     /// The bytes at the position, enough for a header if there are that many.
@@ -96,19 +104,27 @@ impl<'a> Headers<'a> {
     }
 }
 
-/// Reads the header in front of `left` bytes of file, of which `front` are at hand.
-pub(crate) fn parse(front: &[u8], left: u64) -> Result<BatchHeader, Flaw> {
-    let torn = |needed: usize| Flaw::Torn { needed: needed as u64, present: left };
-    let Some(head) = front.first_chunk::<HEADER_SIZE>() else {
-        return Err(if front.iter().all(|byte| *byte == 0) { Flaw::Zeros } else { torn(HEADER_SIZE) });
-    };
-    if head.iter().all(|byte| *byte == 0) {
+/// Reads the header in front of `left` bytes of file, of which `front` are at hand, and tells the format.
+pub(crate) fn parse(front: &[u8], left: u64) -> Result<(i8, BatchHeader), Flaw> {
+    let front = &front[..front.len().min(HEADER_SIZE)];
+    // Before the magic is looked at, which is 0 in format 0.
+    if front.iter().all(|byte| *byte == 0) {
         return Err(Flaw::Zeros);
     }
-    let magic = head[MAGIC_AT] as i8;
-    if magic != MAGIC {
-        return Err(Flaw::Magic(magic));
-    }
+    let Some(magic) = front.get(MAGIC_AT).map(|byte| *byte as i8) else {
+        return Err(Flaw::Torn { needed: HEADER_SIZE as u64, present: left });
+    };
+    let header = match magic {
+        0 | 1 => legacy::parse(front, left)?,
+        MAGIC => batch(front, left)?,
+        _ => return Err(Flaw::Magic(magic)),
+    };
+    Ok((magic, header))
+}
+
+fn batch(front: &[u8], left: u64) -> Result<BatchHeader, Flaw> {
+    let torn = |needed: usize| Flaw::Torn { needed: needed as u64, present: left };
+    let Some(head) = front.first_chunk::<HEADER_SIZE>() else { return Err(torn(HEADER_SIZE)) };
     let length = i32::from_be_bytes([head[8], head[9], head[10], head[11]]);
     let flaw = |_| Flaw::Length(length);
     let header = BatchHeader::parse(head).map_err(flaw)?;

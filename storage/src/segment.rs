@@ -159,6 +159,20 @@ impl Segment {
         file.map_or(Ok(None), |file| greatest_in_chunk(&file, chunk, written, target))
     }
 
+    /// The greatest of the `written` entries of an offset index that grows for which `is_before` holds.
+    pub(crate) fn growing_position(
+        &self,
+        growing: &Growing,
+        written: u32,
+        is_before: impl Fn(&OffsetEntry) -> bool,
+    ) -> io::Result<Option<OffsetEntry>> {
+        if written == 0 {
+            return Ok(None);
+        }
+        let file = self.index_file(&growing.offsets, INDEX)?;
+        file.map_or(Ok(None), |file| greatest_in_file(&file, written, is_before))
+    }
+
     /// The greatest of the `written` entries of a time index that grows for which `is_before` holds.
     pub(crate) fn growing_time(
         &self,

@@ -10,13 +10,13 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::response::FileSlice;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
-use crate::aborted::AbortedTransaction;
 use crate::disk::DiskError;
 use crate::epochs::{EpochEnd, Epochs};
 use crate::handles::distrust;
 use crate::index::Largest;
 use crate::segment::Segment;
 
+mod aborted;
 mod locate;
 mod read;
 mod segment_offsets;
@@ -79,8 +79,19 @@ pub struct Fetched {
     /// Whole batches from the one with the asked offset on, of one segment; where the size limit falls inside a
     /// batch and its start is not at hand, the last one is cut short. None if there is nothing below the limit.
     pub records: Option<FileSlice>,
+    /// Where they are, if there are any, for [`LogReader::aborted_at`].
+    pub place: Option<Place>,
     /// The bytes were appended a short while ago, so they are in memory as far as one can tell.
     pub is_hot: bool,
+}
+
+/// The part of a segment that a read had leave to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// Base offset.
+    pub(crate) segment: Offset,
+    /// Where it ends, which may be inside a batch.
+    pub(crate) reach: u64,
 }
 
 /// A record found by its time.
@@ -183,27 +194,6 @@ impl LogReader {
         self.shared.read().epochs.start_of(epoch)
     }
 
-    /// Aborted transactions that a read_committed consumer needs to know for records in `from..to`; may name more.
-    pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
-        let (segments, newest) = {
-            let state = self.shared.read();
-            (state.segments.clone(), state.tail.aborted.clone())
-        };
-        let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
-        let mut found = Vec::new();
-        let sealed = segments[first..].iter().flat_map(|segment| &segment.aborted);
-        for entry in sealed.chain(&*newest) {
-            if entry.last_offset >= from && entry.first_offset < to {
-                found.push(*entry);
-            }
-            // Transactions that end later began above the range.
-            if entry.last_stable_offset >= to {
-                break;
-            }
-        }
-        found
-    }
-
     /// Looks again if the log was truncated meanwhile: files were cut under the first look. A slice that was
     /// returned before is not protected; its receiver compares checksums.
     fn steady<T>(&self, look: impl Fn() -> T) -> T {
@@ -219,7 +209,7 @@ impl LogReader {
     fn disk_error(&self, segment: &Segment, error: &io::Error) -> ReadError {
         let path = segment.path(crate::names::LOG);
         let error = DiskError::new("read", &path, error);
-        let is_of_disk = !error.is_missing() && !error.is_out_of_handles();
+        let is_of_disk = !error.is_missing() && !error.is_shortage;
         if let (true, Some(log_dir)) = (is_of_disk, path.ancestors().nth(2)) {
             distrust(log_dir);
         }

@@ -2,6 +2,7 @@
 //! with our crates but what a client sees. How: each test starts its own ZooKeeper and broker (`scene.rs`), and waits for conditions.
 //! `OTTLA_TEST_BROKER=kafka` runs the client tests against a real Kafka 3.9, which proves the tests themselves.
 mod bad_input;
+mod dump_log;
 mod go_clients;
 mod java_tools;
 mod kcat;

@@ -17,6 +17,9 @@ const LIMIT: Duration = Duration::from_secs(180);
 pub struct Finished {
     pub command: String,
     pub status: ExitStatus,
+    /// Its standard output as it came.
+    pub raw: Vec<u8>,
+    /// The same as text.
     pub stdout: String,
     pub stderr: String,
 }
@@ -49,7 +52,7 @@ impl Finished {
 
 impl fmt::Display for Finished {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Finished { command, status, stdout, stderr } = self;
+        let Finished { command, status, stdout, stderr, .. } = self;
         write!(f, "`{command}` ended with {status}\n--- stdout\n{stdout}\n--- stderr\n{stderr}")
     }
 }
@@ -75,9 +78,10 @@ pub fn run_with(command: &mut Command, input: &[u8]) -> Result<Finished> {
         // A program may end without having read everything.
         let _ = writer.join();
     }
-    let (stdout, stderr) = (collect(stdout), collect(stderr));
+    let (raw, stderr) = (collect(stdout), text_of(&collect(stderr)));
+    let stdout = text_of(&raw);
     let status = status.with_context(|| format!("--- stdout\n{stdout}\n--- stderr\n{stderr}"))?;
-    Ok(Finished { command: text, status, stdout, stderr })
+    Ok(Finished { command: text, status, raw, stdout, stderr })
 }
 
 fn feed(mut pipe: impl Write + Send + 'static, input: Vec<u8>) -> JoinHandle<std::io::Result<()>> {
@@ -93,9 +97,12 @@ fn drain(mut pipe: impl Read + Send + 'static) -> JoinHandle<Vec<u8>> {
     })
 }
 
-fn collect(reader: Option<JoinHandle<Vec<u8>>>) -> String {
-    let bytes = reader.and_then(|thread| thread.join().ok()).unwrap_or_default();
-    String::from_utf8_lossy(&bytes).into_owned()
+fn collect(reader: Option<JoinHandle<Vec<u8>>>) -> Vec<u8> {
+    reader.and_then(|thread| thread.join().ok()).unwrap_or_default()
+}
+
+fn text_of(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
 }
 
 /// A tool of Kafka 3.9, not yet run: `tool("topics", &["--list", …])`.
@@ -114,6 +121,12 @@ fn java_tool(generation: &str, name: &str, args: &[&str]) -> Command {
     command.env("JVM", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC");
     command.arg(generation).arg(name).args(args);
     command
+}
+
+/// A Java program of ours, one source file with Kafka 3.9 on its class path.
+pub fn java(source: &str, args: &[&str]) -> Command {
+    let source = project::path(source);
+    java_tool("java", &source.to_string_lossy(), args)
 }
 
 /// A script of ours in `bin/`, run from the repository's root.

@@ -260,19 +260,6 @@ fn a_whole_directory_is_read() {
 }
 
 #[test]
-fn an_old_format_is_refused_and_left_alone() {
-    for name in ["fx-v1-none-0", "fx-v0-gzip-0"] {
-        for shutdown in [Shutdown::Clean, Shutdown::Unclean] {
-            let copy = copy_of(&format!("legacy-ibp28/{name}"));
-            let before = files(copy.path());
-            let error = Log::open(options(copy.path(), &settings(), shutdown), Arc::new(OsDisk)).unwrap_err();
-            assert!(error.to_string().contains("which are not served yet"), "{error}");
-            assert_eq!(files(copy.path()), before);
-        }
-    }
-}
-
-#[test]
 fn an_interrupted_cleaning_is_completed() {
     let copy = copy_of("swap-before/fx-compact-0");
     let (log, report) =

@@ -29,10 +29,9 @@ pub(crate) fn is_true(value: &str) -> bool {
     value.trim().eq_ignore_ascii_case("true")
 }
 
-/// The admin client's settings from `--command-config`.
-pub(crate) fn admin_settings(file: Option<&str>) -> Result<client::Settings, Failure> {
-    let mut settings =
-        client::Settings { client_id: "adminclient-1".to_owned(), ..client::Settings::default() };
+/// The admin client's settings from `--command-config`; without a client id in it the given one.
+pub(crate) fn admin_settings(file: Option<&str>, client_id: &str) -> Result<client::Settings, Failure> {
+    let mut settings = client::Settings { client_id: client_id.to_owned(), ..client::Settings::default() };
     for (key, value) in merged(file, &[])?.map() {
         let (key, value) = (key.as_str(), value.as_str());
         match key {

@@ -6,15 +6,21 @@
 mod console_consumer;
 mod console_producer;
 mod consumer_perf;
+mod delete_records;
 mod dump_log;
 mod failure;
+mod get_offsets;
+mod java_errors;
+mod java_hash;
 mod java_properties;
 mod librdkafka;
 mod log;
+mod log_dirs;
 mod metrics;
 mod options;
 mod producer_perf;
 pub mod quickstart;
+mod run_class;
 mod signals;
 mod topic_filter;
 mod topics;
@@ -53,6 +59,14 @@ pub const TOOLS: &[Tool] = &[
     },
     Tool { name: "dump-log", about: "print the files of a log", run: dump_log::run },
     Tool { name: "log", about: "see what recovery cut off logs (log salvage)", run: log::run },
+    Tool { name: "get-offsets", about: "print offsets of partitions", run: get_offsets::run },
+    Tool {
+        name: "delete-records",
+        about: "delete the records of partitions below an offset",
+        run: delete_records::run,
+    },
+    Tool { name: "log-dirs", about: "print what lies in the log directories of brokers", run: log_dirs::run },
+    Tool { name: "run-class", about: "run a tool by the name of its Java class", run: run_class::run },
 ];
 
 /// Runs a tool with the arguments after its name; `None` if there is no such tool.

@@ -5,7 +5,6 @@
 
 mod command;
 mod described;
-mod java_hash;
 mod through_brokers;
 mod through_zookeeper;
 mod wishes;

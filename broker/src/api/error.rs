@@ -4,8 +4,10 @@
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
 use protocol::batch::ProducedError;
 use protocol::error_code::ErrorCode;
+use protocol::legacy::DownError;
 use storage::{AppendError, DeleteRecordsError, ReadError};
 
+use super::fetch::old_clients::ConversionError;
 use crate::hosted::{Absent, EpochMismatch};
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
@@ -54,6 +56,18 @@ impl From<&ReadError> for Refused {
             ReadError::OutOfRange { .. } => ErrorCode::OffsetOutOfRange,
             // Not CORRUPT_MESSAGE, on which a Java consumer gives up: the replica goes offline, and another may lead.
             ReadError::Corrupt { .. } | ReadError::Disk { .. } => ErrorCode::KafkaStorageError,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&ConversionError> for Refused {
+    fn from(error: &ConversionError) -> Self {
+        let code = match error {
+            // Clients that have records converted do not know KAFKA_STORAGE_ERROR; this makes them ask again.
+            ConversionError::Io(_) => ErrorCode::NotLeaderOrFollower,
+            ConversionError::Down(DownError::Zstd) => ErrorCode::UnsupportedCompressionType,
+            ConversionError::Down(_) | ConversionError::Size(_) => ErrorCode::CorruptMessage,
         };
         Self::new(code, error.to_string())
     }

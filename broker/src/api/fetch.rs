@@ -1,10 +1,13 @@
-//! Fetch (key 1), versions 4–17: whole batches from an offset on, sent from the file by the connection's writer.
+//! Fetch (key 1), versions 0–17: whole batches from an offset on, sent from the file by the connection's writer.
 //!
-//! Waits up to max_wait_ms for min_bytes; an error is answered at once. At least one batch is sent whatever the limits (KIP-74).
-//! v7 has sessions (KIP-227), v12 diverging epochs (KIP-595), v13 topic ids, v16 the address of a new leader (KIP-951).
+//! Waits up to max_wait_ms for min_bytes; an error is answered at once. From v3 on at least one batch is sent whatever the limits
+//! (KIP-74). v0–v3 get old formats (KIP-283); v7 has sessions (KIP-227), v12 diverging epochs (KIP-595), v13 topic ids, v16 the
+//! address of a new leader (KIP-951).
 //! Differs from Kafka 3.9: a session lives on its connection (another connection gets FETCH_SESSION_ID_NOT_FOUND and fetches in full);
-//! followers are refused as replicas that are not assigned; versions before 4 are not served.
+//! followers are refused as replicas that are not assigned; before v3 an answer is not cut inside of a batch; an answer holds a
+//! few MiB of converted records, and is no longer than they are; what is damaged is not converted but refused.
 
+pub(crate) mod old_clients;
 pub(crate) mod read;
 pub(crate) mod session;
 pub(crate) mod sessions;
@@ -41,8 +44,9 @@ pub(crate) async fn answer(
         Err(error) => return encode(&header, failed(error)),
     };
     let session = opened.session();
-    let selection = collect(session, &terms, &mut reader).await;
+    let mut selection = collect(session, &terms, &mut reader).await;
     session.answered(&selection);
+    old_clients::adapt(&broker, session, &mut selection, (header.version, header.correlation_id)).await;
     let node_endpoints = node_endpoints(&reader, &selection);
     let topics = topics(session, selection);
     let session_id = context.sessions().keep(opened, &broker.fetch_slots, std::time::Instant::now());

@@ -141,7 +141,7 @@ impl Partition {
     pub(super) fn configure(&mut self, settings: &TopicSettings, produces: &mut Produces, now: Now) {
         self.log.set_settings(settings.log.clone());
         if let Some(hosted) = &self.hosted {
-            hosted.set_rules(settings.rules);
+            hosted.configure(settings);
         }
         self.replica.handle(Event::MinInsyncReplicasChanged(settings.min_insync_replicas), &mut self.actions);
         self.carry_out(now, produces);
@@ -281,7 +281,7 @@ impl Partition {
         }
         self.unpublish(hosted);
         let name = self.log.partition.clone();
-        let fresh = Arc::new(HostedPartition::new(name, topic_id, self.log.reader(), epoch, settings.rules));
+        let fresh = Arc::new(HostedPartition::new(name, topic_id, self.log.reader(), epoch, settings));
         hosted.insert(Arc::clone(&fresh));
         self.hosted = Some(fresh);
     }

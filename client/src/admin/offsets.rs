@@ -1,13 +1,14 @@
 //! Offsets of partitions: the first, the last, the one of a time.
 //!
-//! Each partition's leader is asked. Source: KIP-79, KIP-734.
+//! Each partition's leader is asked. Source: KIP-79, KIP-405, KIP-734, KIP-1005.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use protocol::messages::ListOffsetsRequest;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use protocol::messages::list_offsets_response::ListOffsetsPartitionResponse;
-use protocol::{BrokerId, ErrorCode, LeaderEpoch, Millis, Offset, TopicPartition};
+use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
 use super::{Outcome, topic_name};
 use crate::error::{ClientError, Refusal};
@@ -21,6 +22,10 @@ pub enum OffsetQuery {
     Latest,
     /// Of the record with the highest timestamp.
     MaxTimestamp,
+    /// The first that is on the brokers' own disks.
+    EarliestLocal,
+    /// The last that is in remote storage.
+    LatestTiered,
     /// The first whose timestamp is not earlier.
     At(Millis),
 }
@@ -40,6 +45,8 @@ impl OffsetQuery {
             OffsetQuery::Latest => -1,
             OffsetQuery::Earliest => -2,
             OffsetQuery::MaxTimestamp => -3,
+            OffsetQuery::EarliestLocal => -4,
+            OffsetQuery::LatestTiered => -5,
             OffsetQuery::At(time) => time.0,
         }
     }
@@ -51,51 +58,11 @@ impl Client {
         &mut self,
         wanted: &[(TopicPartition, OffsetQuery)],
     ) -> Result<BTreeMap<TopicPartition, Outcome<FoundOffset>>, ClientError> {
-        let mut outcomes = BTreeMap::new();
-        let leaders = self.leaders(wanted).await?;
-        let mut by_leader: BTreeMap<BrokerId, Vec<&(TopicPartition, OffsetQuery)>> = BTreeMap::new();
-        for query in wanted {
-            match leaders.get(&query.0) {
-                Some(Ok(leader)) => by_leader.entry(*leader).or_default().push(query),
-                Some(Err(refusal)) => drop(outcomes.insert(query.0.clone(), Err(refusal.clone()))),
-                None => drop(outcomes.insert(query.0.clone(), Err(unknown_partition()))),
-            }
-        }
-        for (leader, queries) in by_leader {
-            let answer = self.call_broker(leader, &request(&queries)).await?;
-            for topic in &answer.topics {
-                let name: std::sync::Arc<str> = topic.name.as_str().into();
-                for found in &topic.partitions {
-                    let partition = TopicPartition { topic: name.clone(), partition: found.partition_index };
-                    outcomes.insert(partition, outcome(found));
-                }
-            }
-        }
-        Ok(outcomes)
-    }
-
-    async fn leaders(
-        &mut self,
-        wanted: &[(TopicPartition, OffsetQuery)],
-    ) -> Result<BTreeMap<TopicPartition, Outcome<BrokerId>>, ClientError> {
-        let mut names: Vec<String> =
-            wanted.iter().map(|(partition, _)| partition.topic.to_string()).collect();
-        names.sort();
-        names.dedup();
-        let mut leaders = BTreeMap::new();
-        for topic in self.describe_topics(&names).await? {
-            let name: std::sync::Arc<str> = topic.name.as_str().into();
-            for partition in &topic.partitions {
-                let key = TopicPartition { topic: name.clone(), partition: partition.index };
-                let missing = || Refusal { code: ErrorCode::LeaderNotAvailable, message: None };
-                leaders.insert(key, partition.leader.ok_or_else(missing));
-            }
-        }
-        Ok(leaders)
+        self.ask_leaders(wanted, request, outcomes).await
     }
 }
 
-fn request(queries: &[&(TopicPartition, OffsetQuery)]) -> ListOffsetsRequest {
+fn request(queries: &[(TopicPartition, OffsetQuery)]) -> ListOffsetsRequest {
     let mut topics: BTreeMap<&str, Vec<ListOffsetsPartition>> = BTreeMap::new();
     for (partition, query) in queries {
         let one = ListOffsetsPartition::default()
@@ -110,6 +77,17 @@ fn request(queries: &[&(TopicPartition, OffsetQuery)]) -> ListOffsetsRequest {
     ListOffsetsRequest::default().with_replica_id((-1).into()).with_topics(topics.collect())
 }
 
+fn outcomes(answer: ListOffsetsResponse) -> Vec<(TopicPartition, Outcome<FoundOffset>)> {
+    let topics = answer.topics.iter().map(|topic| (Arc::<str>::from(topic.name.as_str()), topic));
+    let found = topics.flat_map(|(name, topic)| {
+        topic.partitions.iter().map(move |found| {
+            let partition = TopicPartition { topic: Arc::clone(&name), partition: found.partition_index };
+            (partition, outcome(found))
+        })
+    });
+    found.collect()
+}
+
 fn outcome(found: &ListOffsetsPartitionResponse) -> Outcome<FoundOffset> {
     Refusal::check(found.error_code, None)?;
     Ok(FoundOffset {
@@ -117,8 +95,4 @@ fn outcome(found: &ListOffsetsPartitionResponse) -> Outcome<FoundOffset> {
         timestamp: Millis(found.timestamp),
         leader_epoch: LeaderEpoch(found.leader_epoch),
     })
-}
-
-fn unknown_partition() -> Refusal {
-    Refusal { code: ErrorCode::UnknownTopicOrPartition, message: None }
 }

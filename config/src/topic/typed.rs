@@ -58,6 +58,7 @@ impl Values {
             },
             timestamp_before_max_ms: self.timestamp_limit("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: self.timestamp_limit("message.timestamp.after.max.ms"),
+            message_down_conversion: self.flag("message.downconversion.enable"),
             segment_bytes: self.small("segment.bytes"),
             segment_ms: self.number("segment.ms"),
             segment_jitter_ms: self.number("segment.jitter.ms"),

@@ -9,6 +9,9 @@ use super::{
 use crate::api::ApiKey;
 use crate::response::{EncodeError, Part, Response};
 
+pub(super) const THROTTLE_SINCE: i16 = 1;
+/// First version with the last stable offset and aborted transactions.
+pub(super) const TRANSACTIONS_SINCE: i16 = 4;
 /// First version with the error and the session of the whole response.
 pub(super) const SESSION_SINCE: i16 = 7;
 pub(super) const LOG_START_SINCE: i16 = 5;
@@ -49,7 +52,9 @@ impl Writer {
         self.out.put_i32(correlation_id);
         // The header's tagged fields.
         self.tags(0);
-        self.out.put_i32(response.throttle_time_ms);
+        if self.version >= THROTTLE_SINCE {
+            self.out.put_i32(response.throttle_time_ms);
+        }
         if self.version >= SESSION_SINCE {
             self.out.put_i16(response.error.code());
             self.out.put_i32(response.session_id);
@@ -83,11 +88,15 @@ impl Writer {
         self.out.put_i32(partition.partition);
         self.out.put_i16(partition.error.code());
         self.out.put_i64(partition.high_watermark.0);
-        self.out.put_i64(partition.last_stable_offset.0);
+        if self.version >= TRANSACTIONS_SINCE {
+            self.out.put_i64(partition.last_stable_offset.0);
+        }
         if self.version >= LOG_START_SINCE {
             self.out.put_i64(partition.log_start_offset.0);
         }
-        self.aborted(partition.aborted_transactions.as_deref());
+        if self.version >= TRANSACTIONS_SINCE {
+            self.aborted(partition.aborted_transactions.as_deref());
+        }
         if self.version >= PREFERRED_REPLICA_SINCE {
             self.out.put_i32(partition.preferred_read_replica.0);
         }

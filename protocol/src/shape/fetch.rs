@@ -1,4 +1,4 @@
-//! The fields of Fetch, versions 4 to 17.
+//! The fields of Fetch, versions 0 to 17.
 
 use super::field::*;
 
@@ -31,8 +31,8 @@ pub(super) const REQUEST: Shape = Shape {
         group("replica_state", REPLICA_STATE).since(15).tagged(1),
         int32("max_wait_ms"),
         int32("min_bytes"),
-        int32("max_bytes"),
-        int8("isolation_level"),
+        int32("max_bytes").since(3),
+        int8("isolation_level").since(4),
         int32("session_id").since(7),
         int32("session_epoch").since(7),
         array("topics", &Kind::Group(FETCH_TOPIC)),
@@ -53,12 +53,12 @@ const PARTITION_DATA: &[Field] = &[
     int32("partition_index"),
     int16("error_code"),
     int64("high_watermark"),
-    int64("last_stable_offset"),
+    int64("last_stable_offset").since(4),
     int64("log_start_offset").since(5),
     group("diverging_epoch", EPOCH_END_OFFSET).since(12).tagged(0),
     group("current_leader", LEADER_ID_AND_EPOCH).since(12).tagged(1),
     group("snapshot_id", SNAPSHOT_ID).since(12).tagged(2),
-    array("aborted_transactions", &Kind::Group(ABORTED_TRANSACTION)).nullable(),
+    array("aborted_transactions", &Kind::Group(ABORTED_TRANSACTION)).since(4).nullable(),
     int32("preferred_read_replica").since(11),
     bytes("records").nullable(),
 ];
@@ -74,7 +74,7 @@ const NODE_ENDPOINT: &[Field] = &[int32("node_id"), string("host"), int32("port"
 pub(super) const RESPONSE: Shape = Shape {
     flexible_since: 12,
     fields: &[
-        int32("throttle_time_ms"),
+        int32("throttle_time_ms").since(1),
         int16("error_code").since(7),
         int32("session_id").since(7),
         array("responses", &Kind::Group(FETCHABLE_TOPIC_RESPONSE)),

@@ -8,12 +8,10 @@ use std::collections::BTreeMap;
 use protocol::{Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
 use super::{CachedBatch, Producer, Producers};
-
-const VERSION: i16 = 1;
-/// The checksum covers everything from here on.
-const CHECKED_FROM: usize = 6;
-const HEADER_SIZE: usize = 10;
-const ENTRY_SIZE: usize = 46;
+use crate::files::{
+    PRODUCER_ENTRY_SIZE as ENTRY_SIZE, SNAPSHOT_CHECKED_FROM as CHECKED_FROM,
+    SNAPSHOT_HEADER_SIZE as HEADER_SIZE, SNAPSHOT_VERSION as VERSION,
+};
 
 impl Producers {
     /// The bytes of a snapshot of this state.

@@ -23,7 +23,7 @@ struct Tidying {
 }
 
 /// The file names in a partition's directory.
-pub(super) fn names_in(dir: &Path) -> Result<BTreeSet<String>, DiskError> {
+fn names_in(dir: &Path) -> Result<BTreeSet<String>, DiskError> {
     let mut names = BTreeSet::new();
     for entry in fs::read_dir(dir).during("list", dir)? {
         let entry = entry.during("list", dir)?;
@@ -34,9 +34,17 @@ pub(super) fn names_in(dir: &Path) -> Result<BTreeSet<String>, DiskError> {
     Ok(names)
 }
 
-/// Brings the directory in order; returns the files that were removed or renamed.
-pub(super) fn clear(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, DiskError> {
-    let names = names_in(dir)?;
+/// A directory in order.
+pub(super) struct Cleared {
+    /// The files in it.
+    pub(super) names: BTreeSet<String>,
+    /// Those that were removed or renamed.
+    pub(super) touched: Vec<PathBuf>,
+}
+
+/// Brings the directory in order.
+pub(super) fn clear(disk: &dyn Disk, dir: &Path) -> Result<Cleared, DiskError> {
+    let mut names = names_in(dir)?;
     let tidying = plan(&names, |name| span(disk, &dir.join(name)))?;
     let mut touched = Vec::new();
     for name in &tidying.remove {
@@ -51,12 +59,14 @@ pub(super) fn clear(disk: &dyn Disk, dir: &Path) -> Result<Vec<PathBuf>, DiskErr
     }
     if !touched.is_empty() {
         disk.sync_dir(dir).during("sync", dir)?;
+        names = names_in(dir)?;
     }
-    for name in orphans(&names_in(dir)?) {
+    for name in orphans(&names) {
         remove_if_there(disk, &dir.join(&name))?;
+        names.remove(&name);
         touched.push(dir.join(name));
     }
-    Ok(touched)
+    Ok(Cleared { names, touched })
 }
 
 /// `span` gives the offset after the last batch of a swapped log file.

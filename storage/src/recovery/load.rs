@@ -7,8 +7,8 @@ use std::sync::Arc;
 use protocol::{LeaderEpoch, Offset};
 
 use super::cut::{Place, cut};
-use super::leftovers::{self, names_in, offsets_of, stray_snapshots};
-use super::rebuild::{RebuildError, Rebuilt, rebuild};
+use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
+use super::rebuild::{Rebuilt, rebuild};
 use super::{Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
@@ -41,6 +41,7 @@ pub(crate) fn load(
         report: RecoveryReport::default(),
         bases: Vec::new(),
         snapshots: BTreeSet::new(),
+        transactions: BTreeSet::new(),
         epochs,
         segments: Vec::new(),
     };
@@ -55,6 +56,8 @@ struct Loader<'a> {
     /// Of the segments, oldest first.
     bases: Vec<Offset>,
     snapshots: BTreeSet<Offset>,
+    /// Segments that have a transaction index.
+    transactions: BTreeSet<Offset>,
     epochs: Epochs,
     /// Those that will not be written any more.
     segments: Vec<Arc<Segment>>,
@@ -116,8 +119,9 @@ impl Loader<'_> {
 
     /// Clears up what interrupted work left, and lists what is there.
     fn tidy(&mut self) -> Result<(), DiskError> {
-        self.report.leftovers = leftovers::clear(self.disk, &self.dir)?;
-        let names = names_in(&self.dir)?;
+        let Cleared { names, touched } = leftovers::clear(self.disk, &self.dir)?;
+        self.report.leftovers = touched;
+        self.transactions = offsets_of(&names, TXN_INDEX);
         self.bases = offsets_of(&names, LOG).into_iter().collect();
         self.snapshots = offsets_of(&names, SNAPSHOT);
         for stray in stray_snapshots(&names) {
@@ -196,6 +200,9 @@ impl Loader<'_> {
     }
 
     fn aborted(&self, base: Offset) -> Result<TxnIndexFile, RecoveryError> {
+        if !self.transactions.contains(&base) {
+            return Ok(TxnIndexFile::Good(Vec::new()));
+        }
         read_aborted(&file_path(&self.dir, base, TXN_INDEX), base).map_err(|error| self.disk_error(error))
     }
 
@@ -216,13 +223,7 @@ impl Loader<'_> {
             note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
             take(batch);
         });
-        let rebuilt = rebuilt.map_err(|error| match error {
-            RebuildError::Disk(error) => self.disk_error(error),
-            RebuildError::OldFormat { position, magic } => {
-                let partition = self.options.partition.clone();
-                RecoveryError::OldFormat { partition, file: path, position, magic }
-            }
-        })?;
+        let rebuilt = rebuilt.map_err(|error| self.disk_error(error))?;
         self.report.segments_scanned += 1;
         self.report.bytes_scanned += rebuilt.size;
         Ok(rebuilt)
@@ -323,7 +324,8 @@ impl Loader<'_> {
     fn write_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
         let path = file_path(&self.dir, base, TXN_INDEX);
         if aborted.is_empty() {
-            return remove_if_there(self.disk, &path);
+            let is_there = self.transactions.contains(&base);
+            return if is_there { remove_if_there(self.disk, &path) } else { Ok(()) };
         }
         let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
         let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
@@ -361,9 +363,9 @@ impl Loader<'_> {
     }
 }
 
-/// A batch of a newer epoch tells where that epoch began.
+/// A batch of a newer epoch tells where that epoch began. Old formats have none.
 fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
-    if epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
+    if epoch > LeaderEpoch::NONE && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
         epochs.assign(epoch, start);
     }
 }

@@ -9,7 +9,7 @@ use super::Flaw;
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
 use crate::index::{Entry, IndexRules, Indexer, OffsetEntry, TimeEntry, fences, to_bytes};
 use crate::names::{INDEX, TIME_INDEX, file_path};
-use crate::scan::{Checked, CheckedBatch, ScanError, is_legacy};
+use crate::scan::{Checked, CheckedBatch, ScanError};
 
 /// What a segment holds.
 #[derive(Debug)]
@@ -28,22 +28,6 @@ pub(super) struct Rebuilt {
     pub(super) flaw: Option<Flaw>,
 }
 
-/// Why a segment cannot be rebuilt.
-pub(super) enum RebuildError {
-    Disk(DiskError),
-    /// A good message of an old format stands there.
-    OldFormat {
-        position: u64,
-        magic: i8,
-    },
-}
-
-impl From<DiskError> for RebuildError {
-    fn from(error: DiskError) -> RebuildError {
-        RebuildError::Disk(error)
-    }
-}
-
 /// Walks through the log file of the segment with this base and gives each good batch to `take`.
 pub(super) fn rebuild(
     file: &DiskFile,
@@ -51,7 +35,7 @@ pub(super) fn rebuild(
     base: Offset,
     rules: IndexRules,
     mut take: impl FnMut(&CheckedBatch),
-) -> Result<Rebuilt, RebuildError> {
+) -> Result<Rebuilt, DiskError> {
     let found = file.size().during("read", path)?;
     let mut checked = Checked::new(file, base, found);
     let mut rebuilt = Rebuilt {
@@ -74,13 +58,8 @@ pub(super) fn rebuild(
                 take(&batch);
             }
             Ok(None) => break,
-            Err(ScanError::Io(error)) => return Err(DiskError::new("read", path, &error).into()),
-            Err(ScanError::Flawed { position, flaw }) => {
-                if let Flaw::Magic(magic @ 0..=1) = flaw
-                    && is_legacy(file, position, found).during("read", path)?
-                {
-                    return Err(RebuildError::OldFormat { position, magic });
-                }
+            Err(ScanError::Io(error)) => return Err(DiskError::new("read", path, &error)),
+            Err(ScanError::Flawed { flaw, .. }) => {
                 rebuilt.flaw = Some(flaw);
                 break;
             }
@@ -119,7 +98,18 @@ impl Rebuilt {
     }
 }
 
+/// Not emptied first: a file system may take that for a reason to write at once what comes next.
 fn write<E: Entry>(disk: &dyn Disk, path: &Path, entries: &[E]) -> Result<(), DiskError> {
-    let file = disk.open(path, Mode::Replace).during("create", path)?;
-    disk.write_at(&file, 0, &mut [IoSlice::new(&to_bytes(entries))]).during("write", path)
+    let bytes = to_bytes(entries);
+    let file = disk.open(path, Mode::Create).during("create", path)?;
+    let size = file.size().during("read", path)?;
+    let mut present = vec![0; bytes.len()];
+    let read = file.read_at(&mut present, 0).during("read", path)?;
+    if present[..read] != bytes[..] {
+        disk.write_at(&file, 0, &mut [IoSlice::new(&bytes)]).during("write", path)?;
+    }
+    if size > bytes.len() as u64 {
+        disk.set_size(&file, bytes.len() as u64).during("cut", path)?;
+    }
+    Ok(())
 }

@@ -64,7 +64,7 @@ fn replay_segment(file: &DiskFile, size: u64, to: Offset, producers: &mut Produc
         match headers.next() {
             Ok(Some(batch)) if batch.header.base_offset >= to => return Ok(()),
             Ok(Some(batch)) if batch.header.base_offset < producers.end => {}
-            Ok(Some(batch)) if is_intact(file, batch.position, &batch.header)? => {
+            Ok(Some(batch)) if is_intact(file, &batch)? => {
                 producers.replay(&batch.header, marker(file, &batch)?);
             }
             // Damage below the recovery point is found by whoever reads there; producers are not worth a refusal.

@@ -9,7 +9,7 @@ use super::read;
 use crate::disk::DiskFile;
 use crate::recovery::Flaw;
 use crate::rot::is_intact;
-use crate::scan::parse;
+use crate::scan::{HeaderAt, parse};
 
 /// Bytes that are searched at once.
 const WINDOW: usize = 256 << 10;
@@ -88,10 +88,12 @@ impl Batches {
     fn at(&self, position: u64) -> io::Result<At> {
         let front = read(&self.file, position, HEADER_SIZE)?;
         let header = match parse(&front, self.end - position) {
-            Ok(header) => header,
+            Ok((MAGIC, header)) => header,
+            // Old formats are not what a broker writes, and cannot be told from garbage by their front.
+            Ok((magic, _)) => return Ok(At::Nothing(Flaw::Magic(magic))),
             Err(flaw) => return Ok(At::Nothing(flaw)),
         };
-        let is_good = is_intact(&self.file, position, &header)?;
+        let is_good = is_intact(&self.file, &HeaderAt { position, magic: MAGIC, header })?;
         Ok(if is_good { At::Good(header) } else { At::Checksum(header) })
     }
 
@@ -120,7 +122,7 @@ impl Batches {
         if front[MAGIC_AT] as i8 != MAGIC {
             return false;
         }
-        let Ok(header) = parse(front, self.end - position) else { return false };
+        let Ok((_, header)) = parse(front, self.end - position) else { return false };
         let beyond = self.base + i64::from(i32::MAX);
         header.base_offset >= self.base && header.base_offset <= beyond && header.record_count >= 0
     }

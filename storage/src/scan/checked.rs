@@ -3,8 +3,10 @@
 use std::io;
 
 use protocol::Offset;
-use protocol::batch::{BatchHeader, HEADER_SIZE, verify_crc};
+use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, verify_crc};
+use protocol::legacy::{self, Checksum};
 
+use super::legacy::CHECKED_FROM as LEGACY_CHECKED_FROM;
 use super::{Marker, ScanError, parse};
 use crate::disk::DiskFile;
 use crate::recovery::Flaw;
@@ -63,12 +65,14 @@ impl<'a> Checked<'a> {
         let position = self.position;
         let flawed = |flaw| ScanError::Flawed { position, flaw };
         self.fill(HEADER_SIZE)?;
-        let header = parse(self.front(), left).map_err(flawed)?;
+        let (magic, header) = parse(self.front(), left).map_err(flawed)?;
         let (first, last) = (header.base_offset, header.last_offset());
         if first < self.expected || last >= self.beyond {
             return Err(flawed(Flaw::Offsets { first, last, expected: self.expected }));
         }
-        let is_good = if header.size() <= BUFFER { self.check(&header)? } else { self.check_large(&header)? };
+        let size = header.size();
+        let is_good =
+            if size <= BUFFER { self.check(magic, size)? } else { self.check_large(magic, &header)? };
         if !is_good {
             return Err(flawed(Flaw::Checksum));
         }
@@ -98,26 +102,33 @@ impl<'a> Checked<'a> {
         Ok(())
     }
 
-    fn check(&mut self, header: &BatchHeader) -> io::Result<bool> {
-        self.fill(header.size())?;
-        Ok(self.front().get(..header.size()).is_some_and(|batch| verify_crc(batch).is_ok()))
+    fn check(&mut self, magic: i8, size: usize) -> io::Result<bool> {
+        self.fill(size)?;
+        Ok(self.front().get(..size).is_some_and(|batch| match magic {
+            MAGIC => verify_crc(batch).is_ok(),
+            _ => legacy::verify_crc(batch).is_ok(),
+        }))
     }
 
-    fn check_large(&mut self, header: &BatchHeader) -> io::Result<bool> {
+    fn check_large(&mut self, magic: i8, header: &BatchHeader) -> io::Result<bool> {
+        let (mut crc, mut checksum) = (0, Checksum::default());
+        let from = if magic == MAGIC { CHECKED_FROM } else { LEGACY_CHECKED_FROM };
         let mut piece = vec![0; BUFFER];
-        let mut at = self.position + CHECKED_FROM as u64;
+        let mut at = self.position + from as u64;
         let end = self.position + header.size() as u64;
-        let mut crc = 0;
         while at < end {
             let want = (end - at).min(BUFFER as u64) as usize;
             let read = self.file.read_at(&mut piece[..want], at)?;
             if read == 0 {
                 return Ok(false);
             }
-            crc = crc32c::crc32c_append(crc, &piece[..read]);
+            match magic {
+                MAGIC => crc = crc32c::crc32c_append(crc, &piece[..read]),
+                _ => checksum.add(&piece[..read]),
+            }
             at += read as u64;
         }
-        Ok(crc == header.crc)
+        Ok(header.crc == if magic == MAGIC { crc } else { checksum.value() })
     }
 
     fn marker(&self, header: &BatchHeader) -> Option<Marker> {

@@ -10,7 +10,7 @@ use protocol::response::FileSlice;
 
 use super::locate::Searchable;
 use super::tail::Hint;
-use super::{Fetched, FirstBatch, LogReader, LogView, ReadError, State, UpTo};
+use super::{Fetched, FirstBatch, LogReader, LogView, Place, ReadError, State, UpTo};
 use crate::scan::ScanError;
 use crate::segment::Segment;
 
@@ -21,6 +21,13 @@ struct Wish {
     limit: Offset,
     bytes_max: u64,
     first: FirstBatch,
+}
+
+/// Batches that are there, as few as none if they must not be returned.
+#[derive(Debug)]
+struct Found {
+    slice: FileSlice,
+    place: Place,
 }
 
 /// What is copied from the state for a read outside the lock.
@@ -66,27 +73,27 @@ impl LogReader {
             }
             let limit = view.limit(up_to);
             if from >= limit {
-                return Ok(Fetched { view, records: None, is_hot: true });
+                return Ok(Fetched { view, records: None, place: None, is_hot: true });
             }
             let wish = Wish { from, limit, bytes_max, first };
-            if let Some(records) = state.read_tail(wish) {
-                return Ok(Fetched { view, records, is_hot: true });
+            if let Some(found) = state.read_tail(wish) {
+                return Ok(Fetched { is_hot: true, ..Fetched::of(view, found) });
             }
             state.take(wish)
         };
         let wish = Wish { from, limit: taken.view.limit(up_to), bytes_max, first };
-        let records = self.read_files(&taken, wish)?;
-        Ok(Fetched { view: taken.view, records, is_hot: false })
+        let found = self.read_files(&taken, wish)?;
+        Ok(Fetched::of(taken.view, found))
     }
 
-    fn read_files(&self, taken: &Taken, wish: Wish) -> Result<Option<FileSlice>, ReadError> {
+    fn read_files(&self, taken: &Taken, wish: Wish) -> Result<Option<Found>, ReadError> {
         let segments = &taken.segments;
         let first = segments.partition_point(|segment| segment.base <= wish.from).saturating_sub(1);
         // A segment whose last batches compaction removed holds nothing from the offset on; the next one does.
         for at in first..segments.len() {
             match taken.slice(at, wish) {
                 Ok(None) => {}
-                Ok(Some(records)) => return Ok(Some(records).filter(|slice| slice.length > 0)),
+                Ok(Some(found)) => return Ok(Some(found).filter(|found| found.slice.length > 0)),
                 Err(error) => return self.read_again(&segments[at], error, wish),
             }
         }
@@ -99,7 +106,7 @@ impl LogReader {
         segment: &Segment,
         error: ScanError,
         wish: Wish,
-    ) -> Result<Option<FileSlice>, ReadError> {
+    ) -> Result<Option<Found>, ReadError> {
         let view = self.view();
         let partition = self.shared.partition.clone();
         if wish.from < view.start {
@@ -121,16 +128,25 @@ impl LogReader {
     }
 }
 
+impl Fetched {
+    fn of(view: LogView, found: Option<Found>) -> Fetched {
+        let (records, place) = found.map(|found| (found.slice, found.place)).unzip();
+        Fetched { view, records, place, is_hot: false }
+    }
+}
+
 impl State {
     /// Answers from memory alone; none if the tail does not reach back to the asked offset.
-    fn read_tail(&self, wish: Wish) -> Option<Option<FileSlice>> {
+    fn read_tail(&self, wish: Wish) -> Option<Option<Found>> {
         let (start, first_end) = self.tail.find(wish.from, self.size)?;
         let end =
             if wish.limit >= self.view.end { self.size } else { self.tail.find(wish.limit, self.size)?.0 };
         let boundary = |position| self.tail.boundary(position).unwrap_or(position);
         let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
-        let file = self.segments.last()?.held_log()?;
-        Some(Some(FileSlice { file: file.os.clone(), position: start, length }))
+        let segment = self.segments.last()?;
+        let slice = FileSlice { file: segment.held_log()?.os.clone(), position: start, length };
+        let place = Place { segment: segment.base, reach: end.min(allowed(start, first_end, wish)) };
+        Some(Some(Found { slice, place }))
     }
 
     fn take(&self, wish: Wish) -> Taken {
@@ -158,7 +174,7 @@ impl Taken {
 
     /// What segment `at` has from the asked offset on; none if it has nothing there, a slice of no bytes if what it
     /// has must not be returned.
-    fn slice(&self, at: usize, wish: Wish) -> Result<Option<FileSlice>, ScanError> {
+    fn slice(&self, at: usize, wish: Wish) -> Result<Option<Found>, ScanError> {
         let searchable = self.searchable(at);
         let Some(found) = searchable.find(wish.from, self.hints[0])? else { return Ok(None) };
         let start = found.position;
@@ -171,7 +187,10 @@ impl Taken {
         };
         let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
         let file = searchable.segment.log()?.os;
-        Ok(Some(FileSlice { file, position: start, length }))
+        let slice = FileSlice { file, position: start, length };
+        let place =
+            Place { segment: searchable.segment.base, reach: end.min(allowed(start, first_end, wish)) };
+        Ok(Some(Found { slice, place }))
     }
 
     /// Where the batches below the limit end in segment `at`.
@@ -195,9 +214,14 @@ fn length(start: u64, first_end: u64, end: u64, wish: Wish, boundary: impl Fn(u6
     if end < first_end || (first_size > wish.bytes_max && wish.first == FirstBatch::IfItFits) {
         return None;
     }
-    let allowed = start + wish.bytes_max.max(first_size);
+    let allowed = allowed(start, first_end, wish);
     let cut = if end <= allowed { end } else { boundary(allowed).max(first_end) };
     u32::try_from(cut - start).ok()
+}
+
+/// Up to where a read from `start` on may go.
+fn allowed(start: u64, first_end: u64, wish: Wish) -> u64 {
+    start + wish.bytes_max.max(first_end - start)
 }
 
 #[cfg(test)]

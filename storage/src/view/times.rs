@@ -5,9 +5,10 @@
 
 use std::sync::Arc;
 
-use protocol::batch::{BatchHeader, HEADER_SIZE, TimestampType, verify_crc};
+use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, TimestampType, verify_crc};
+use protocol::legacy::{self, Entry, Messages};
 use protocol::record::{RecordIter, decompress};
-use protocol::{Millis, Offset};
+use protocol::{LeaderEpoch, Millis, Offset};
 
 use super::locate::Searchable;
 use super::{LogReader, LogView, ReadError, TailIndex, TimestampedOffset, UpTo};
@@ -137,32 +138,54 @@ impl LogReader {
         at: HeaderAt,
         wanted: Wanted,
     ) -> Result<Option<TimestampedOffset>, ReadError> {
-        let header = at.header;
-        let corrupt = |reason: String| ReadError::Corrupt {
+        let file = segment.log().map_err(|error| self.disk_error(segment, &error))?;
+        let mut bytes = vec![0; at.header.size()];
+        let read = file.read_at(&mut bytes, at.position).map_err(|error| self.disk_error(segment, &error))?;
+        let found = match at.magic {
+            MAGIC => record_of_batch(&at.header, &bytes[..read], wanted),
+            _ => record_of_message(&bytes[..read], wanted),
+        };
+        found.map_err(|reason| ReadError::Corrupt {
             partition: self.shared.partition.clone(),
             segment: segment.base,
             position: at.position,
             reason,
-        };
-        let file = segment.log().map_err(|error| self.disk_error(segment, &error))?;
-        let mut batch = vec![0; header.size()];
-        let read = file.read_at(&mut batch, at.position).map_err(|error| self.disk_error(segment, &error))?;
-        batch.truncate(read);
-        verify_crc(&batch).map_err(|error| corrupt(error.to_string()))?;
-        let block = &batch[HEADER_SIZE..];
-        let codec =
-            header.attributes.codec().map_err(|codec| corrupt(format!("compression type {codec}")))?;
-        let records = decompress(codec, block, RECORDS_MAX).map_err(|e| corrupt(e.to_string()))?;
-        for record in RecordIter::new(&records, header.record_count) {
-            let record = record.map_err(|error| corrupt(error.to_string()))?;
-            let timestamp = timestamp_of(&header, record.timestamp_delta);
-            let offset = header.base_offset + i64::from(record.offset_delta);
-            if wanted.is(timestamp, offset) {
-                return Ok(Some(TimestampedOffset { offset, timestamp, leader_epoch: header.leader_epoch }));
-            }
-        }
-        Ok(None)
+        })
     }
+}
+
+/// The wanted one of a batch's records, or what is wrong with the batch.
+fn record_of_batch(
+    header: &BatchHeader,
+    batch: &[u8],
+    wanted: Wanted,
+) -> Result<Option<TimestampedOffset>, String> {
+    verify_crc(batch).map_err(|error| error.to_string())?;
+    let block = batch.get(HEADER_SIZE..).unwrap_or_default();
+    let codec = header.attributes.codec().map_err(|codec| format!("compression type {codec}"))?;
+    let records = decompress(codec, block, RECORDS_MAX).map_err(|error| error.to_string())?;
+    for record in RecordIter::new(&records, header.record_count) {
+        let record = record.map_err(|error| error.to_string())?;
+        let timestamp = timestamp_of(header, record.timestamp_delta);
+        let offset = header.base_offset + i64::from(record.offset_delta);
+        if wanted.is(timestamp, offset) {
+            return Ok(Some(TimestampedOffset { offset, timestamp, leader_epoch: header.leader_epoch }));
+        }
+    }
+    Ok(None)
+}
+
+/// The same of a message of an old format, which may have others compressed in it.
+fn record_of_message(bytes: &[u8], wanted: Wanted) -> Result<Option<TimestampedOffset>, String> {
+    legacy::verify_crc(bytes).map_err(|error| error.to_string())?;
+    let entry = Entry::parse(bytes).map_err(|error| error.to_string())?;
+    let messages = Messages::of(&entry, RECORDS_MAX).map_err(|error| error.to_string())?;
+    let found = messages.iter().find(|message| wanted.is(message.timestamp, message.offset));
+    Ok(found.map(|message| TimestampedOffset {
+        offset: message.offset,
+        timestamp: message.timestamp,
+        leader_epoch: LeaderEpoch::NONE,
+    }))
 }
 
 fn timestamp_of(header: &BatchHeader, delta: i64) -> Millis {

@@ -21,8 +21,13 @@ const NEEDS: &[Need] = &[
     Need { probe: &["make", "--version"], package: "build-essential", why: "compiles librdkafka" },
     Need {
         probe: &["java", "-version"],
-        package: "default-jre-headless",
+        package: "default-jdk-headless",
         why: "runs ZooKeeper and Kafka's own tools",
+    },
+    Need {
+        probe: &["javac", "-version"],
+        package: "default-jdk-headless",
+        why: "compiles the suites' consumer",
     },
     Need { probe: &["mvn", "--version"], package: "maven", why: "fetches the jars of ZooKeeper and Kafka" },
     Need { probe: &["kcat", "-V"], package: "kcat", why: "is one of the clients" },

@@ -50,6 +50,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 600, "cargo build --release --package ottla"),
         step("zookeeper", Whole, 90, "cargo test --package tests --test zookeeper"),
+        step("oracle", Whole, 300, "cargo test --package tests --test oracle"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
         step(
             "clients on a real Kafka",

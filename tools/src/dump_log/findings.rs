@@ -133,3 +133,28 @@ impl Findings {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The order in which Kafka 3.9.1 told of these files.
+    #[test]
+    fn files_are_told_of_in_the_order_of_scalas_map() {
+        let file = |base: i64| format!("/data/t-0/{base:020}.log");
+        let mut findings = Findings::new();
+        for base in 500..515 {
+            findings.gap(&file(base), base, base + 3);
+            findings.gap(&file(base), base + 3, base + 5);
+        }
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        findings.tell(&mut Output::new(&mut out, &mut err)).unwrap();
+        let told = String::from_utf8(err).unwrap();
+        let order = [504, 510, 506, 509, 514, 507, 503, 512, 501, 511, 505, 508, 502, 513, 500];
+        let expected = order.map(|base| {
+            let (second, third) = (base + 3, base + 5);
+            format!("Non-consecutive offsets in {}\n  {second} is followed by {third}\n  {base} is followed by {second}\n", file(base))
+        });
+        assert_eq!(told, expected.concat());
+    }
+}

@@ -96,7 +96,7 @@ fn insane(last: &OffsetIndexEntry, bytes: &[u8], base: Offset) -> Option<String>
         return Some(format!("its last offset is {}, before its first, {}", last.offset.0, base.0));
     }
     let size = bytes.len();
-    (size % OFFSET_ENTRY_SIZE != 0)
+    (!size.is_multiple_of(OFFSET_ENTRY_SIZE))
         .then(|| format!("its size is {size}, which is no multiple of {OFFSET_ENTRY_SIZE}"))
 }
 

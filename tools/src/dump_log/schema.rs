@@ -42,8 +42,8 @@ pub(super) enum Kind {
     Text,
     Bytes,
     Array(&'static Kind),
-    /// With the name that Kafka's class has.
-    Struct(&'static str, &'static [Field]),
+    /// With the name of Kafka's class, if that refuses versions it does not know.
+    Struct(Option<&'static str>, &'static [Field]),
 }
 
 impl Schema {
@@ -80,7 +80,7 @@ impl<'a> Reader<'a> {
                 match present.iter().find(|field| field.tag == Some(tag)) {
                     Some(field) => {
                         let value = self.tagged(field)?;
-                        if value != Json::Null {
+                        if !is_default(&value) {
                             object.push((field.name, value));
                         }
                     }
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
             Kind::Int64 => Json::Number(i64::from_be_bytes(self.number()?)),
             Kind::Uuid => Json::Text(uuid(self.number()?)),
             Kind::Struct(class, fields) => {
-                if self.version > self.highest {
+                if let Some(class) = class.filter(|_| self.version > self.highest) {
                     return Err(format!("Can't read version {} of {class}", self.version));
                 }
                 self.fields(fields)?
@@ -123,23 +123,27 @@ impl<'a> Reader<'a> {
 
     /// The length in front of a field; none for null.
     fn length(&mut self, kind: Kind) -> Result<Option<usize>, String> {
-        let length = match kind {
-            _ if self.is_flexible => i64::from(self.unsigned()? as i32) - 1,
-            Kind::Text => i64::from(i16::from_be_bytes(self.number()?)),
-            _ => i64::from(i32::from_be_bytes(self.number()?)),
+        let length = if self.is_flexible {
+            i64::from(self.unsigned()? as i32) - 1
+        } else if matches!(kind, Kind::Text) {
+            i64::from(i16::from_be_bytes(self.number()?))
+        } else {
+            i64::from(i32::from_be_bytes(self.number()?))
         };
         Ok(usize::try_from(length).ok())
     }
 
     fn content(&mut self, name: &str, kind: Kind, length: usize) -> Result<Json, String> {
-        match kind {
-            Kind::Text if length > i16::MAX as usize => {
-                Err(format!("string field {name} had invalid length {length}"))
-            }
-            Kind::Text => Ok(Json::Text(java_text::decode(self.bytes(length)?).into_owned())),
-            Kind::Array(item) => self.items(name, *item, length),
-            _ => Ok(Json::Bytes(self.bytes(length)?.to_vec())),
+        if let Kind::Array(item) = kind {
+            return self.items(name, *item, length);
         }
+        if !matches!(kind, Kind::Text) {
+            return Ok(Json::Bytes(self.bytes(length)?.to_vec()));
+        }
+        if length > i16::MAX as usize {
+            return Err(format!("string field {name} had invalid length {length}"));
+        }
+        Ok(Json::Text(java_text::decode(self.bytes(length)?).into_owned()))
     }
 
     fn items(&mut self, name: &str, item: Kind, count: usize) -> Result<Json, String> {
@@ -183,6 +187,18 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// Whether a tagged field would not have been written: it holds what an object has that nobody filled.
+fn is_default(value: &Json) -> bool {
+    match value {
+        Json::Null => false,
+        Json::Number(number) => *number == 0,
+        Json::Text(text) => text.is_empty(),
+        Json::Bytes(bytes) => bytes.is_empty(),
+        Json::Array(items) => items.is_empty(),
+        Json::Object(fields) => fields.iter().all(|(_, value)| is_default(value)),
+    }
+}
+
 /// A topic id as Kafka writes it: 22 characters of base64 that fit into a URL.
 fn uuid(bytes: [u8; 16]) -> String {
     use base64::Engine;
@@ -201,8 +217,8 @@ mod tests {
     static FIELDS: &[Field] = &[
         Field { nullable: true, ..field("name", Kind::Text) },
         field("key", Kind::Text),
-        Field { from: 1, ..field("inner", Kind::Array(&Kind::Struct("Inner", INNER))) },
-        Field { tag: Some(0), ..field("more", Kind::Struct("More", &[field("a", Kind::Int8)])) },
+        Field { from: 1, ..field("inner", Kind::Array(&Kind::Struct(Some("Inner"), INNER))) },
+        Field { tag: Some(0), ..field("more", Kind::Struct(None, &[field("a", Kind::Int8)])) },
     ];
     static SCHEMA: Schema = Schema { fields: FIELDS, highest: 1, flexible_from: 1 };
 

@@ -69,7 +69,7 @@ static GROUP_METADATA_VALUE: Schema = Schema {
         nullable("protocol", Kind::Text),
         nullable("leader", Kind::Text),
         since(2, field("currentStateTimestamp", Kind::Int64)),
-        field("members", Kind::Array(&Kind::Struct("MemberMetadata", MEMBER))),
+        field("members", Kind::Array(&Kind::Struct(None, MEMBER))),
     ],
     highest: 4,
     flexible_from: 4,
@@ -106,7 +106,7 @@ pub(super) static ASSIGNMENT: Schema = Schema {
     flexible_from: NEVER,
 };
 
-const PARTITIONS_OF_TOPICS: Kind = Kind::Array(&Kind::Struct("TopicPartition", PARTITIONS_OF_TOPIC));
+const PARTITIONS_OF_TOPICS: Kind = Kind::Array(&Kind::Struct(Some("TopicPartition"), PARTITIONS_OF_TOPIC));
 static PARTITIONS_OF_TOPIC: &[Field] =
     &[field("topic", Kind::Text), field("partitions", Kind::Array(&Kind::Int32))];
 
@@ -115,12 +115,12 @@ static CONSUMER_GROUP_METADATA_VALUE: Schema = flexible(&[field("epoch", Kind::I
 
 static CONSUMER_GROUP_PARTITION_METADATA_KEY: Schema = key(4, GROUP_ID);
 static CONSUMER_GROUP_PARTITION_METADATA_VALUE: Schema =
-    flexible(&[field("topics", Kind::Array(&Kind::Struct("TopicMetadata", TOPIC_METADATA)))]);
+    flexible(&[field("topics", Kind::Array(&Kind::Struct(Some("TopicMetadata"), TOPIC_METADATA)))]);
 static TOPIC_METADATA: &[Field] = &[
     field("topicId", Kind::Uuid),
     field("topicName", Kind::Text),
     field("numPartitions", Kind::Int32),
-    field("partitionMetadata", Kind::Array(&Kind::Struct("PartitionMetadata", PARTITION_METADATA))),
+    field("partitionMetadata", Kind::Array(&Kind::Struct(Some("PartitionMetadata"), PARTITION_METADATA))),
 ];
 static PARTITION_METADATA: &[Field] =
     &[field("partition", Kind::Int32), field("racks", Kind::Array(&Kind::Text))];
@@ -137,12 +137,12 @@ static CONSUMER_GROUP_MEMBER_METADATA_VALUE: Schema = flexible(&[
     nullable("serverAssignor", Kind::Text),
     Field {
         tag: Some(0),
-        ..nullable("classicMemberMetadata", Kind::Struct("ClassicMemberMetadata", CLASSIC_MEMBER))
+        ..nullable("classicMemberMetadata", Kind::Struct(Some("ClassicMemberMetadata"), CLASSIC_MEMBER))
     },
 ]);
 static CLASSIC_MEMBER: &[Field] = &[
     field("sessionTimeoutMs", Kind::Int32),
-    field("supportedProtocols", Kind::Array(&Kind::Struct("ClassicProtocol", CLASSIC_PROTOCOL))),
+    field("supportedProtocols", Kind::Array(&Kind::Struct(Some("ClassicProtocol"), CLASSIC_PROTOCOL))),
 ];
 static CLASSIC_PROTOCOL: &[Field] = &[field("name", Kind::Text), field("metadata", Kind::Bytes)];
 
@@ -150,8 +150,10 @@ static TARGET_ASSIGNMENT_METADATA_KEY: Schema = key(6, GROUP_ID);
 static TARGET_ASSIGNMENT_METADATA_VALUE: Schema = flexible(&[field("assignmentEpoch", Kind::Int32)]);
 
 static TARGET_ASSIGNMENT_MEMBER_KEY: Schema = key(7, MEMBER_ID);
-static TARGET_ASSIGNMENT_MEMBER_VALUE: Schema =
-    flexible(&[field("topicPartitions", Kind::Array(&Kind::Struct("TopicPartition", PARTITIONS_BY_ID)))]);
+static TARGET_ASSIGNMENT_MEMBER_VALUE: Schema = flexible(&[field(
+    "topicPartitions",
+    Kind::Array(&Kind::Struct(Some("TopicPartition"), PARTITIONS_BY_ID)),
+)]);
 static PARTITIONS_BY_ID: &[Field] =
     &[field("topicId", Kind::Uuid), field("partitions", Kind::Array(&Kind::Int32))];
 
@@ -160,8 +162,8 @@ static CURRENT_MEMBER_ASSIGNMENT_VALUE: Schema = flexible(&[
     field("memberEpoch", Kind::Int32),
     field("previousMemberEpoch", Kind::Int32),
     field("state", Kind::Int8),
-    field("assignedPartitions", Kind::Array(&Kind::Struct("TopicPartitions", PARTITIONS_BY_ID))),
-    field("partitionsPendingRevocation", Kind::Array(&Kind::Struct("TopicPartitions", PARTITIONS_BY_ID))),
+    field("assignedPartitions", Kind::Array(&Kind::Struct(None, PARTITIONS_BY_ID))),
+    field("partitionsPendingRevocation", Kind::Array(&Kind::Struct(None, PARTITIONS_BY_ID))),
 ]);
 
 /// The control records of a KRaft log that its snapshots hold, by type: the name in the output, and the fields.
@@ -179,13 +181,15 @@ static SNAPSHOT_HEADER: Schema =
     flexible(&[field("version", Kind::Int16), field("lastContainedLogTimestamp", Kind::Int64)]);
 static SNAPSHOT_FOOTER: Schema = flexible(&[field("version", Kind::Int16)]);
 static KRAFT_VERSION: Schema = flexible(&[field("version", Kind::Int16), field("kRaftVersion", Kind::Int16)]);
-static KRAFT_VOTERS: Schema =
-    flexible(&[field("version", Kind::Int16), field("voters", Kind::Array(&Kind::Struct("Voter", VOTER)))]);
+static KRAFT_VOTERS: Schema = flexible(&[
+    field("version", Kind::Int16),
+    field("voters", Kind::Array(&Kind::Struct(Some("Voter"), VOTER))),
+]);
 static VOTER: &[Field] = &[
     field("voterId", Kind::Int32),
     field("voterDirectoryId", Kind::Uuid),
-    field("endpoints", Kind::Array(&Kind::Struct("Endpoint", ENDPOINT))),
-    field("kRaftVersionFeature", Kind::Struct("KRaftVersionFeature", KRAFT_VERSION_FEATURE)),
+    field("endpoints", Kind::Array(&Kind::Struct(Some("Endpoint"), ENDPOINT))),
+    field("kRaftVersionFeature", Kind::Struct(Some("KRaftVersionFeature"), KRAFT_VERSION_FEATURE)),
 ];
 static ENDPOINT: &[Field] =
     &[field("name", Kind::Text), field("host", Kind::Text), field("port", Kind::Uint16)];

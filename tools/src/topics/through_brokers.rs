@@ -11,14 +11,14 @@ use protocol::{BrokerId, ErrorCode, TopicId};
 
 use super::command::{Action, Command};
 use super::described::{DescribedPartition, DescribedTopic, Dialect, Report};
-use super::java_hash::in_map_order;
 use super::wishes::Wishes;
 use crate::failure::Failure;
+use crate::java_hash::in_map_order;
 use crate::java_properties;
 
 /// The client that a command is carried out with; it has not connected yet.
 pub(super) fn client(command: &Command, bootstrap: &str) -> Result<Client, Failure> {
-    let settings = java_properties::admin_settings(command.options.text("command-config")?)?;
+    let settings = java_properties::admin_settings(command.options.text("command-config")?, "adminclient-1")?;
     Ok(Client::new(Address::list(bootstrap)?, settings))
 }
 

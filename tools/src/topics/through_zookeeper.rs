@@ -22,9 +22,9 @@ use zookeeper::znodes::Assignment;
 
 use super::command::{Action, Command};
 use super::described::{DescribedPartition, DescribedTopic, Dialect, Report};
-use super::java_hash::in_map_order;
 use super::wishes::Wishes;
 use crate::failure::Failure;
+use crate::java_hash::in_map_order;
 use tree::Tree;
 
 /// What 2.8's tool waits for a connection and asks for as its session's time-out.

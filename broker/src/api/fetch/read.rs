@@ -7,7 +7,7 @@ use protocol::error_code::ErrorCode;
 use protocol::fetch_response::{AbortedTransaction, CurrentLeader, EpochEndOffset, FetchedPartition};
 use protocol::ids::{BrokerId, LeaderEpoch, Offset};
 use protocol::messages::FetchRequest;
-use protocol::response::{FileSlice, Part};
+use protocol::response::Part;
 use storage::{Fetched as Records, FirstBatch, LogView, ReadError, UpTo};
 
 use super::session::{Fetched, Room, TopicRef};
@@ -25,6 +25,10 @@ const READ_COMMITTED: i8 = 1;
 const REPLICA_STATE_SINCE: i16 = 15;
 /// The first version that tells KAFKA_STORAGE_ERROR.
 const STORAGE_ERROR_SINCE: i16 = 6;
+/// The first version whose answers tell where the leader is (KIP-951).
+const LEADER_SINCE: i16 = 16;
+/// The first version for which at least one batch is sent whatever the limits (KIP-74).
+const ONE_BATCH_SINCE: i16 = 3;
 const NOTHING: Offset = Offset(-1);
 
 /// One request's way of reading partitions.
@@ -51,8 +55,9 @@ pub(crate) struct PartitionRead {
     pub(crate) high_watermark: Offset,
     pub(crate) last_stable_offset: Offset,
     pub(crate) log_start: Offset,
-    pub(crate) records: Option<FileSlice>,
-    /// Of `records`.
+    /// One piece of a file, until it is converted for an old client.
+    pub(crate) records: Vec<Part>,
+    /// Of the records as they were read.
     pub(crate) bytes: u32,
     /// There are records for this client that are not in `records`.
     pub(crate) more: bool,
@@ -75,13 +80,18 @@ impl PartitionRead {
             high_watermark: NOTHING,
             last_stable_offset: NOTHING,
             log_start: NOTHING,
-            records: None,
+            records: Vec::new(),
             bytes: 0,
             more: false,
             aborted: None,
             diverging: None,
             leader: None,
         }
+    }
+
+    /// Refused before the log was asked: these answers of Kafka's list no aborted transactions, the others have no list.
+    pub(super) fn refused(error: ErrorCode) -> Self {
+        Self { aborted: Some(Vec::new()), ..Self::failed(error) }
     }
 
     /// The client should hear of it without waiting.
@@ -98,7 +108,7 @@ impl PartitionRead {
             diverging_epoch: self.diverging,
             current_leader: self.leader,
             aborted_transactions: self.aborted,
-            records: self.records.map(Part::File).into_iter().collect(),
+            records: self.records,
             ..FetchedPartition::failed(partition, self.error)
         }
     }
@@ -134,6 +144,11 @@ impl<'a> Reader<'a> {
     pub(crate) fn read(&mut self, picture: &Picture, fetched: &mut Fetched, room: Room) -> PartitionRead {
         match self.find(picture, fetched) {
             Ok((hosted, epoch)) => self.read_log(&hosted, epoch, fetched, room),
+            Err(
+                error @ (ErrorCode::UnknownTopicId
+                | ErrorCode::TopicAuthorizationFailed
+                | ErrorCode::UnknownTopicOrPartition),
+            ) => PartitionRead::refused(error),
             Err(error) => {
                 PartitionRead { leader: self.leader(picture, fetched, error), ..PartitionRead::failed(error) }
             }
@@ -212,38 +227,49 @@ impl<'a> Reader<'a> {
             return PartitionRead { diverging: Some(diverging), ..standing(hosted.log.view()) };
         }
         let most = u32::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room.bytes);
-        let first = if room.empty { FirstBatch::Whole } else { FirstBatch::IfItFits };
+        let is_whole = room.empty && self.version >= ONE_BATCH_SINCE;
+        let first = if is_whole { FirstBatch::Whole } else { FirstBatch::IfItFits };
         match hosted.log.read(Offset(wanted.fetch_offset), most, self.up_to, first) {
             Ok(records) => self.found(hosted, Offset(wanted.fetch_offset), records),
             Err(error) => {
                 tracing::debug!(%error, %epoch, "fetch");
-                if !matches!(error, ReadError::OutOfRange { .. }) {
-                    tracing::error!(%error, "records cannot be read");
-                    upkeep::look_into(self.broker, &error);
-                }
-                PartitionRead::failed(self.told(Refused::from(&error).code))
+                self.unread(&error)
             }
         }
     }
 
     fn found(&self, hosted: &HostedPartition, from: Offset, records: Records) -> PartitionRead {
-        let Records { view, records, .. } = records;
+        let Records { view, records, place, .. } = records;
         let limit = match self.up_to {
             UpTo::LogEnd => view.end,
             UpTo::HighWatermark => view.high_watermark,
             UpTo::LastStableOffset => view.last_stable_offset,
         };
-        let aborted = (self.up_to == UpTo::LastStableOffset).then(|| match &records {
-            None => Vec::new(),
-            Some(_) => hosted.log.aborted(from, limit).iter().map(aborted_transaction).collect(),
-        });
+        let aborted = match (self.up_to, place) {
+            (UpTo::LastStableOffset, Some(place)) => match hosted.log.aborted_at(from, place) {
+                Ok(aborted) => Some(aborted.iter().map(aborted_transaction).collect()),
+                Err(error) => return self.unread(&error),
+            },
+            (UpTo::LastStableOffset, None) => Some(Vec::new()),
+            (UpTo::HighWatermark | UpTo::LogEnd, _) => None,
+        };
         let bytes = records.as_ref().map_or(0, |slice| slice.length);
+        let records = records.map(Part::File).into_iter().collect();
         PartitionRead { bytes, more: from < limit, records, aborted, ..standing(view) }
+    }
+
+    fn unread(&self, error: &ReadError) -> PartitionRead {
+        if !matches!(error, ReadError::OutOfRange { .. }) {
+            tracing::error!(%error, "records cannot be read");
+            upkeep::look_into(self.broker, error);
+        }
+        PartitionRead::failed(self.told(Refused::from(error).code))
     }
 
     /// Who leads a partition that this broker does not (any more).
     fn leader(&self, picture: &Picture, fetched: &Fetched, error: ErrorCode) -> Option<CurrentLeader> {
-        if !matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch) {
+        let is_told = matches!(error, ErrorCode::NotLeaderOrFollower | ErrorCode::FencedLeaderEpoch);
+        if self.version < LEADER_SINCE || !is_told {
             return None;
         }
         let name: &str = match &fetched.topic {

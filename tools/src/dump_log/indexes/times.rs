@@ -72,7 +72,7 @@ fn insane(entries: &[TimeIndexEntry], bytes: &[u8], base: Offset) -> Option<Stri
         return Some(format!("its last offset is {}, before its first, {}", last.offset.0, base.0));
     }
     let size = bytes.len();
-    (size % TIME_ENTRY_SIZE != 0)
+    (!size.is_multiple_of(TIME_ENTRY_SIZE))
         .then(|| format!("its size is {size}, which is no multiple of {TIME_ENTRY_SIZE}"))
 }
 
