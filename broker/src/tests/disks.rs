@@ -176,6 +176,28 @@ async fn a_log_that_cannot_be_opened_is_deleted_with_its_topic() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn copies_and_strays_are_left_alone() {
+    let mark = "0123456789abcdef0123456789abcdef";
+    let names = [format!("t-0.{mark}-future"), format!("u-1.{mark}-stray")];
+    let inside = names.clone();
+    let world = World::start_over(&["log.segment.delete.delay.ms=0"], move |dir| {
+        for name in inside {
+            std::fs::create_dir(dir.join(&name)).unwrap();
+            std::fs::write(dir.join(name).join("00000000000000000000.log"), "x").unwrap();
+        }
+        std::fs::create_dir(dir.join(format!("v-2.{mark}-delete"))).unwrap();
+    })
+    .await;
+    world.topic("t", 1, &[]).await;
+    assert_eq!(world.add(0).await, ErrorCode::None);
+    let first = world.dirs()[0].clone();
+    world.until("the removal of what was marked", || !first.join(format!("v-2.{mark}-delete")).exists()).await;
+    for name in names {
+        assert_eq!(std::fs::read(first.join(name).join("00000000000000000000.log")).unwrap(), b"x");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_in_a_directory_is_told_to_the_controller() {
     let world = World::start(&[]).await;
     world.topic("t", 2, &[]).await;
