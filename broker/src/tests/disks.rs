@@ -191,7 +191,9 @@ async fn copies_and_strays_are_left_alone() {
     world.topic("t", 1, &[]).await;
     assert_eq!(world.add(0).await, ErrorCode::None);
     let first = world.dirs()[0].clone();
-    world.until("the removal of what was marked", || !first.join(format!("v-2.{mark}-delete")).exists()).await;
+    world
+        .until("the removal of what was marked", || !first.join(format!("v-2.{mark}-delete")).exists())
+        .await;
     for name in names {
         assert_eq!(std::fs::read(first.join(name).join("00000000000000000000.log")).unwrap(), b"x");
     }
