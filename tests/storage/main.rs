@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod append;
+mod coordinator_records;
 mod crash;
 mod failing_disk;
 mod fixtures;
