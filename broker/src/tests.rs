@@ -2,6 +2,7 @@
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
 
 mod authorization;
+mod committed;
 mod delete_records;
 mod disks;
 mod fetch;
