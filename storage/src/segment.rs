@@ -160,12 +160,15 @@ impl Segment {
     }
 
     /// The greatest of the `written` entries of an offset index that grows for which `is_before` holds.
-    pub(crate) fn growing_offset_before(
+    pub(crate) fn growing_position(
         &self,
         growing: &Growing,
         written: u32,
         is_before: impl Fn(&OffsetEntry) -> bool,
     ) -> io::Result<Option<OffsetEntry>> {
+        if written == 0 {
+            return Ok(None);
+        }
         let file = self.index_file(&growing.offsets, INDEX)?;
         file.map_or(Ok(None), |file| greatest_in_file(&file, written, is_before))
     }

@@ -25,7 +25,11 @@ const TABLE: &[Row] = &[
     row("client", LAYER_ONE, &["kafka-protocol", "tokio"]),
     // Layer 2
     row("broker", LAYER_TWO, &["anyhow", "rustix", "socket2", "tokio", "tokio-util"]),
-    row("tools", LAYER_TWO, &["anyhow", "base64", "jiff", "rdkafka", "regex", "rustix", "serde_json", "tokio"]),
+    row(
+        "tools",
+        LAYER_TWO,
+        &["anyhow", "base64", "jiff", "rdkafka", "regex", "rustix", "serde_json", "tokio"],
+    ),
     // Layer 3
     row("ottla", &["broker", "tools"], &["anyhow", "tokio", "tracing-subscriber"]),
     row("tests", &[], &["anyhow", "rustix", "serde_json"]),

@@ -14,6 +14,12 @@ use crate::aborted::AbortedTransaction;
 use crate::index::OffsetEntry;
 use crate::segment::{Indexes, Segment};
 
+/// The segments that may hold markers, and the markers that are in none of them yet.
+struct Markers<'a> {
+    segments: &'a [Arc<Segment>],
+    newest: &'a [AbortedTransaction],
+}
+
 impl LogReader {
     /// Those that may have records in `from..to`, in the order of their ends.
     pub fn aborted(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
@@ -22,42 +28,53 @@ impl LogReader {
             (state.segments.clone(), state.tail.aborted.clone())
         };
         let first = segments.partition_point(|segment| segment.base <= from).saturating_sub(1);
-        between(all(&segments[first..], &newest), from, to)
+        Markers { segments: &segments[first..], newest: &newest }.between(from, to)
     }
 
     /// For what a read from `from` on found at `place`, in the order of their ends.
     pub fn aborted_at(&self, from: Offset, place: Place) -> Result<Vec<AbortedTransaction>, ReadError> {
-        let (segments, newest, end, waiting, is_first_waiting, written) = {
+        let (segments, newest, end, tail) = {
             let state = self.shared.read();
             let index = &state.tail.index;
             let at = index.offsets.partition_point(|entry| u64::from(entry.position) < place.reach);
-            let waiting = index.offsets.get(at).copied();
-            let newest = state.tail.aborted.clone();
-            (state.segments.clone(), newest, state.view.end, waiting, at == 0, index.offsets_written)
+            // Entries wait behind those in the file.
+            let written = if at == 0 { index.offsets_written } else { 0 };
+            let tail = (written, index.offsets.get(at).copied());
+            (state.segments.clone(), state.tail.aborted.clone(), state.view.end, tail)
         };
         let first = segments.partition_point(|segment| segment.base <= place.segment).saturating_sub(1);
-        let (segments, segment) = (&segments[first..], &segments[first]);
-        if newest.is_empty() && segments.iter().all(|segment| segment.aborted.is_empty()) {
+        let markers = Markers { segments: &segments[first..], newest: &newest };
+        if markers.is_empty() {
             return Ok(Vec::new());
         }
-        let entry = match &segment.indexes {
-            Indexes::Sealed(sealed) => behind(place, |is_before| segment.sealed_offset(sealed, is_before)),
-            Indexes::Growing(growing) if is_first_waiting => {
-                behind(place, |is_before| segment.growing_offset_before(growing, written, is_before))
-                    .map(|entry| entry.or(waiting))
-            }
-            Indexes::Growing(_) => Ok(waiting),
-        };
-        let entry = entry.map_err(|error| self.disk_error(segment, &error))?;
-        let next = segments.get(1).map_or(end, |next| next.base);
+        let segment = &segments[first];
+        let entry = behind(segment, place, tail).map_err(|error| self.disk_error(segment, &error))?;
+        let next = segments.get(first + 1).map_or(end, |next| next.base);
         let to = entry.map_or(next, |entry| segment.base + i64::from(entry.last));
-        Ok(between(all(segments, &newest), from, to))
+        Ok(markers.between(from, to))
     }
 }
 
-/// The first entry of an index whose batch begins at `place`'s end or behind. `search` finds the last one for which its
-/// argument holds, and so looks at the one behind that too.
+/// The first index entry of a segment whose batch begins at the end of `place` or behind. Of a segment that grows, so many
+/// entries are to be searched in the file, and one is waiting.
 fn behind(
+    segment: &Segment,
+    place: Place,
+    (written, waiting): (u32, Option<OffsetEntry>),
+) -> io::Result<Option<OffsetEntry>> {
+    match &segment.indexes {
+        Indexes::Sealed(sealed) => first_behind(place, |is_before| segment.sealed_offset(sealed, is_before)),
+        Indexes::Growing(growing) => {
+            let search = |is_before: &dyn Fn(&OffsetEntry) -> bool| {
+                segment.growing_position(growing, written, is_before)
+            };
+            Ok(first_behind(place, search)?.or(waiting))
+        }
+    }
+}
+
+/// `search` finds the last entry for which its argument holds, and so looks at the one behind that too.
+fn first_behind(
     place: Place,
     search: impl FnOnce(&dyn Fn(&OffsetEntry) -> bool) -> io::Result<Option<OffsetEntry>>,
 ) -> io::Result<Option<OffsetEntry>> {
@@ -72,28 +89,23 @@ fn behind(
     Ok(found.get())
 }
 
-/// Those of sealed segments and those that came since, in the order of their ends.
-fn all<'a>(
-    segments: &'a [Arc<Segment>],
-    newest: &'a [AbortedTransaction],
-) -> impl Iterator<Item = &'a AbortedTransaction> {
-    segments.iter().flat_map(|segment| &segment.aborted).chain(newest)
-}
-
-fn between<'a>(
-    aborted: impl Iterator<Item = &'a AbortedTransaction>,
-    from: Offset,
-    to: Offset,
-) -> Vec<AbortedTransaction> {
-    let mut found = Vec::new();
-    for entry in aborted {
-        if entry.last_offset >= from && entry.first_offset < to {
-            found.push(*entry);
-        }
-        // Transactions that end later began above the range.
-        if entry.last_stable_offset >= to {
-            break;
-        }
+impl Markers<'_> {
+    fn is_empty(&self) -> bool {
+        self.newest.is_empty() && self.segments.iter().all(|segment| segment.aborted.is_empty())
     }
-    found
+
+    fn between(&self, from: Offset, to: Offset) -> Vec<AbortedTransaction> {
+        let mut found = Vec::new();
+        let sealed = self.segments.iter().flat_map(|segment| &segment.aborted);
+        for entry in sealed.chain(self.newest) {
+            if entry.last_offset >= from && entry.first_offset < to {
+                found.push(*entry);
+            }
+            // Transactions that end later began above the range.
+            if entry.last_stable_offset >= to {
+                break;
+            }
+        }
+        found
+    }
 }
