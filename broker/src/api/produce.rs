@@ -1,9 +1,8 @@
-//! Produce (key 0), versions 0–11: the records for each partition, checked here, appended by the partition's shard.
-//!
-//! acks 0 is not answered, and an error then closes the connection; acks 1 is answered when it is in the log, acks -1 when the
-//! replicas in sync have it. A partition's failure never affects another. Versions 0–2 may carry formats v0 and v1, which are stored as
-//! v2; v8 has record errors, v10 the new leader (KIP-951). Differs from Kafka 3.9: transactional batches are refused (no transaction
-//! coordinator yet); every error has a text; what a compressed batch unpacks to is bounded, and so are the records named one by one.
+//! Produce (key 0), versions 0–11: the records for each partition, checked here, appended by the partition's shard. acks 0 is not answered, and
+//! an error then closes the connection; acks 1 is answered when it is in the log, acks -1 when the replicas in sync have it. A partition's failure
+//! never affects another. Versions 0–2 may carry formats v0 and v1, stored as v2; v8 has record errors, v10 the new leader (KIP-951). Differs from
+//! Kafka 3.9: no transactional batches yet; every error has a text; what a batch unpacks to and the records named one by one are bounded; a record
+//! whose length and parts disagree is refused in compressed batches too.
 
 mod desk;
 mod report;

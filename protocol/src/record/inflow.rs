@@ -9,6 +9,8 @@ use crate::batch::Codec;
 
 /// Bytes of the window, unless one record needs more.
 pub(super) const WINDOW: usize = 64 << 10;
+/// What a small block begins with.
+const WINDOW_MIN: usize = 4 << 10;
 
 pub(super) struct Inflow<'a> {
     codec: Codec,
@@ -30,7 +32,7 @@ impl<'a> Inflow<'a> {
             Ok(decoder) => (Some(decoder), None),
             Err(error) => (None, Some(damaged(codec, error))),
         };
-        let window = vec![0; WINDOW];
+        let window = vec![0; block.len().saturating_mul(8).clamp(WINDOW_MIN, WINDOW)];
         Inflow { codec, decoder, failure, window, start: 0, end: 0, limit, left: limit }
     }
 

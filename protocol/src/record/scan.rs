@@ -82,15 +82,17 @@ impl Sums {
     }
 }
 
-/// What the rules of a topic need of a record.
+/// What can be said of a record without keeping it.
 #[derive(Debug)]
-pub(crate) struct Glimpse {
+pub struct Glimpse {
     pub(super) size: usize,
-    pub(crate) timestamp_delta: i64,
-    pub(crate) offset_delta: i32,
+    /// Milliseconds from the batch's base timestamp.
+    pub timestamp_delta: i64,
+    /// Distance from the batch's base offset.
+    pub offset_delta: i32,
     /// Negative for null.
-    pub(crate) key_size: i32,
-    pub(crate) value_size: i32,
+    pub key_size: i32,
+    pub value_size: i32,
 }
 
 impl Glimpse {

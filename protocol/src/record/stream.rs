@@ -1,6 +1,6 @@
 //! The records of a compressed batch, without holding the batch: what a bomb unpacks to is counted, not kept.
 //!
-//! [`walk_block`] looks at each record in a window of fixed size; [`RecordStream`] shows them one at a time, the largest
+//! [`scan_block`] and [`find_record`] look at each record in a window of fixed size; [`RecordStream`] shows them one at a time, the largest
 //! being what it holds. Called by the Produce path. Source: DefaultRecordBatch's streaming iterators in Kafka 3.9.
 
 use super::compression::CompressionError;
@@ -45,15 +45,35 @@ pub fn scan_block(block: &Block<'_>, base_timestamp: Millis) -> Result<Scan, Str
 pub(crate) fn walk_block(block: &Block<'_>, mut see: impl FnMut(i32, &Glimpse)) -> Result<(), StreamError> {
     let mut inflow = Inflow::new(block.codec, block.bytes, block.limit);
     for record in 0..block.count {
-        let seen = match Glimpse::at(inflow.ahead()) {
-            Ok(seen) => seen,
-            // Either its end is not in the window yet, or it is none.
-            Err(_) => look_closely(&mut inflow).map_err(|fault| told(&mut inflow, record, fault))?,
-        };
-        inflow.consume(seen.size);
-        see(record, &seen);
+        see(record, &next_seen(&mut inflow, record)?);
     }
     ended(&mut inflow, block.count)
+}
+
+/// The first record that `is` wants; those behind it are not looked at.
+pub fn find_record(
+    block: &Block<'_>,
+    mut is: impl FnMut(&Glimpse) -> bool,
+) -> Result<Option<Glimpse>, StreamError> {
+    let mut inflow = Inflow::new(block.codec, block.bytes, block.limit);
+    for record in 0..block.count {
+        let seen = next_seen(&mut inflow, record)?;
+        if is(&seen) {
+            return Ok(Some(seen));
+        }
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn next_seen(inflow: &mut Inflow<'_>, record: i32) -> Result<Glimpse, StreamError> {
+    let seen = match Glimpse::at(inflow.ahead()) {
+        Ok(seen) => seen,
+        // Either its end is not in the window yet, or it is none.
+        Err(_) => look_closely(inflow).map_err(|fault| told(inflow, record, fault))?,
+    };
+    inflow.consume(seen.size);
+    Ok(seen)
 }
 
 /// The record at the front once all of it is in the window; one that is larger is skimmed, and its size is then 0.
@@ -266,6 +286,13 @@ mod tests {
                 assert_eq!(stream.next().unwrap(), Some(expected.unwrap()), "seed {seed} {codec}");
             }
             assert_eq!(stream.next(), Ok(None));
+            let wanted = random.below(count as usize) as i32;
+            let found =
+                find_record(&block(codec, &bytes, count), |seen| seen.offset_delta == wanted).unwrap();
+            let expected = RecordIter::new(&records, count).nth(wanted as usize).unwrap().unwrap();
+            let delta = found.map(|seen| (seen.offset_delta, seen.timestamp_delta));
+            assert_eq!(delta, Some((wanted, expected.timestamp_delta)));
+            assert!(find_record(&block(codec, &bytes, count), |_| false).unwrap().is_none());
         }
     }
 

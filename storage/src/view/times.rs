@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, TimestampType, verify_crc};
 use protocol::legacy::{self, Entry, Messages};
-use protocol::record::{RecordIter, decompress};
+use protocol::record::{Block, Glimpse, find_record};
 use protocol::{LeaderEpoch, Millis, Offset};
 
 use super::locate::Searchable;
@@ -17,7 +17,7 @@ use crate::names::LOG;
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::{Indexes, Segment, modified};
 
-/// The most that the records of one batch may occupy in memory when they are looked through.
+/// The most that the messages of one old entry may occupy in memory when they are looked through; of a batch nothing is kept.
 const RECORDS_MAX: usize = 256 << 20;
 
 /// What is copied from the state for a look-up.
@@ -163,16 +163,20 @@ fn record_of_batch(
     verify_crc(batch).map_err(|error| error.to_string())?;
     let block = batch.get(HEADER_SIZE..).unwrap_or_default();
     let codec = header.attributes.codec().map_err(|codec| format!("compression type {codec}"))?;
-    let records = decompress(codec, block, RECORDS_MAX).map_err(|error| error.to_string())?;
-    for record in RecordIter::new(&records, header.record_count) {
-        let record = record.map_err(|error| error.to_string())?;
+    let block = Block { codec, bytes: block, count: header.record_count, limit: usize::MAX };
+    let place = |record: &Glimpse| {
         let timestamp = timestamp_of(header, record.timestamp_delta);
-        let offset = header.base_offset + i64::from(record.offset_delta);
-        if wanted.is(timestamp, offset) {
-            return Ok(Some(TimestampedOffset { offset, timestamp, leader_epoch: header.leader_epoch }));
-        }
-    }
-    Ok(None)
+        (timestamp, header.base_offset + i64::from(record.offset_delta))
+    };
+    let is_wanted = |record: &Glimpse| {
+        let (timestamp, offset) = place(record);
+        wanted.is(timestamp, offset)
+    };
+    let found = find_record(&block, is_wanted).map_err(|error| error.to_string())?;
+    Ok(found.map(|record| {
+        let (timestamp, offset) = place(&record);
+        TimestampedOffset { offset, timestamp, leader_epoch: header.leader_epoch }
+    }))
 }
 
 /// The same of a message of an old format, which may have others compressed in it.
