@@ -129,8 +129,11 @@ impl Log {
         (has_sealed || has_epochs).then_some(FlushScope::Sealed)
     }
 
-    /// What has to be synced; none if nothing is new. Several plans may be under way.
+    /// What has to be synced; none if nothing is new, or the log is offline. Several plans may be under way.
     pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
+        if self.health == Health::Offline {
+            return None;
+        }
         let up_to = match scope {
             FlushScope::Everything if self.write_aborted() => self.end,
             FlushScope::Sealed | FlushScope::Everything => self.active.segment.base,
