@@ -9,12 +9,15 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod ahead;
+mod crew;
 mod cut;
 mod leftovers;
 mod load;
 mod rebuild;
 mod state;
 
+pub use crew::Crew;
 pub(crate) use load::{Files, clean_tail, load};
 pub(crate) use state::{newest, replay};
 

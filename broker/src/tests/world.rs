@@ -89,7 +89,7 @@ impl World {
         let (clock, tasks, asked) = (Clock::start(), Tasks::new(), Record::default());
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
         let dirs = logs::open_dirs(&config).unwrap().online;
-        let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await.unwrap();
+        let found = logs::list(&dirs, &settings, clock.now().wall).await.unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         assert!(changes.load().await.unwrap().is_empty());
         let registration =
@@ -101,7 +101,7 @@ impl World {
             store,
             registration,
             log_dirs: LogDirs::new(dirs, BTreeSet::default(), found.homes),
-            logs: found.logs,
+            unopened: found.unopened,
             removals: found.removals,
             tasks,
             clock,
@@ -113,6 +113,7 @@ impl World {
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         let world = World { broker, context, asked, folder };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");
+        world.until("opening the logs", || world.broker.loading.left() == 0).await;
         world
     }
 

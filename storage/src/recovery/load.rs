@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::batch::BatchHeader;
 use protocol::{LeaderEpoch, Offset};
 
+use super::ahead::{Ahead, Over, Reading, Scanned};
 use super::cut::{Place, cut};
 use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
-use super::rebuild::{Rebuilt, rebuild};
-use super::{Flaw, RecoveryError, RecoveryReport, state};
+use super::rebuild::Rebuilt;
+use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
 use crate::epochs::Epochs;
@@ -19,6 +21,7 @@ use crate::log_dir::Shutdown;
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::partition_metadata;
 use crate::producers::Producers;
+use crate::scan::Marker;
 use crate::segment::Segment;
 
 mod complete;
@@ -30,6 +33,7 @@ pub(crate) use ending::{Files, clean_tail};
 pub(crate) fn load(
     options: &OpenOptions,
     disk: &Arc<dyn Disk>,
+    crew: &Crew,
 ) -> Result<(Loaded, RecoveryReport), RecoveryError> {
     let disk = &**disk;
     let dir: Arc<Path> = options.dir.as_path().into();
@@ -37,6 +41,7 @@ pub(crate) fn load(
         .map_err(|error| RecoveryError::Checkpoint { partition: options.partition.clone(), error })?;
     let loader = Loader {
         disk,
+        crew,
         dir,
         options,
         report: RecoveryReport::default(),
@@ -51,6 +56,7 @@ pub(crate) fn load(
 
 struct Loader<'a> {
     disk: &'a dyn Disk,
+    crew: &'a Crew,
     dir: Arc<Path>,
     options: &'a OpenOptions,
     report: RecoveryReport,
@@ -190,7 +196,11 @@ impl Loader<'_> {
         // its indexes got at that moment.
         let is_doubtful = self.options.shutdown == Shutdown::Unclean && next == self.options.recovery_point;
         if !is_whole || (is_doubtful && !self.indexes_reach_the_end(base, size)?) {
-            let rebuilt = self.scan(base, &mut |_| {})?;
+            let dir = Arc::clone(&self.dir);
+            let reading = self.reading(&dir);
+            let scanned = reading.scan(base).map_err(|error| self.disk_error(error))?;
+            self.note(&reading, (base, &scanned), |_, _| {})?;
+            let rebuilt = scanned.rebuilt;
             self.refuse_damage(base, &rebuilt)?;
             rebuilt
                 .write_indexes(self.disk, &self.dir, base)
@@ -216,27 +226,28 @@ impl Loader<'_> {
         read_aborted(&file_path(&self.dir, base, TXN_INDEX), base).map_err(|error| self.disk_error(error))
     }
 
-    /// Reads a whole segment and notes the epochs in it.
-    fn scan(
+    fn reading<'b>(&self, dir: &'b Path) -> Reading<'b>
+    where
+        Self: 'b,
+    {
+        Reading { disk: self.disk, dir, rules: index_rules(&self.options.settings) }
+    }
+
+    /// Notes the epochs in a segment that was read, and gives its batches to `take`.
+    fn note(
         &mut self,
-        base: Offset,
-        take: &mut dyn FnMut(&crate::scan::CheckedBatch),
-    ) -> Result<Rebuilt, RecoveryError> {
-        let path = file_path(&self.dir, base, LOG);
-        let file = self
-            .disk
-            .open(&path, Mode::Read)
-            .during("open", &path)
-            .map_err(|error| self.disk_error(error))?;
+        reading: &Reading<'_>,
+        (base, scanned): (Offset, &Scanned),
+        mut take: impl FnMut(&BatchHeader, Option<Marker>),
+    ) -> Result<(), RecoveryError> {
         let epochs = &mut self.epochs;
-        let rebuilt = rebuild(&file, &path, base, index_rules(&self.options.settings), |batch| {
-            note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
-            take(batch);
+        let outcome = reading.replay(base, scanned, |header, marker| {
+            note_epoch(epochs, header.leader_epoch, header.base_offset);
+            take(header, marker);
         });
-        let rebuilt = rebuilt.map_err(|error| self.disk_error(error))?;
         self.report.segments_scanned += 1;
-        self.report.bytes_scanned += rebuilt.size;
-        Ok(rebuilt)
+        self.report.bytes_scanned += scanned.rebuilt.size;
+        outcome.map_err(|error| self.disk_error(error))
     }
 
     /// What was synced is not cut: a copy may be elsewhere, and an operator has to know.
@@ -254,13 +265,29 @@ impl Loader<'_> {
 
     /// Reads the segments from this one on, batch by batch, up to the first bad one.
     fn recover(&mut self, from: usize) -> Result<Ending, RecoveryError> {
-        let bases = self.bases.clone();
+        let (bases, dir, crew) = (self.bases.clone(), Arc::clone(&self.dir), self.crew);
+        let ahead = Ahead::new(self.reading(&dir), &bases[from..], crew);
+        std::thread::scope(|scope| {
+            let _over = Over(&ahead);
+            self.recover_each(&bases, from, &ahead, |at| ahead.take(scope, at - from))
+        })
+    }
+
+    fn recover_each(
+        &mut self,
+        bases: &[Offset],
+        from: usize,
+        ahead: &Ahead<'_>,
+        take: impl Fn(usize) -> Result<Scanned, DiskError>,
+    ) -> Result<Ending, RecoveryError> {
         let mut producers = self.producers_at(bases[from], from).map_err(|error| self.disk_error(error))?;
         for (at, base) in bases.iter().copied().enumerate().skip(from) {
             let mut aborted = Vec::new();
-            let rebuilt = self.scan(base, &mut |batch| {
-                aborted.extend(producers.replay(&batch.header, batch.marker));
+            let scanned = take(at).map_err(|error| self.disk_error(error))?;
+            self.note(ahead.reading(), (base, &scanned), |header, marker| {
+                aborted.extend(producers.replay(header, marker));
             })?;
+            let rebuilt = scanned.rebuilt;
             let flaw = rebuilt.flaw.or_else(|| self.hole(rebuilt.next, bases.get(at + 1)));
             if let Some(flaw) = flaw {
                 self.cut(base, &rebuilt, flaw, &bases[at + 1..])?;
