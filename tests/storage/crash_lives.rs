@@ -337,6 +337,12 @@ impl Life {
     }
 }
 
+/// What recovery can tell of holes: nothing before a recovery point is known.
+fn tellable(dir: &LogDir, gaps: Gaps) -> Gaps {
+    let points = dir.read_offsets(Checkpoint::RecoveryPoint).unwrap();
+    if points.values().all(|point| *point == Offset(0)) { Gaps::Compacted } else { gaps }
+}
+
 /// Whether the batches are a piece of the history, without a hole if recovery can tell.
 fn is_piece(found: &History, history: &History, gaps: Gaps) -> bool {
     let Some((first, last)) = found.keys().next().zip(found.keys().next_back()) else { return true };
@@ -383,7 +389,7 @@ fn check_image(image: &Path, known: (&Known, &Known), gaps: Gaps, context: &str)
     let dir = LogDir::open(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
     let log = reopen(&dir, shutdown, gaps, disk.clone());
-    check(log.as_ref(), known, gaps, context);
+    check(log.as_ref(), known, tellable(&dir, gaps), context);
     let Some(mut log) = log else { return };
     // Every producer's last batch is known, whatever was lost.
     for header in judge::last_batches(&log) {
@@ -420,7 +426,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
     let shutdown = dir.take_clean_mark().unwrap();
     let log = reopen(&dir, shutdown, gaps, disk.clone());
     let end = log.as_ref().map(Log::end_offset);
-    check(log.as_ref(), known, gaps, context);
+    check(log.as_ref(), known, tellable(&dir, gaps), context);
     for cut in 0..=disk.operations() {
         let loss = loss(dice);
         let second = scratch();

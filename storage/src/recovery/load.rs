@@ -315,10 +315,12 @@ impl Loader<'_> {
 
     /// A segment may have lost its end at the boundary of a batch, while the next one reached the medium. What
     /// follows is cut, so that replicas agree and no record is served whose predecessors are gone. Kafka goes on
-    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling.
+    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling; nor where no
+    /// recovery point is known, so that the log may be of any age and have been compacted once.
     fn hole(&self, from: Offset, next: Option<&Offset>) -> Option<Flaw> {
         let next = next.copied().filter(|next| *next > from)?;
-        let is_certain = !self.options.settings.cleanup.compacts() && from >= self.options.recovery_point;
+        let point = self.options.recovery_point;
+        let is_certain = !self.options.settings.cleanup.compacts() && point > Offset::ZERO && from >= point;
         is_certain.then_some(Flaw::Missing { from, to: next - 1 })
     }
 
