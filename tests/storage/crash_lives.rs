@@ -180,13 +180,17 @@ impl Life {
 
     fn follow(&mut self) {
         let mut base = self.log.end_offset().0;
+        // The leader's records may be of epochs that are older than some that were truncated here.
+        let last = self.history.values().next_back().map(|bytes| BatchHeader::parse(bytes).unwrap());
+        let mut epoch = last.map_or(0, |header| header.leader_epoch.0);
         let (mut bytes, mut history) = (Vec::new(), History::clone(&self.history));
         for _ in 0..1 + self.dice.below(4) {
             if self.gaps == Gaps::Compacted {
                 base += self.dice.below(8).saturating_sub(6) as i64;
             }
             let batch = self.next_batch();
-            let placed = placed(&batch, base, self.epoch);
+            epoch += self.dice.below((self.epoch - epoch + 1) as usize) as i32;
+            let placed = placed(&batch, base, epoch);
             bytes.extend_from_slice(&placed);
             history.insert(base, placed);
             base += i64::from(batch.header.last_offset_delta) + 1;

@@ -106,12 +106,6 @@ impl Progress {
         self.truncations += 1;
         self.made += 1;
     }
-
-    /// The epochs were written and synced.
-    pub(super) fn epochs_synced(&mut self) {
-        self.epochs_planned = self.epochs_version;
-        self.epochs_synced = self.epochs_version;
-    }
 }
 
 impl Log {
