@@ -77,7 +77,8 @@ struct Life {
 }
 
 /// Opens what lies in a log directory, as a broker does.
-fn reopen(dir: &LogDir, shutdown: Shutdown, gaps: Gaps, disk: Arc<dyn Disk>) -> Option<Log> {
+fn reopen(dir: &LogDir, how: (Shutdown, Gaps), disk: Arc<dyn Disk>, context: &str) -> Option<Log> {
+    let (shutdown, gaps) = how;
     let path = dir.list().unwrap().replicas.remove(&partition())?;
     let listed = |which| dir.read_offsets(which).unwrap().get(&partition()).copied();
     let options = OpenOptions {
@@ -85,7 +86,8 @@ fn reopen(dir: &LogDir, shutdown: Shutdown, gaps: Gaps, disk: Arc<dyn Disk>) -> 
         log_start: listed(Checkpoint::LogStart),
         ..options(&path, &small(gaps), shutdown)
     };
-    Some(Log::open(options, disk).unwrap().0)
+    let opened = Log::open(options, disk).map_err(|error| format!("{context}: {error}"));
+    Some(opened.unwrap().0)
 }
 
 impl Life {
@@ -305,7 +307,7 @@ impl Life {
     /// Goes on with what the files say; after a kill nothing that was written is lost.
     fn start_again(&mut self, shutdown: Shutdown) {
         self.plan = None;
-        self.log = reopen(&self.dir, shutdown, self.gaps, self.disk.clone()).unwrap();
+        self.log = reopen(&self.dir, (shutdown, self.gaps), self.disk.clone(), "in life").unwrap();
         let found: History = judge::batches(&self.log);
         let start = self.log.start_offset().0;
         let expected = self
@@ -392,7 +394,7 @@ fn check_image(image: &Path, known: (&Known, &Known), gaps: Gaps, context: &str)
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let dir = LogDir::open(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
-    let log = reopen(&dir, shutdown, gaps, disk.clone());
+    let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
     check(log.as_ref(), known, tellable(&dir, gaps), context);
     let Some(mut log) = log else { return };
     // Every producer's last batch is known, whatever was lost.
@@ -428,7 +430,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
     let disk = Arc::new(CrashDisk::new(image).unwrap());
     let dir = LogDir::open(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
-    let log = reopen(&dir, shutdown, gaps, disk.clone());
+    let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
     let end = log.as_ref().map(Log::end_offset);
     check(log.as_ref(), known, tellable(&dir, gaps), context);
     for cut in 0..=disk.operations() {
@@ -439,7 +441,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
         check_image(second.path(), known, gaps, &context);
         let dir = LogDir::open(second.path(), Arc::new(OsDisk)).unwrap();
         // Judged and closed by now: one record more than recovery found, however often it was begun.
-        let again = reopen(&dir, Shutdown::Unclean, gaps, Arc::new(OsDisk));
+        let again = reopen(&dir, (Shutdown::Unclean, gaps), Arc::new(OsDisk), &context);
         assert_eq!(again.map(|log| log.end_offset()), end.map(|end| end + 1), "{context}");
     }
 }
