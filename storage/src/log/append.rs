@@ -229,6 +229,7 @@ impl Log {
                     "a failed write could not be taken back, the log goes offline: {worse}"
                 );
                 self.health = Health::Offline;
+                return DiskError::new("cut back", &path, &worse);
             }
             DiskError::new("write", &path, &error)
         })
