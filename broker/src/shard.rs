@@ -404,7 +404,7 @@ impl Shard {
             return;
         }
         tracing::error!(
-            partition = %name, file = %file.display(), position = damage.position, offset = ?damage.offset.map(|o| o.0),
+            partition = %name, file = %file.display(), position = damage.position, offset = damage.offset.map_or(-1, |offset| offset.0),
             "the partition is offline: its disk gave back other bytes than were written ({}). Nothing is served of it and \
              nothing on disk was changed. Check the disk, put the partition's directory right from another replica or a \
              backup, or move it away, and restart the broker",

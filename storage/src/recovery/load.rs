@@ -24,6 +24,7 @@ use crate::producers::Producers;
 use crate::scan::Marker;
 use crate::segment::Segment;
 
+mod complete;
 mod ending;
 
 pub(crate) use ending::{Files, clean_tail};
@@ -167,7 +168,7 @@ impl Loader<'_> {
         };
         let mut at = 0;
         while at < untrusted.min(self.bases.len() - 1) {
-            match self.trust(self.bases[at])? {
+            match self.trust(self.bases[at], self.bases[at + 1])? {
                 Some(segment) => self.segments.push(Arc::new(segment)),
                 None => untrusted = at,
             }
@@ -184,13 +185,17 @@ impl Loader<'_> {
     }
 
     /// A segment below the recovery point; none if its transaction index is damaged, so that it has to be recovered.
-    fn trust(&mut self, base: Offset) -> Result<Option<Segment>, RecoveryError> {
+    fn trust(&mut self, base: Offset, next: Offset) -> Result<Option<Segment>, RecoveryError> {
         let path = file_path(&self.dir, base, LOG);
         let size = path.metadata().during("read", &path).map_err(|error| self.disk_error(error))?.len();
         let is_whole = |kind: &str, entry: usize| {
             file_path(&self.dir, base, kind).metadata().is_ok_and(|file| file.len() % entry as u64 == 0)
         };
-        if !is_whole(INDEX, OffsetEntry::SIZE) || !is_whole(TIME_INDEX, TimeEntry::SIZE) {
+        let is_whole = is_whole(INDEX, OffsetEntry::SIZE) && is_whole(TIME_INDEX, TimeEntry::SIZE);
+        // It may have been sealed after the flush that moved the recovery point to its end: then nobody synced what
+        // its indexes got at that moment.
+        let is_doubtful = self.options.shutdown == Shutdown::Unclean && next == self.options.recovery_point;
+        if !is_whole || (is_doubtful && !self.indexes_reach_the_end(base, size)?) {
             let dir = Arc::clone(&self.dir);
             let reading = self.reading(&dir);
             let scanned = reading.scan(base).map_err(|error| self.disk_error(error))?;
@@ -207,6 +212,11 @@ impl Loader<'_> {
             TxnIndexFile::Good(aborted) => Ok(Some(Segment::sealed(&self.dir, base, size, aborted))),
             TxnIndexFile::Damaged => Ok(None),
         }
+    }
+
+    fn indexes_reach_the_end(&self, base: Offset, size: u64) -> Result<bool, RecoveryError> {
+        let rules = index_rules(&self.options.settings);
+        complete::indexes_reach_the_end(&self.dir, base, size, rules).map_err(|error| self.disk_error(error))
     }
 
     fn aborted(&self, base: Offset) -> Result<TxnIndexFile, RecoveryError> {
@@ -278,7 +288,8 @@ impl Loader<'_> {
                 aborted.extend(producers.replay(header, marker));
             })?;
             let rebuilt = scanned.rebuilt;
-            if let Some(flaw) = rebuilt.flaw {
+            let flaw = rebuilt.flaw.or_else(|| self.hole(rebuilt.next, bases.get(at + 1)));
+            if let Some(flaw) = flaw {
                 self.cut(base, &rebuilt, flaw, &bases[at + 1..])?;
             }
             if at == from {
@@ -288,7 +299,7 @@ impl Loader<'_> {
             self.write_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
             rebuilt.write_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
-            if rebuilt.flaw.is_some() || at + 1 == bases.len() {
+            if flaw.is_some() || at + 1 == bases.len() {
                 self.bases.truncate(at + 1);
                 producers.end = rebuilt.next;
                 return self.recovered_ending(base, &rebuilt, aborted, producers);
@@ -300,6 +311,15 @@ impl Loader<'_> {
         }
         // The caller names a segment that exists, so the loop returns.
         self.begin_anew().map_err(|error| self.disk_error(error))
+    }
+
+    /// A segment may have lost its end at the boundary of a batch, while the next one reached the medium. What
+    /// follows is cut, so that replicas agree and no record is served whose predecessors are gone. Kafka goes on
+    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling.
+    fn hole(&self, from: Offset, next: Option<&Offset>) -> Option<Flaw> {
+        let next = next.copied().filter(|next| *next > from)?;
+        let is_certain = !self.options.settings.cleanup.compacts() && from >= self.options.recovery_point;
+        is_certain.then_some(Flaw::Missing { from, to: next - 1 })
     }
 
     /// The producers as of the base of an untrusted segment.
