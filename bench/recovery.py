@@ -120,7 +120,11 @@ def prefixed(prefix, figures):
 
 
 def run(cluster, o):
-    create(cluster, TOPIC, o.partitions, 1, "retention.ms=-1")
+    try:
+        create(cluster, TOPIC, o.partitions, 1, "retention.ms=-1")
+    except RuntimeError as e:
+        print(f"  {e}; the broker goes on with it", file=sys.stderr)
+    until_served(cluster, o.partitions, 0, time.time())
     stop(cluster)
     logs = cluster.dir / "logs-1"
     end = fill(logs, TOPIC, o.partitions, o.segments, o.segment_bytes)
