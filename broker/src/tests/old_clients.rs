@@ -20,12 +20,12 @@ use super::world::{World, batch, code, topic_name};
 
 const LARGE: i32 = 1 << 20;
 
-fn fixtures() -> PathBuf {
+pub(super) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/storage/fixtures")
 }
 
 /// Copies a partition without the id that its topic had there.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let from = entry.unwrap().path();
@@ -67,11 +67,18 @@ fn begins(text: &str, at: usize) -> bool {
 
 impl World {
     async fn fetch(&self, version: i16, topic: &str, wanted: FetchPartition) -> PartitionData {
-        let topic = FetchTopic::default()
-            .with_topic(TopicName(topic.to_owned().into()))
-            .with_partitions(vec![wanted]);
-        let request = FetchRequest::default().with_topics(vec![topic]);
+        let request = request(topic, wanted);
         let request = if version >= 3 { request.with_max_bytes(LARGE) } else { request };
+        self.ask(version, &request).await.responses[0].partitions[0].clone()
+    }
+
+    pub(super) async fn fetch_committed(
+        &self,
+        version: i16,
+        topic: &str,
+        wanted: FetchPartition,
+    ) -> PartitionData {
+        let request = request(topic, wanted).with_max_bytes(LARGE).with_isolation_level(1);
         self.ask(version, &request).await.responses[0].partitions[0].clone()
     }
 
@@ -102,7 +109,13 @@ impl World {
     }
 }
 
-fn wanted(index: i32, from: i64, max_bytes: i32) -> FetchPartition {
+fn request(topic: &str, wanted: FetchPartition) -> FetchRequest {
+    let topic = TopicName(topic.to_owned().into());
+    let topic = FetchTopic::default().with_topic(topic).with_partitions(vec![wanted]);
+    FetchRequest::default().with_topics(vec![topic])
+}
+
+pub(super) fn wanted(index: i32, from: i64, max_bytes: i32) -> FetchPartition {
     FetchPartition::default()
         .with_partition(index)
         .with_fetch_offset(from)

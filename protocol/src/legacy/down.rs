@@ -5,13 +5,15 @@
 //! Kafka 3.9.
 
 use super::write::{MessageSetWriter, NewMessage};
-use super::{Entry, Format, LegacyError, Messages};
+use super::{Entry, Format, LegacyError, Message, Messages};
 use crate::batch::{BatchError, BatchHeader, Codec, HEADER_SIZE, MAGIC, MAGIC_AT, TimestampType, verify_crc};
 use crate::ids::{Millis, Offset};
-use crate::record::{CompressionError, RecordError, RecordIter, decompress};
+use crate::record::{Block, CompressionError, Record, RecordError, RecordIter, RecordStream, StreamError};
 
-/// The most that one batch may occupy in memory once it is decompressed.
+/// The most that is held in memory of what comes out of one batch: a record of a batch, or all of a compressed message.
 pub const OPENED_BYTES_MAX: usize = 256 << 20;
+/// Bytes that may come out of one batch, a record at a time; Kafka cannot make a batch of more.
+const BATCH_BYTES_MAX: usize = i32::MAX as usize;
 
 /// Why a batch cannot be converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +32,15 @@ pub enum DownError {
     Compression(#[from] CompressionError),
 }
 
+impl From<StreamError> for DownError {
+    fn from(error: StreamError) -> DownError {
+        match error {
+            StreamError::Record(error) => DownError::Record(error),
+            StreamError::Compression(error) => DownError::Compression(error),
+        }
+    }
+}
+
 /// One batch, or message of format v1, in format `to`; no bytes if there is nothing in it for a client of that format.
 ///
 /// Records below `from` are left out where they stand alone: some clients take the first message for the one they
@@ -42,16 +53,13 @@ pub fn down_convert(item: &[u8], to: Format, from: Offset) -> Result<Vec<u8>, Do
     entry.verify_crc()?;
     let messages = Messages::of(&entry, OPENED_BYTES_MAX)?;
     let codec = entry.attributes.codec().map_err(DownError::Codec)?;
-    let kind = entry.timestamp_type();
-    let all = messages.iter().map(|message| {
-        Ok(NewMessage {
-            offset: message.offset,
-            timestamp: message.timestamp,
-            key: message.key,
-            value: message.value,
-        })
-    });
-    write(item.len(), all, (to, from), (codec, kind))
+    let mut set = MessageSetWriter::new(Vec::with_capacity(item.len()), to, codec, entry.timestamp_type())?;
+    for Message { offset, timestamp, key, value, .. } in &messages {
+        if codec != Codec::None || offset >= from {
+            set.push(&NewMessage { offset, timestamp, key, value })?;
+        }
+    }
+    Ok(set.finish()?)
 }
 
 fn batch(bytes: &[u8], to: Format, from: Offset) -> Result<Vec<u8>, DownError> {
@@ -65,17 +73,32 @@ fn batch(bytes: &[u8], to: Format, from: Offset) -> Result<Vec<u8>, DownError> {
     }
     verify_crc(bytes)?;
     let kind = header.attributes.timestamp_type();
-    let records = decompress(codec, &bytes[HEADER_SIZE..], OPENED_BYTES_MAX)?;
-    let all = RecordIter::new(&records, header.record_count).map(|record| {
-        let record = record?;
-        Ok(NewMessage {
-            offset: header.base_offset + i64::from(record.offset_delta),
-            timestamp: timestamp(&header, record.timestamp_delta),
-            key: record.key,
-            value: record.value,
-        })
-    });
-    write(bytes.len(), all, (to, from), (codec, kind))
+    let mut set = MessageSetWriter::new(Vec::with_capacity(bytes.len()), to, codec, kind)?;
+    if codec == Codec::None {
+        for record in RecordIter::new(&bytes[HEADER_SIZE..], header.record_count) {
+            let message = message(&header, &record?);
+            if message.offset >= from {
+                set.push(&message)?;
+            }
+        }
+        return Ok(set.finish()?);
+    }
+    let block =
+        Block { codec, bytes: &bytes[HEADER_SIZE..], count: header.record_count, limit: BATCH_BYTES_MAX };
+    let mut records = RecordStream::new(&block, OPENED_BYTES_MAX);
+    while let Some(record) = records.next()? {
+        set.push(&message(&header, &record))?;
+    }
+    Ok(set.finish()?)
+}
+
+fn message<'a>(header: &BatchHeader, record: &Record<'a>) -> NewMessage<'a> {
+    NewMessage {
+        offset: header.base_offset + i64::from(record.offset_delta),
+        timestamp: timestamp(header, record.timestamp_delta),
+        key: record.key,
+        value: record.value,
+    }
 }
 
 fn timestamp(header: &BatchHeader, delta: i64) -> Millis {
@@ -83,22 +106,6 @@ fn timestamp(header: &BatchHeader, delta: i64) -> Millis {
         TimestampType::CreateTime => header.base_timestamp + delta,
         TimestampType::LogAppendTime => header.max_timestamp,
     }
-}
-
-fn write<'a>(
-    size: usize,
-    messages: impl Iterator<Item = Result<NewMessage<'a>, DownError>>,
-    (to, from): (Format, Offset),
-    (codec, kind): (Codec, TimestampType),
-) -> Result<Vec<u8>, DownError> {
-    let mut set = MessageSetWriter::new(Vec::with_capacity(size), to, codec, kind)?;
-    for message in messages {
-        let message = message?;
-        if codec != Codec::None || message.offset >= from {
-            set.push(&message)?;
-        }
-    }
-    Ok(set.finish()?)
 }
 
 #[cfg(test)]
