@@ -93,6 +93,9 @@ impl Exchange {
         }
         self.produce()?;
         self.seen = self.look().with_context(|| format!("on {kind:?}, with more records"))?;
+        let log = self.broker.log()?;
+        let complaints: Vec<&str> = log.lines().filter(|line| is_about_logs(line)).collect();
+        anyhow::ensure!(complaints.is_empty(), "Kafka had to mend something: {complaints:#?}");
         Ok(())
     }
 
@@ -142,6 +145,12 @@ impl Exchange {
         }
         Ok(())
     }
+}
+
+/// Whether Kafka warns of what it found in a log directory. Ours ends its test by any warning.
+fn is_about_logs(line: &str) -> bool {
+    let loud = line.contains("] WARN ") || line.contains("] ERROR ");
+    loud && ["(kafka.log.", "(org.apache.kafka.storage."].iter().any(|class| line.contains(class))
 }
 
 /// The numbers of the records that kcat printed; each is its offset and its key.
