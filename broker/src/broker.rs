@@ -3,6 +3,8 @@
 
 pub(crate) mod assemble;
 mod controller_epoch;
+mod handles;
+mod loading;
 pub(crate) mod logs;
 mod reachability;
 mod start;
@@ -31,6 +33,7 @@ use crate::tasks::Tasks;
 use crate::upkeep::JobQueue;
 
 pub(crate) use controller_epoch::ControllerEpochGate;
+pub(crate) use loading::Loading;
 pub use start::StartError;
 
 /// Everything that requests and tasks share. Parts that change have an owner of their own.
@@ -45,6 +48,8 @@ pub(crate) struct Broker {
     pub(crate) hosted: Arc<Hosted>,
     pub(crate) shards: Shards,
     pub(crate) log_dirs: LogDirs,
+    /// Logs found at start that are not open yet.
+    pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
     pub(crate) registration: Registration,
     pub(crate) office: Office,

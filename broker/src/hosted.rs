@@ -7,10 +7,11 @@ mod watch;
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use protocol::batch::ProduceRules;
 use protocol::ids::{LeaderEpoch, TopicId, TopicPartition};
 use storage::LogReader;
 
-use crate::topic_settings::{FetchRules, ProduceRules, TopicSettings};
+use crate::topic_settings::{FetchRules, TopicSettings};
 
 pub(crate) use leadership::{EpochMismatch, Leadership};
 pub(crate) use watch::{Watch, WatchKey, Watchers};

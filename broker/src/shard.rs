@@ -4,10 +4,11 @@
 
 mod command;
 mod host;
+mod loading;
 mod partition;
 mod produces;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,13 +19,15 @@ use protocol::ids::{BrokerId, TopicPartition};
 use storage::{DiskError, Log, Retirement};
 
 pub(crate) use command::{
-    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Command, Configure, Damaged,
-    DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
+    Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Closing, Command, Configure,
+    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
 use crate::hosted::Hosted;
+use crate::topic_settings::TopicSettings;
 use crate::upkeep::{Job, JobQueue};
+use loading::Loading;
 use partition::Partition;
 use produces::Produces;
 
@@ -32,6 +35,10 @@ use produces::Produces;
 pub(crate) struct Shard {
     local: BrokerId,
     partitions: HashMap<TopicPartition, Seat>,
+    /// What the checkpoint files say of partitions whose logs are not open, or could not be opened: it has to stay there.
+    unopened: BTreeMap<TopicPartition, Standing>,
+    /// Whether those who write the files know `unopened`.
+    unopened_told: bool,
     hosted: Arc<Hosted>,
     produces: Produces,
     /// Partitions with staged batches, in the order in which the first came.
@@ -48,6 +55,8 @@ pub(crate) struct Shard {
 /// A partition's place in its shard.
 #[derive(Debug)]
 enum Seat {
+    /// Its log was found at start and is not open yet.
+    Loading(Box<Loading>),
     Online(Box<Partition>),
     /// Its log serves nobody until the broker starts again. One that is kept is closed when the broker stops; its files
     /// are whole as far as one can tell, or another is damaged that nobody touches.
@@ -59,6 +68,8 @@ impl Shard {
         Self {
             local,
             partitions: HashMap::new(),
+            unopened: BTreeMap::new(),
+            unopened_told: true,
             hosted,
             produces: Produces::default(),
             touched: Vec::new(),
@@ -69,7 +80,15 @@ impl Shard {
         }
     }
 
-    /// Takes in a log found at start. It serves nobody before a LeaderAndIsr names its role.
+    /// Keeps a place for a log that was found at start and is being opened; `Opened` tells the outcome.
+    pub(crate) fn expect(&mut self, standing: Standing, settings: TopicSettings) {
+        let name = standing.partition.clone();
+        self.unopened.insert(name.clone(), standing);
+        self.unopened_told = false;
+        self.partitions.insert(name, Seat::Loading(Box::new(Loading::new(self.local, settings))));
+    }
+
+    /// Takes in a log. It serves nobody before a LeaderAndIsr names its role.
     pub(crate) fn adopt(&mut self, log: Log, min_insync_replicas: usize) {
         let name = log.partition.clone();
         let partition = Partition::new(log, self.local, min_insync_replicas);
@@ -101,7 +120,7 @@ impl Shard {
         for (place, (name, batch)) in batches.into_iter().enumerate() {
             let ticket = Produces::ticket(key, place);
             let staged = match self.partitions.get_mut(&name) {
-                None => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
+                None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
                 Some(Seat::Offline(_)) => Err(AppendFailure::Offline),
                 Some(Seat::Online(partition)) if self.full.iter().any(|dir| partition.is_in(dir)) => {
                     Err(AppendFailure::Full)
@@ -134,6 +153,7 @@ impl Shard {
     fn carry_out(&mut self, now: Now, command: Command) {
         match command {
             Command::Append(append) => self.stage(append),
+            Command::Opened { partition, log } => self.opened(now, &partition, log),
             Command::Assign(assign) => self.assign(now, *assign),
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
@@ -156,8 +176,38 @@ impl Shard {
         }
     }
 
+    /// A log that was waited for is open, or cannot be opened.
+    fn opened(&mut self, now: Now, name: &TopicPartition, log: Option<Box<Log>>) {
+        // Its directory may have failed in the meantime.
+        let Some(Seat::Loading(_)) = self.partitions.get(name) else { return };
+        let Some(Seat::Loading(loading)) = self.partitions.remove(name) else { return };
+        let (settings, assign, delete) = loading.into_waiting();
+        match log {
+            Some(mut log) => {
+                log.set_settings(settings.log.clone());
+                self.unopened.remove(name);
+                self.adopt(*log, settings.min_insync_replicas);
+            }
+            None => self.take_offline(name),
+        }
+        if let Some(mut assign) = assign {
+            let (reply, mut result) = tokio::sync::oneshot::channel();
+            assign.reply = reply;
+            self.assign(now, *assign);
+            if let Ok(Err(failure)) = result.try_recv() {
+                tracing::error!(partition = %name, %failure, "the partition is not served, though the controller was told that it is");
+            }
+        }
+        if let Some(delete) = delete {
+            self.stop(now, delete);
+        }
+    }
+
     fn assign(&mut self, now: Now, mut assign: Assign) {
         let name = assign.partition.clone();
+        if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&name) {
+            return loading.assign(assign);
+        }
         if let (None, Some(log)) = (self.partitions.get(&name), assign.log.take()) {
             self.adopt(log, assign.settings.min_insync_replicas);
         }
@@ -178,6 +228,9 @@ impl Shard {
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {
+        if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&stop.partition) {
+            return loading.stop(stop);
+        }
         let Stop { partition: name, leader_epoch, fate, reply } = stop;
         let known = match self.partitions.get(&name) {
             None => {
@@ -189,7 +242,8 @@ impl Shard {
                 self.hosted.remove(&name);
                 return drop(reply.send(Ok(log)));
             }
-            Some(Seat::Offline(_)) => return drop(reply.send(Err(StopFailure::Offline))),
+            // A log that is being opened was looked at above.
+            Some(Seat::Offline(_) | Seat::Loading(_)) => return drop(reply.send(Err(StopFailure::Offline))),
             Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
         };
         if let (Some(asked), Some(known)) = (leader_epoch, known)
@@ -210,6 +264,9 @@ impl Shard {
         let names: Vec<_> =
             self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
         for name in names {
+            if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&name) {
+                loading.settings = configure.settings.clone();
+            }
             self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
         }
     }
@@ -217,7 +274,7 @@ impl Shard {
     fn delete_records(&mut self, now: Now, delete: DeleteRecords) {
         let DeleteRecords { partition: name, before, reply } = delete;
         let mut result = match self.partitions.get(&name) {
-            None => Err(DeleteFailure::NotLeader),
+            None | Some(Seat::Loading(_)) => Err(DeleteFailure::NotLeader),
             Some(Seat::Online(_) | Seat::Offline(_)) => Err(DeleteFailure::Offline),
         };
         self.step(&name, |partition, _| result = partition.delete_records(before));
@@ -232,10 +289,13 @@ impl Shard {
     }
 
     fn take_changed(&mut self) -> Vec<Standing> {
-        let changed = self
-            .online()
-            .filter_map(|partition| std::mem::take(&mut partition.changed).then(|| partition.standing()));
-        changed.collect()
+        let told = std::mem::replace(&mut self.unopened_told, true);
+        let mut changed: Vec<_> = self.unopened.values().filter(|_| !told).cloned().collect();
+        changed
+            .extend(self.online().filter_map(|partition| {
+                std::mem::take(&mut partition.changed).then(|| partition.standing())
+            }));
+        changed
     }
 
     fn retain(&mut self, now: Now) {
@@ -328,10 +388,11 @@ impl Shard {
         self.full.remove(dir);
     }
 
-    /// The partitions of a log directory whose logs are open.
+    /// The partitions of a log directory that serve or would serve.
     fn names_in(&self, dir: &Path) -> Vec<TopicPartition> {
-        let inside = self.partitions.iter().filter(|(_, seat)| match seat {
+        let inside = self.partitions.iter().filter(|(name, seat)| match seat {
             Seat::Online(partition) => partition.is_in(dir),
+            Seat::Loading(_) => self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir)),
             Seat::Offline(kept) => kept.as_ref().is_some_and(|log| log.dir.parent() == Some(dir)),
         });
         inside.map(|(name, _)| name.clone()).collect()
@@ -343,7 +404,7 @@ impl Shard {
             return;
         }
         tracing::error!(
-            partition = %name, file = %file.display(), position = damage.position, offset = ?damage.offset.map(|o| o.0),
+            partition = %name, file = %file.display(), position = damage.position, offset = damage.offset.map_or(-1, |offset| offset.0),
             "the partition is offline: its disk gave back other bytes than were written ({}). Nothing is served of it and \
              nothing on disk was changed. Check the disk, put the partition's directory right from another replica or a \
              backup, or move it away, and restart the broker",
@@ -364,13 +425,14 @@ impl Shard {
         }
     }
 
-    fn close(&mut self, now: Now) -> Vec<Log> {
+    fn close(&mut self, now: Now) -> Closing {
         let names = self.names();
         for name in &names {
             let hosted = Arc::clone(&self.hosted);
             self.step(name, |partition, produces| partition.stop(now, &hosted, produces));
         }
-        names.iter().filter_map(|name| self.take_log(name)).collect()
+        let logs = names.iter().filter_map(|name| self.take_log(name)).collect();
+        Closing { logs, unopened: self.unopened.values().cloned().collect() }
     }
 
     fn expire(&mut self, now: Now) {
@@ -404,8 +466,8 @@ impl Shard {
         match self.partitions.remove(name)? {
             Seat::Online(partition) => Some(partition.log),
             Seat::Offline(Some(log)) => Some(*log),
-            Seat::Offline(None) => {
-                self.partitions.insert(name.clone(), Seat::Offline(None));
+            seat @ (Seat::Offline(None) | Seat::Loading(_)) => {
+                self.partitions.insert(name.clone(), seat);
                 None
             }
         }
@@ -418,7 +480,7 @@ impl Shard {
     fn online(&mut self) -> impl Iterator<Item = &mut Partition> {
         self.partitions.values_mut().filter_map(|seat| match seat {
             Seat::Online(partition) => Some(&mut **partition),
-            Seat::Offline(_) => None,
+            Seat::Loading(_) | Seat::Offline(_) => None,
         })
     }
 }

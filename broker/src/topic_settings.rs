@@ -1,8 +1,11 @@
 //! One topic's settings, split by who acts on them: the log, the replica, the checks of a produce and of a fetch.
 //! Made from the configuration here and nowhere else; plain values that travel to shards.
 
-use config::topic::{Compression, TimestampType as ConfiguredTimestampType, TopicConfig};
-use protocol::batch::TimestampType;
+use config::topic::{
+    Compression as ConfiguredCompression, TimestampType as ConfiguredTimestampType, TopicConfig,
+};
+use protocol::batch::{Keys, ProduceRules, StoredAs, TimestampType};
+use protocol::record::Compression;
 use storage::{Cleanup, LogSettings};
 
 #[derive(Debug, Clone, PartialEq)]
@@ -20,25 +23,6 @@ pub(crate) struct FetchRules {
     pub(crate) is_zstd: bool,
     /// Records may be converted for clients of older formats (KIP-283).
     pub(crate) may_convert: bool,
-}
-
-/// What a batch must keep to before it is appended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ProduceRules {
-    pub(crate) max_message_bytes: usize,
-    pub(crate) timestamp_type: TimestampType,
-    /// How far a record's time may lie behind and ahead of the broker's clock, in milliseconds.
-    pub(crate) timestamp_before_max_ms: u64,
-    pub(crate) timestamp_after_max_ms: u64,
-    pub(crate) keys: Keys,
-}
-
-/// Whether records may come without a key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keys {
-    Optional,
-    /// The topic is compacted.
-    Required,
 }
 
 impl TopicSettings {
@@ -73,9 +57,10 @@ impl TopicSettings {
                 timestamp_before_max_ms: topic.timestamp_before_max_ms,
                 timestamp_after_max_ms: topic.timestamp_after_max_ms,
                 keys: if topic.cleanup.compact { Keys::Required } else { Keys::Optional },
+                stored_as: stored_as(topic.compression),
             },
             fetch: FetchRules {
-                is_zstd: matches!(topic.compression, Compression::Zstd { .. }),
+                is_zstd: matches!(topic.compression, ConfiguredCompression::Zstd { .. }),
                 may_convert: topic.message_down_conversion,
             },
         }
@@ -88,6 +73,17 @@ fn cleanup(topic: &TopicConfig) -> Cleanup {
         (true, true) => Cleanup::CompactDelete,
         (false, true) => Cleanup::Compact,
     }
+}
+
+fn stored_as(configured: ConfiguredCompression) -> StoredAs {
+    StoredAs::Always(match configured {
+        ConfiguredCompression::Producer => return StoredAs::Sent,
+        ConfiguredCompression::Uncompressed => Compression::None,
+        ConfiguredCompression::Gzip { level } => Compression::Gzip(level),
+        ConfiguredCompression::Snappy => Compression::Snappy,
+        ConfiguredCompression::Lz4 { level } => Compression::Lz4(level),
+        ConfiguredCompression::Zstd { level } => Compression::Zstd(level),
+    })
 }
 
 /// Kafka's times are signed; its largest stands for "never".

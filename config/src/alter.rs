@@ -50,20 +50,6 @@ impl Op {
     }
 }
 
-/// What a broker resource's name stands for when it is changed: the empty name for all brokers.
-pub fn broker_resource(name: &str, broker_id: i32) -> Result<Scope, Refusal> {
-    if name.is_empty() {
-        return Ok(Scope::Cluster);
-    }
-    match name.parse::<i32>() {
-        Ok(id) if id == broker_id => Ok(Scope::Broker),
-        Ok(_) => Err(Refusal::InvalidRequest(format!(
-            "Unexpected broker id, expected {broker_id}, but received {name}"
-        ))),
-        Err(_) => Err(Refusal::InvalidRequest(format!("Node id must be an integer, but it is: {name}"))),
-    }
-}
-
 /// IncrementalAlterConfigs of a topic: the map to write over `stored`.
 pub fn incremental_topic(
     defaults: &TopicDefaults,
@@ -442,11 +428,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_resource_and_the_operation_in_its_refusals() {
-        assert_eq!(broker_resource("7", 7), Ok(Scope::Broker));
-        let message = |name| broker_resource(name, 7).unwrap_err().to_string();
-        assert_eq!(message("8"), "Unexpected broker id, expected 7, but received 8");
-        assert_eq!(message("x"), "Node id must be an integer, but it is: x");
+    fn operations_have_numbers() {
         assert_eq!(Op::from_code(3), Ok(Op::Subtract));
         assert_eq!(Op::from_code(9).unwrap_err().to_string(), "Unknown operations type 9");
     }

@@ -2,12 +2,11 @@
 //! its value, where the value comes from, and all the places it could have come from, sorted by name. It
 //! decides no error codes and knows no wire format. Source: `ConfigHelper` (3.9).
 
-use crate::alter::Refusal;
 use crate::broker::names;
 use crate::broker::reader::Reader;
 use crate::broker::table;
 use crate::define::{Mode, Setting, Type, Value, Visibility};
-use crate::layers::{ConfigMap, Layers, Scope};
+use crate::layers::{ConfigMap, Layers};
 use crate::topic::{self, TopicDefaults};
 
 /// One setting of a described topic or broker.
@@ -90,20 +89,6 @@ pub fn cluster(layers: &Layers) -> Vec<Entry> {
         entry
     };
     sorted(layers.cluster.iter().map(entry))
-}
-
-/// What a broker resource's name stands for when it is described: the empty name for all brokers.
-pub fn broker_resource(name: &str, broker_id: i32) -> Result<Scope, Refusal> {
-    if name.is_empty() {
-        return Ok(Scope::Cluster);
-    }
-    match name.parse::<i32>() {
-        Ok(id) if id == broker_id => Ok(Scope::Broker),
-        Ok(_) => Err(Refusal::InvalidRequest(format!(
-            "Unexpected broker id, expected {broker_id} or empty string, but received {name}"
-        ))),
-        Err(_) => Err(Refusal::InvalidRequest(format!("Broker id must be an integer, but it is: {name}"))),
-    }
 }
 
 fn described(layers: &Layers, name: &str, value: Option<String>) -> Entry {
@@ -260,14 +245,5 @@ mod tests {
         let entries = topic(&layers, &defaults, &map(&[("future.setting", "secret")]));
         let entry = entries.iter().find(|entry| entry.name == "future.setting").unwrap();
         assert_eq!((entry.value.as_deref(), entry.sensitive, entry.source), (None, true, Source::Topic));
-    }
-
-    #[test]
-    fn names_the_resource_in_its_refusals() {
-        let message = |name| broker_resource(name, 7).unwrap_err().to_string();
-        assert_eq!(broker_resource("7", 7), Ok(Scope::Broker));
-        assert_eq!(broker_resource("", 7), Ok(Scope::Cluster));
-        assert_eq!(message("8"), "Unexpected broker id, expected 7 or empty string, but received 8");
-        assert_eq!(message("x"), "Broker id must be an integer, but it is: x");
     }
 }

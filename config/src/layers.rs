@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::alter::Refusal;
 use crate::broker::{BrokerConfig, load, names};
 use crate::define::{Mode, Setting};
 use crate::error::{ConfigError, ConfigErrors};
@@ -31,6 +32,32 @@ pub enum Scope {
     Broker,
     /// The default of all brokers.
     Cluster,
+}
+
+/// Who asks about a broker resource: Kafka words what is wrong with its name differently.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wording {
+    /// `ConfigHelper`
+    Describe,
+    /// `ConfigAdminManager`
+    Alter,
+}
+
+impl Scope {
+    /// What a broker resource's name stands for: the empty name for all brokers.
+    pub fn of_resource(name: &str, broker_id: i32, wording: Wording) -> Result<Scope, Refusal> {
+        let (subject, or_empty) = match wording {
+            Wording::Describe => ("Broker id", " or empty string"),
+            Wording::Alter => ("Node id", ""),
+        };
+        let refused = match name.parse() {
+            _ if name.is_empty() => return Ok(Scope::Cluster),
+            Ok(id) if broker_id == id => return Ok(Scope::Broker),
+            Ok(_) => format!("Unexpected broker id, expected {broker_id}{or_empty}, but received {name}"),
+            Err(_) => format!("{subject} must be an integer, but it is: {name}"),
+        };
+        Err(Refusal::InvalidRequest(refused))
+    }
 }
 
 impl Layers {
@@ -182,5 +209,19 @@ mod tests {
         assert_eq!(layers().fixed.get("node.id").map(String::as_str), Some("7"));
         let only_node = Layers::new(&map(&[("node.id", "3")]).into_iter().collect());
         assert_eq!(only_node.fixed.get("broker.id").map(String::as_str), Some("3"));
+    }
+
+    #[test]
+    fn a_broker_resource_is_named_by_its_id_or_by_nothing() {
+        for wording in [Wording::Describe, Wording::Alter] {
+            assert_eq!(Scope::of_resource("7", 7, wording), Ok(Scope::Broker));
+            assert_eq!(Scope::of_resource("", 7, wording), Ok(Scope::Cluster));
+        }
+        let message = |name, wording| Scope::of_resource(name, 7, wording).unwrap_err().to_string();
+        assert_eq!(message("8", Wording::Alter), "Unexpected broker id, expected 7, but received 8");
+        assert_eq!(message("x", Wording::Alter), "Node id must be an integer, but it is: x");
+        let other = "Unexpected broker id, expected 7 or empty string, but received 8";
+        assert_eq!(message("8", Wording::Describe), other);
+        assert_eq!(message("x", Wording::Describe), "Broker id must be an integer, but it is: x");
     }
 }

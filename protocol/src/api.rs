@@ -44,9 +44,9 @@ const fn api(key: ApiKey, name: &'static str, versions: (i16, i16), flexible_sin
     Api { key, name, min: versions.0, max: versions.1, flexible_since }
 }
 
-/// Ordered by key. Produce begins where record batches v2 do.
+/// Ordered by key.
 pub const API_TABLE: &[Api] = &[
-    api(ApiKey::Produce, "Produce", (3, 11), 9),
+    api(ApiKey::Produce, "Produce", (0, 11), 9),
     api(ApiKey::Fetch, "Fetch", (0, 17), 12),
     api(ApiKey::ListOffsets, "ListOffsets", (0, 9), 6),
     api(ApiKey::Metadata, "Metadata", (0, 12), 9),
@@ -131,8 +131,7 @@ mod tests {
 
     #[test]
     fn served_versions_are_a_range() {
-        assert!(!ApiKey::Produce.serves(2));
-        assert!(ApiKey::Produce.serves(3));
+        assert!(ApiKey::Produce.serves(0));
         assert!(ApiKey::Produce.serves(11));
         assert!(!ApiKey::Produce.serves(12));
         assert!(!ApiKey::Produce.serves(-1));

@@ -5,11 +5,20 @@
 
 use crate::ids::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
+mod admission;
 mod attributes;
 mod produced;
+mod refused;
+mod rules;
+mod writer;
 
+pub use admission::admit;
 pub use attributes::{Attributes, Codec, TimestampType};
-pub use produced::{Produced, ProducedError, check_produced, only_batch, validate};
+pub use produced::{Produced, ProducedError, Sent, check_produced, only_batch, sent};
+pub use refused::{RecordsReason, RefusedRecord, RefusedRecords};
+pub(crate) use rules::Window;
+pub use rules::{Keys, ProduceRules, StoredAs};
+pub(crate) use writer::BatchWriter;
 
 /// Bytes of the header, up to the first record.
 pub const HEADER_SIZE: usize = 61;

@@ -11,11 +11,13 @@ use crate::record::CompressionError;
 mod down;
 mod entry;
 mod messages;
+mod up;
 mod write;
 
 pub use down::{DownError, OPENED_BYTES_MAX, down_convert};
 pub use entry::{Entry, verify_crc};
 pub use messages::{Message, MessageIter, Messages};
+pub(crate) use up::to_batch;
 pub use write::{Checksum, MessageSetWriter, NewMessage};
 
 /// The two formats before batches, by their magic number.

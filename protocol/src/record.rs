@@ -5,13 +5,19 @@
 
 mod builder;
 mod compression;
+mod inflow;
 mod scan;
+mod stream;
 mod varint;
 
+pub(crate) use builder::put_record;
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::{Compression, CompressionError, compress, decompress};
-pub(crate) use compression::{Decoder, Encoder, HeaderChecksum, decompress_with};
+pub(crate) use compression::{Encoder, HeaderChecksum, damaged, decompress_with};
+pub(crate) use scan::{Glimpse, walk};
 pub use scan::{Scan, scan};
+pub use stream::{Block, StreamError, scan_block};
+pub(crate) use stream::{RecordStream, walk_block};
 use varint::Reader;
 pub use varint::{put_unsigned, put_varint, put_varlong};
 
@@ -53,6 +59,14 @@ pub struct Record<'a> {
     pub key: Option<&'a [u8]>,
     pub value: Option<&'a [u8]>,
     pub headers: Headers<'a>,
+}
+
+impl<'a> Record<'a> {
+    /// A record without headers, at the base of its batch.
+    pub(crate) fn plain(key: Option<&'a [u8]>, value: Option<&'a [u8]>) -> Record<'a> {
+        let headers = Headers { bytes: &[], count: 0 };
+        Record { attributes: 0, timestamp_delta: 0, offset_delta: 0, key, value, headers }
+    }
 }
 
 /// The headers of a record, in order: key (UTF-8 by convention, not checked) and value.

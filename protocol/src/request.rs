@@ -237,7 +237,7 @@ mod tests {
             let bytes = [&i16::to_be_bytes(key)[..], &[0; 10]].concat();
             refused(&bytes, &DecodeError::UnknownApi { key });
         }
-        for (api, version) in [(ApiKey::ApiVersions, 5i16), (ApiKey::Produce, 2), (ApiKey::Fetch, -1)] {
+        for (api, version) in [(ApiKey::ApiVersions, 5i16), (ApiKey::Produce, 12), (ApiKey::Fetch, -1)] {
             let bytes = [&api.code().to_be_bytes()[..], &version.to_be_bytes(), &[0, 0, 0, 9]].concat();
             refused(&bytes, &DecodeError::UnsupportedVersion { api, version, correlation_id: 9 });
         }

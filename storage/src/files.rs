@@ -35,7 +35,7 @@ pub fn offset_index(bytes: &[u8], base: Offset) -> Vec<OffsetIndexEntry> {
     let entries = bytes.as_chunks::<OFFSET_ENTRY_SIZE>().0;
     let entry = |entry| {
         let mut fields = Fields { rest: entry };
-        OffsetIndexEntry { offset: base + i64::from(fields.int()), position: fields.int() }
+        OffsetIndexEntry { offset: after(base, fields.int()), position: fields.int() }
     };
     entries.iter().map(|bytes| entry(bytes.as_slice())).collect()
 }
@@ -52,9 +52,14 @@ pub fn time_index(bytes: &[u8], base: Offset) -> Vec<TimeIndexEntry> {
     let entries = bytes.as_chunks::<TIME_ENTRY_SIZE>().0;
     let entry = |entry| {
         let mut fields = Fields { rest: entry };
-        TimeIndexEntry { timestamp: Millis(fields.long()), offset: base + i64::from(fields.int()) }
+        TimeIndexEntry { timestamp: Millis(fields.long()), offset: after(base, fields.int()) }
     };
     entries.iter().map(|bytes| entry(bytes.as_slice())).collect()
+}
+
+/// A file may have any name, and so any base.
+fn after(base: Offset, distance: i32) -> Offset {
+    Offset(base.0.wrapping_add(i64::from(distance)))
 }
 
 /// An entry of `.txnindex`.

@@ -37,7 +37,7 @@ pub use log::{
 };
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use partition_metadata::PartitionMetadataError;
-pub use recovery::{Cut, Flaw, RecoveryError, RecoveryReport};
+pub use recovery::{Crew, Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
 pub use view::{

@@ -16,7 +16,7 @@ use crate::index::IndexRules;
 use crate::log_dir::Shutdown;
 use crate::partition_metadata;
 use crate::producers::Producers;
-use crate::recovery::{RecoveryError, RecoveryReport, load};
+use crate::recovery::{Crew, RecoveryError, RecoveryReport, load};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
 use crate::view::{LogReader, LogView, Shared, State};
@@ -200,7 +200,16 @@ impl Log {
     /// Loads a directory: clears up leftovers, recovers what an unclean stop left, loads producers. Blocks for as
     /// long as that takes; after a clean stop no data is read but the end of the last segment.
     pub fn open(options: OpenOptions, disk: Arc<dyn Disk>) -> Result<(Log, RecoveryReport), RecoveryError> {
-        let (loaded, report) = load(&options, &disk)?;
+        Log::open_with(options, disk, &Crew::default())
+    }
+
+    /// The same with the help of whoever is free in `crew`, where many segments have to be checked.
+    pub fn open_with(
+        options: OpenOptions,
+        disk: Arc<dyn Disk>,
+        crew: &Crew,
+    ) -> Result<(Log, RecoveryReport), RecoveryError> {
+        let (loaded, report) = load(&options, &disk, crew)?;
         Ok((Log::from_loaded(options, disk, loaded), report))
     }
 

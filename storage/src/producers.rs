@@ -342,6 +342,13 @@ mod tests {
     }
 
     #[test]
+    fn a_producer_without_an_epoch_begins_anywhere() {
+        let mut producers = Producers::none(Offset(0));
+        producers.known.insert(ProducerId(7), Producer::restored(ProducerEpoch::NONE, None));
+        assert_eq!(producers.check(&batch(2, 9, 1, 0)), Verdict::Append);
+    }
+
+    #[test]
     fn an_open_transaction_refuses_batches_outside_of_it() {
         let mut producers = Producers::none(Offset(0));
         producers.replay(&transactional(0, 0), None);

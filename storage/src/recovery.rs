@@ -1,7 +1,7 @@
 //! Loading a partition's directory, and making it whole after an unclean stop.
 //!
-//! Only what lies past the recovery point is read. The log is cut at the first bad batch, as Kafka cuts it; what was
-//! cut is set aside under a name that Kafka ignores. Indexes and snapshots past the recovery point are made anew,
+//! Only what lies past the recovery point is read. The log is cut at the first bad batch, as Kafka cuts it, and before
+//! a hole; what was cut is set aside under a name that Kafka ignores. Indexes and snapshots past the recovery point are made anew,
 //! never trusted. Source: LogLoader, LogSegment.recover, UnifiedLog.rebuildProducerState of Kafka 3.9.
 
 use std::fmt;
@@ -9,12 +9,15 @@ use std::path::PathBuf;
 
 use protocol::{Offset, TopicPartition};
 
+mod ahead;
+mod crew;
 mod cut;
 mod leftovers;
 mod load;
 mod rebuild;
 mod state;
 
+pub use crew::Crew;
 pub(crate) use load::{Files, clean_tail, load};
 pub(crate) use state::{newest, replay};
 
@@ -50,6 +53,8 @@ pub enum Flaw {
     Checksum,
     #[error("the batch has offsets {first} to {last} where {expected} or later is expected")]
     Offsets { first: Offset, last: Offset, expected: Offset },
+    #[error("offsets {from} to {to} are missing, the next segment begins behind them")]
+    Missing { from: Offset, to: Offset },
 }
 
 /// Where recovery cut a log, and what became of the bytes behind.

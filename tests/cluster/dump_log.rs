@@ -16,6 +16,7 @@ const RECORDS: usize = 3_000;
 #[test]
 fn both_tools_print_the_same_of_what_we_wrote() -> Result<()> {
     let mut scene = Scene::new()?;
+    // Kafka's own indexes have a zero tail while it runs, which its own sanity check does not pass.
     if scene.broker.site.kind == Kind::Kafka {
         return Ok(());
     }

@@ -95,3 +95,25 @@ fn every_codec_of_librdkafka_is_kept_and_served() -> Result<()> {
     assert_eq!(scene.read_all("codecs")?, expected);
     Ok(())
 }
+
+/// librdkafka that takes the broker for one of 0.9 reads format 0, which has neither headers nor times.
+#[test]
+fn an_old_client_reads_what_new_ones_wrote() -> Result<()> {
+    let scene = Scene::new()?;
+    scene.create_topic("converted", 1)?;
+    let mut expected = Vec::new();
+    for codec in ["none", "gzip", "snappy", "lz4"] {
+        let input: String = (0..200).map(|at| format!("k{at}:{codec} {at}\n")).collect();
+        scene.kcat(&["-P", "-t", "converted", "-K:", "-H", "a=1", "-z", codec], &input)?;
+        expected.extend((0..200).map(|at| format!("k{at} {codec} {at} [] 0")));
+    }
+    let expected: Vec<_> = expected.iter().enumerate().map(|(at, line)| format!("{at} {line}")).collect();
+    let old = ["-X", "api.version.request=false", "-X", "broker.version.fallback=0.9.0"];
+    let format = ["-e", "-q", "-f", "%o %k %s [%h] %T\n"];
+    // From the middle of a batch, too, compressed or not.
+    for (from, first) in [("beginning", 0), ("57", 57), ("257", 257)] {
+        let read = scene.kcat(&[&["-C", "-t", "converted", "-o", from], &old[..], &format].concat(), "")?;
+        assert_eq!(read.lines(), expected[first..], "from {from}");
+    }
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! One broker on a real ZooKeeper, driven from outside by the programs that people use: processes on loopback, nothing in common
 //! with our crates but what a client sees. How: each test starts its own ZooKeeper and broker (`scene.rs`), and waits for conditions.
 //! `OTTLA_TEST_BROKER=kafka` runs the client tests against a real Kafka 3.9, which proves the tests themselves.
+mod admin_tools;
 mod bad_input;
 mod dump_log;
 mod go_clients;

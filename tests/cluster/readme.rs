@@ -97,6 +97,8 @@ fn check_output(said: &[Finished]) -> Result<()> {
     let consumed = of(&["kafka-consumer-perf-test.sh"])?.lines();
     let fields: Vec<&str> = consumed.last().context("no output")?.split(", ").collect();
     assert!(fields.len() == 10 && fields[4].parse::<u64>()? >= 1_000_000, "{consumed:?}");
+    assert_eq!(of(&["kafka-get-offsets.sh"])?.stdout, "xiaoyou:0:1000002\n");
+    of(&["kafka-log-dirs.sh"])?;
     Ok(())
 }
 

@@ -9,7 +9,7 @@ use protocol::batch::Batches;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 use serde_json::Value;
 use storage::{
-    Checkpoint, EpochEnd, Log, LogDir, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown,
+    Checkpoint, Cleanup, EpochEnd, Log, LogDir, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown,
     TimestampedOffset, UpTo,
 };
 
@@ -262,8 +262,9 @@ fn a_whole_directory_is_read() {
 #[test]
 fn an_interrupted_cleaning_is_completed() {
     let copy = copy_of("swap-before/fx-compact-0");
+    let compacted = LogSettings { cleanup: Cleanup::Compact, ..settings() };
     let (log, report) =
-        Log::open(options(copy.path(), &settings(), Shutdown::Unclean), Arc::new(OsDisk)).unwrap();
+        Log::open(options(copy.path(), &compacted, Shutdown::Unclean), Arc::new(OsDisk)).unwrap();
     assert!(report.leftovers.len() > 3);
     let golden = golden("swap-after/fx-compact-0");
     let names = |kind: &'static str| move |name: &&String| name.ends_with(kind);

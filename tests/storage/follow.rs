@@ -5,7 +5,7 @@ use std::fs;
 use protocol::batch::{Batches, HEADER_SIZE, Produced};
 use protocol::{LeaderEpoch, Offset};
 use storage::disk::crash::{Scratch, scratch};
-use storage::{FollowError, Followed, Log, LogSettings, Shutdown, UpTo};
+use storage::{Cleanup, FollowError, Followed, Log, LogSettings, Shutdown, UpTo};
 
 use crate::kit::{
     Ends, NOW, append, batch, copy_of, create, decode, fetch, files, headers, marker, numbered, open,
@@ -96,7 +96,8 @@ fn a_gap_in_the_leaders_offsets_stays() {
     assert_eq!(logs, [0, 20, 4_000_000_000i64].map(|base| format!("{base:020}.log")));
     assert_eq!(append(&mut log, &batch(&["y"], 1)), Offset(4_000_000_001));
     drop(log);
-    let (log, report) = open(dir.path(), Shutdown::Unclean).unwrap();
+    let compacted = LogSettings { cleanup: Cleanup::Compact, ..settings() };
+    let (log, report) = Log::open(options(dir.path(), &compacted, Shutdown::Unclean), os()).unwrap();
     assert_eq!((values(&log).len(), report.cut), (6, None));
 }
 
@@ -131,7 +132,7 @@ fn what_does_not_go_on_is_refused_whole() {
     assert!(out_of_order(follow(&mut log, &[at(2), at(3)].concat())));
     assert!(out_of_order(follow(&mut log, &[at(4), at(2)].concat())));
     assert!(out_of_order(follow(&mut log, &at(i64::MAX - 1))));
-    assert!(out_of_order(follow(&mut log, &at(-9))));
+    assert!(matches!(follow(&mut log, &at(-9)), Err(FollowError::Corrupt { .. })));
     let mut damaged = [at(2), at(4)].concat();
     *damaged.last_mut().unwrap() ^= 1;
     let error = follow(&mut log, &damaged).unwrap_err();
@@ -143,6 +144,32 @@ fn what_does_not_go_on_is_refused_whole() {
     let followed = follow(&mut log, &bytes[..bytes.len() - 1]).unwrap();
     assert_eq!(followed.offsets, Some((Offset(2), Offset(3))));
     assert_eq!(follow(&mut log, &bytes[..HEADER_SIZE - 3]).unwrap().offsets, None);
+}
+
+#[test]
+fn messages_of_old_formats_are_followed_as_they_are() {
+    for name in ["legacy-ibp28/fx-v0-none-0", "legacy-ibp28/fx-v1-gzip-0", "legacy-after39/fx-v1-gzip-0"] {
+        let copy = copy_of(name);
+        let bytes = fs::read(copy.path().join("00000000000000000000.log")).unwrap();
+        for segment_bytes in [1 << 20, 1] {
+            let dir = scratch();
+            let mut log = create(dir.path(), &LogSettings { segment_bytes, ..settings() });
+            // A log of old messages has no epochs.
+            log.assign_epoch(LeaderEpoch(3));
+            follow(&mut log, &bytes).unwrap();
+            let logs: Vec<_> = files(dir.path()).into_keys().filter(|name| name.ends_with(".log")).collect();
+            let found: Vec<u8> =
+                logs.iter().flat_map(|name| fs::read(dir.path().join(name)).unwrap()).collect();
+            assert_eq!(found, bytes, "{name}");
+            let end = log.end_offset();
+            assert!(end >= Offset(12) && logs.len() > usize::from(segment_bytes == 1), "{name}: {logs:?}");
+            let is_mixed = name.starts_with("legacy-after39");
+            assert_eq!(log.reader().view().latest_epoch.is_some(), is_mixed, "{name}");
+            drop(log);
+            let (log, report) = open(dir.path(), Shutdown::Unclean).unwrap();
+            assert_eq!((log.end_offset(), report.cut), (end, None), "{name}");
+        }
+    }
 }
 
 #[test]

@@ -233,3 +233,35 @@ pub(crate) fn decode(dir: &Path, name: &str) -> Value {
         Value::from(entries)
     }
 }
+
+/// A small generator (SplitMix64): the same seed gives the same numbers.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(pub(crate) u64);
+
+impl Dice {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) % bound.max(1) as u64) as usize
+    }
+}
+
+/// Runs `check` with seeds 1 to `count`; with `OTTLA_STORAGE_SECONDS` set, with others too until that time is over;
+/// with `OTTLA_STORAGE_SEED` set, with that one alone.
+pub(crate) fn with_seeds(count: u64, mut check: impl FnMut(u64)) {
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    if let Some(seed) = number("OTTLA_STORAGE_SEED") {
+        return check(seed);
+    }
+    (1..=count).for_each(&mut check);
+    let Some(seconds) = number("OTTLA_STORAGE_SECONDS") else { return };
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(seconds);
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    let mut seed = since.as_nanos() as u64;
+    while std::time::Instant::now() < end {
+        check(seed);
+        seed += 1;
+    }
+}

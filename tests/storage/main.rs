@@ -4,16 +4,24 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod append;
+mod coordinator_records;
 mod crash;
+mod crash_lives;
+mod crew;
 mod failing_disk;
 mod fixtures;
 mod follow;
 mod formats;
+mod fuzz;
 mod handles;
+mod judge;
 mod kit;
+mod leftovers;
 mod legacy;
+mod produced;
 mod read;
 mod recovery;
 mod retention;
+mod rules;
 mod transactions;
 mod truncate;

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use protocol::{Offset, TopicId};
 use storage::disk::crash::scratch;
-use storage::{FirstBatch, Log, LogSettings, OsDisk, ReadError, RetentionReason, Shutdown, UpTo};
+use storage::{
+    Cleanup, DeleteRecordsError, FirstBatch, Log, LogSettings, OsDisk, ReadError, RetentionReason, Shutdown,
+    UpTo,
+};
 
 use crate::kit::{NOW, append, batch, create, files, options, settings, values};
 
@@ -62,6 +65,35 @@ fn the_active_segment_goes_too_and_an_empty_one_follows() {
     assert_eq!((log.start_offset(), log.end_offset(), log.size()), (Offset(7), Offset(7), 0));
     assert_eq!(log.retention_plan(NOW + 5000), None);
     assert_eq!(append(&mut log, &batch(&["y"], 1)), Offset(7));
+}
+
+#[test]
+fn records_are_deleted_on_request() {
+    let dir = scratch();
+    let mut log = filled(dir.path(), &LogSettings { retention_ms: Some(100), ..settings() });
+    for (asked, start) in [(3, 3), (1, 3), (5, 5)] {
+        assert_eq!(log.delete_records(Some(Offset(asked))), Ok(Offset(asked)));
+        assert_eq!(log.start_offset(), Offset(start));
+    }
+    for asked in [-1, 8] {
+        let refused = log.delete_records(Some(Offset(asked)));
+        assert!(matches!(refused, Err(DeleteRecordsError::OutOfRange { .. })), "{refused:?}");
+    }
+    // Only what the start has left behind goes, however old the rest is.
+    let plan = log.plan_below_start().unwrap();
+    assert_eq!(plan.segments.iter().map(|segment| segment.0.0).collect::<Vec<_>>(), [0, 2]);
+    drop(log.retire(&plan, NOW).unwrap().run().unwrap());
+    assert_eq!((bases(dir.path()).len(), log.start_offset()), (2, Offset(5)));
+    assert_eq!(log.plan_below_start(), None);
+
+    log.set_settings(LogSettings { cleanup: Cleanup::Compact, ..settings() });
+    for before in [None, Some(Offset(100))] {
+        let refused = log.delete_records(before);
+        assert!(matches!(refused, Err(DeleteRecordsError::Policy { .. })), "{refused:?}");
+    }
+    log.set_settings(LogSettings { cleanup: Cleanup::CompactDelete, ..settings() });
+    assert_eq!(log.delete_records(None), Ok(Offset(7)));
+    assert_eq!((log.start_offset(), values(&log).len()), (Offset(7), 0));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use config::alter::{self, Change};
-use config::layers::{ConfigMap, Scope};
+use config::layers::{ConfigMap, Scope, Wording};
 use protocol::error_code::ErrorCode;
 
 use super::config_resource::{ConfigResource, broker_entity, write_entity};
@@ -66,7 +66,7 @@ async fn map(
     match resource {
         ConfigResource::Topic(name) => topic_map(broker, name, wanted?).await,
         ConfigResource::Broker(name) => {
-            let scope = alter::broker_resource(name, broker.identity.broker.0)?;
+            let scope = Scope::of_resource(name, broker.identity.broker.0, Wording::Alter)?;
             broker_map(broker, scope, wanted?).await
         }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {

@@ -114,7 +114,7 @@ mod tests {
         let entry = 6;
         let v0 = ask(0, "");
         assert_eq!(v0.len(), 4 + 4 + 2 + 4 + entry * API_TABLE.len());
-        assert_eq!(&v0[14..20], [0, 0, 0, 3, 0, 11], "Produce comes first");
+        assert_eq!(&v0[14..20], [0, 0, 0, 0, 0, 11], "Produce comes first");
         for version in [1, 2] {
             assert_eq!(ask(version, "").len(), v0.len() + 4, "and a throttle time");
         }

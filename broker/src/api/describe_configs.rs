@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use config::describe::{self, Entry, Source, Synonym};
-use config::layers::Scope;
+use config::layers::{Scope, Wording};
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -69,10 +69,12 @@ async fn entries(broker: &Arc<Broker>, resource: &ConfigResource) -> Result<Vec<
                 })?;
             Ok(describe::topic(&layers, &broker.settings.config().topic_defaults, &overrides))
         }
-        ConfigResource::Broker(name) => match describe::broker_resource(name, broker.identity.broker.0)? {
-            Scope::Broker => Ok(describe::broker(&layers)),
-            Scope::Cluster => Ok(describe::cluster(&layers)),
-        },
+        ConfigResource::Broker(name) => {
+            match Scope::of_resource(name, broker.identity.broker.0, Wording::Describe)? {
+                Scope::Broker => Ok(describe::broker(&layers)),
+                Scope::Cluster => Ok(describe::cluster(&layers)),
+            }
+        }
         ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
             Err(Refused::new(ErrorCode::InvalidRequest, "This broker describes topics and brokers only."))
         }

@@ -2,9 +2,10 @@
 //! Called by every file in `api/`.
 
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
-use protocol::batch::ProducedError;
+use protocol::batch::{ProducedError, RecordsReason};
 use protocol::error_code::ErrorCode;
-use protocol::legacy::DownError;
+use protocol::legacy::{DownError, LegacyError};
+use protocol::record::CompressionError;
 use storage::{AppendError, DeleteRecordsError, ReadError};
 
 use super::fetch::old_clients::ConversionError;
@@ -73,22 +74,59 @@ impl From<&ConversionError> for Refused {
     }
 }
 
+fn produced_error(error: &ProducedError) -> ErrorCode {
+    match error {
+        ProducedError::NoBatch
+        | ProducedError::SeveralBatches
+        | ProducedError::OldFormat(_)
+        | ProducedError::BaseOffset(_)
+        | ProducedError::Count { .. }
+        | ProducedError::Control
+        | ProducedError::Sequence { .. }
+        | ProducedError::Record(_) => ErrorCode::InvalidRecord,
+        ProducedError::Corrupt(_) => ErrorCode::CorruptMessage,
+        ProducedError::ZstdTooEarly(_) => ErrorCode::UnsupportedCompressionType,
+        ProducedError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        ProducedError::UnknownCodec(_) | ProducedError::NegativeTimestamp(_) | ProducedError::Gaps => {
+            ErrorCode::UnknownServerError
+        }
+        ProducedError::Compression(error) => compression_error(error),
+        ProducedError::Records(refused) => match refused.reason {
+            RecordsReason::Record => ErrorCode::InvalidRecord,
+            RecordsReason::Timestamp => ErrorCode::InvalidTimestamp,
+        },
+        ProducedError::Message(error) => message_error(error),
+    }
+}
+
+/// Kafka has no code for a payload that its codec cannot read.
+fn compression_error(error: &CompressionError) -> ErrorCode {
+    match error {
+        CompressionError::Damaged { .. } => ErrorCode::UnknownServerError,
+        CompressionError::TooLarge { .. } => ErrorCode::MessageTooLarge,
+    }
+}
+
+fn message_error(error: &LegacyError) -> ErrorCode {
+    match error {
+        LegacyError::Truncated { .. } | LegacyError::Length(_) | LegacyError::Checksum { .. } => {
+            ErrorCode::CorruptMessage
+        }
+        LegacyError::Parts => ErrorCode::UnknownServerError,
+        LegacyError::Format(_)
+        | LegacyError::Codec(_)
+        | LegacyError::NoValue
+        | LegacyError::Empty
+        | LegacyError::Nested
+        | LegacyError::MixedFormats { .. }
+        | LegacyError::WrapperOffset { .. } => ErrorCode::InvalidRecord,
+        LegacyError::Compression(error) => compression_error(error),
+    }
+}
+
 impl From<&ProducedError> for Refused {
     fn from(error: &ProducedError) -> Self {
-        let code = match error {
-            ProducedError::NoBatch
-            | ProducedError::SeveralBatches
-            | ProducedError::OldFormat(_)
-            | ProducedError::BaseOffset(_)
-            | ProducedError::Count { .. }
-            | ProducedError::Control
-            | ProducedError::Sequence { .. } => ErrorCode::InvalidRecord,
-            ProducedError::Corrupt(_) => ErrorCode::CorruptMessage,
-            ProducedError::ZstdTooEarly(_) => ErrorCode::UnsupportedCompressionType,
-            ProducedError::TooLarge { .. } => ErrorCode::MessageTooLarge,
-            ProducedError::UnknownCodec(_) => ErrorCode::UnknownServerError,
-        };
-        Self::new(code, error.to_string())
+        Self::new(produced_error(error), error.to_string())
     }
 }
 

@@ -3,7 +3,8 @@
 //! -1 latest, -2 earliest, from v7 -3 the record with the largest time, from v8 -4 earliest local, from v9 -5 latest tiered (none here).
 //! A partition named twice is INVALID_REQUEST. v0 answers a list of offsets where segments begin. v4 checks and answers the leader epoch.
 //! A new leader whose high watermark is below the start of its epoch answers OFFSET_NOT_AVAILABLE, before v5 LEADER_NOT_AVAILABLE.
-//! Does not differ from Kafka 3.9.
+//! Differs from Kafka 3.9: a time is looked for beyond segments whose records DeleteRecords has taken, where Kafka answers
+//! that there is none.
 
 mod segments;
 

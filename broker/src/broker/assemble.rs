@@ -1,17 +1,19 @@
 //! Putting a broker together from what its start has found; nothing runs before `Parts::run`.
 //! Called by `start.rs`, and by the tests with a ZooKeeper in memory.
 
+use std::collections::VecDeque;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::{Log, Removal};
+use storage::Removal;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
 
-use super::{Broker, ControllerEpochGate, wiring};
+use super::logs::Unopened;
+use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::slots::SessionSlots;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
@@ -23,7 +25,7 @@ use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Shard, Shards};
-use crate::tasks::Tasks;
+use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::{self, Job, JobQueue};
 
 /// What a broker is made of.
@@ -34,7 +36,8 @@ pub(crate) struct Materials {
     pub(crate) store: Arc<dyn MetadataStore>,
     pub(crate) registration: Registration,
     pub(crate) log_dirs: LogDirs,
-    pub(crate) logs: Vec<Log>,
+    /// The logs of each directory, to be opened while the broker serves.
+    pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
@@ -46,12 +49,18 @@ pub(crate) struct Parts {
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     jobs: mpsc::Receiver<Job>,
     removals: Vec<Removal>,
+    unopened: Vec<VecDeque<Unopened>>,
 }
 
 impl Parts {
     pub(crate) fn run(self, broker: &Arc<Broker>) {
         broker.shards.run(self.shards, &broker.tasks);
         upkeep::start(broker, self.jobs, self.removals);
+        broker.tasks.spawn(
+            TaskKind::Upkeep,
+            "opening logs",
+            loading::load(Arc::clone(broker), self.unopened),
+        );
     }
 }
 
@@ -66,9 +75,9 @@ impl Materials {
             .into_iter()
             .map(|m| (Shard::new(identity.broker, Arc::clone(&hosted), jobs.clone()), m))
             .collect();
-        for log in self.logs {
-            let min_insync_replicas = settings.known_topic(&log.partition.topic).min_insync_replicas;
-            parts[shards.index_of(&log.partition)].0.adopt(log, min_insync_replicas);
+        for unopened in self.unopened.iter().flatten() {
+            let standing = unopened.standing();
+            parts[shards.index_of(&standing.partition)].0.expect(standing, unopened.settings.clone());
         }
         let seed = Uuid::new_v4().as_u64_pair();
         let office = Office::new(Arc::clone(&store), wiring::controller_settings(&config, &identity), clock);
@@ -77,6 +86,7 @@ impl Materials {
             hosted,
             shards,
             log_dirs: self.log_dirs,
+            loading: Loading::of(&self.unopened),
             jobs,
             registration: self.registration,
             office,
@@ -92,6 +102,9 @@ impl Materials {
             settings,
             store,
         };
-        (Arc::new(broker), Parts { shards: parts, jobs: job_receiver, removals: self.removals })
+        (
+            Arc::new(broker),
+            Parts { shards: parts, jobs: job_receiver, removals: self.removals, unopened: self.unopened },
+        )
     }
 }

@@ -1,5 +1,6 @@
-//! Starting a broker, in order: configuration, ZooKeeper, identity, logs, sockets, registration, controller. What fails is fatal and said
-//! in one sentence. Sockets are bound before the registration, so that nobody is sent to a port that cannot be had.
+//! Starting a broker, in order: configuration, ZooKeeper, identity, logs listed, sockets, registration, controller. What fails is fatal and
+//! said in one sentence. Sockets are bound before the registration, so that nobody is sent to a port that cannot be had; logs are opened
+//! after it, while the broker serves (docs/decisions/0010).
 //! Source of the order: KafkaServer.startup (3.9).
 
 use std::num::NonZeroUsize;
@@ -20,6 +21,7 @@ use zookeeper::store::{MetadataStore, StoreError};
 use zookeeper::znodes::Endpoint;
 
 use super::assemble::Materials;
+use super::handles::{Room, TooFewHandles};
 use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
@@ -64,6 +66,8 @@ pub enum StartError {
     #[error("{partition} is in two log directories, {} and {}: move one of the two away", one.display(), other.display())]
     SamePartition { partition: TopicPartition, one: PathBuf, other: PathBuf },
     #[error(transparent)]
+    Handles(#[from] TooFewHandles),
+    #[error(transparent)]
     Bind(#[from] BindError),
     #[error(
         "broker {other} ({addresses}) is registered in this ZooKeeper: this version serves clusters of one broker. \
@@ -102,6 +106,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (config, layers) = configuration(&options)?;
     let clock = Clock::start();
     let tasks = Tasks::new();
+    let room = Room::make();
     let OpenDirs { online: dirs, failed } = logs::open_dirs(&config)?;
     let (session, events) = Session::connect(session_settings(&config)?).await?;
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
@@ -112,7 +117,8 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     for update in changes.load().await? {
         apply_at_start(&settings, identity.broker, update);
     }
-    let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await?;
+    let found = logs::list(&dirs, &settings, clock.now().wall).await?;
+    room.check(found.homes.len())?;
     let listeners = bind(&config).await?;
     let endpoints = advertised(&config, &listeners);
     alone(&*store, identity.broker).await?;
@@ -126,7 +132,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         Registration::register(Arc::clone(&store), registration_settings, clock.now().wall).await?;
     let failed = failed.into_iter().map(|(dir, _)| dir).collect();
     let log_dirs = LogDirs::new(dirs, failed, found.homes);
-    let (logs, removals, authorizer) = (found.logs, found.removals, Authorizer::AllowAll);
+    let (unopened, removals, authorizer) = (found.unopened, found.removals, Authorizer::AllowAll);
     let materials = Materials {
         config,
         identity,
@@ -134,7 +140,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         store,
         registration,
         log_dirs,
-        logs,
+        unopened,
         removals,
         tasks,
         clock,

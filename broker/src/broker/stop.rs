@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use protocol::ids::{Offset, TopicPartition};
@@ -12,9 +12,11 @@ use tokio::sync::oneshot;
 
 use super::Broker;
 use super::start::Running;
-use crate::shard::Command;
+use crate::shard::{Command, Standing};
 use crate::tasks::TaskKind;
 
+/// Logs that are closed at the same time: a file system writes the syncs of several in one go.
+const CLOSING: usize = 8;
 /// How long the server may take to confirm that the session is closed.
 const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -44,38 +46,70 @@ pub(crate) async fn close_logs(broker: &Arc<Broker>) {
         tracing::error!("a shard is gone: its logs are not closed, and the next start checks them");
         return;
     }
-    let mut logs = Vec::new();
+    let (mut logs, mut unopened) = (Vec::new(), Vec::new());
     for reply in replies {
         match reply.await {
-            Ok(taken) => logs.extend(taken),
+            Ok(closing) => {
+                logs.extend(closing.logs);
+                unopened.extend(closing.unopened);
+            }
             Err(_) => tracing::error!("a shard did not give its logs back: the next start checks them"),
         }
     }
     let dirs = broker.log_dirs.all_online();
     let expected = dirs.iter().map(|dir| (dir.path.clone(), broker.log_dirs.count(&dir.path))).collect();
-    broker.tasks.blocking(move || close_all(logs, &dirs, &expected)).await;
+    broker.tasks.blocking(move || close_all(logs, unopened, &dirs, &expected)).await;
 }
 
-/// `expected` is the number of partitions in each directory: one that is offline has given no log back.
-fn close_all(logs: Vec<Log>, dirs: &[Arc<LogDir>], expected: &BTreeMap<PathBuf, usize>) {
-    let mut closed: BTreeMap<PathBuf, Vec<Closed>> = BTreeMap::new();
-    for log in logs {
-        let partition = log.partition.clone();
-        let Some(dir) = log.dir.parent().map(Path::to_path_buf) else { continue };
-        match log.close() {
-            Ok(ends) => closed.entry(dir).or_default().push(ends),
-            Err(error) => {
-                tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
-            }
-        }
+/// `expected` is the number of partitions in each directory: one that is offline, or was not open yet, has given no log back.
+fn close_all(
+    logs: Vec<Log>,
+    unopened: Vec<Standing>,
+    dirs: &[Arc<LogDir>],
+    expected: &BTreeMap<PathBuf, usize>,
+) {
+    let mut ends: BTreeMap<PathBuf, Vec<Closed>> = BTreeMap::new();
+    for (dir, closed) in close_each(logs) {
+        ends.entry(dir).or_default().push(closed);
     }
-    for dir in dirs {
-        let ends = closed.remove(&dir.path).unwrap_or_default();
-        let clean = expected.get(&dir.path) == Some(&ends.len());
+    let clean: Vec<_> = dirs
+        .iter()
+        .map(|dir| expected.get(&dir.path).copied() == Some(ends.get(&dir.path).map_or(0, Vec::len)))
+        .collect();
+    for Standing { partition, dir, high_watermark, recovery_point, log_start } in unopened {
+        let Some(dir) = dir.parent().map(Path::to_path_buf) else { continue };
+        ends.entry(dir).or_default().push(Closed { partition, recovery_point, log_start, high_watermark });
+    }
+    for (dir, clean) in dirs.iter().zip(clean) {
+        let ends = ends.remove(&dir.path).unwrap_or_default();
         if let Err(error) = finish(dir, &ends, clean) {
             tracing::error!(dir = %dir.path.display(), %error, "the log directory is not marked as cleanly stopped");
         }
     }
+}
+
+/// Closes the logs, several at once since each waits for the disk; returns the log directory and the end of each.
+fn close_each(logs: Vec<Log>) -> Vec<(PathBuf, Closed)> {
+    let closed = Mutex::new(Vec::with_capacity(logs.len()));
+    let logs = Mutex::new(logs);
+    let pop = || logs.lock().unwrap_or_else(PoisonError::into_inner).pop();
+    std::thread::scope(|scope| {
+        for _ in 0..CLOSING {
+            scope.spawn(|| {
+                while let Some(log) = pop() {
+                    let partition = log.partition.clone();
+                    let Some(dir) = log.dir.parent().map(Path::to_path_buf) else { continue };
+                    match log.close() {
+                        Ok(end) => closed.lock().unwrap_or_else(PoisonError::into_inner).push((dir, end)),
+                        Err(error) => {
+                            tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
+                        }
+                    }
+                }
+            });
+        }
+    });
+    closed.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Writes the checkpoints, and the mark of a clean stop where everything in the directory was closed.

@@ -15,6 +15,11 @@ use crate::topic_settings::TopicSettings;
 #[derive(Debug)]
 pub(crate) enum Command {
     Append(Append),
+    /// A log that was found at start is open; none if it cannot be opened.
+    Opened {
+        partition: TopicPartition,
+        log: Option<Box<Log>>,
+    },
     /// LeaderAndIsr, for one partition.
     Assign(Box<Assign>),
     /// StopReplica, for one partition.
@@ -50,7 +55,7 @@ pub(crate) enum Command {
     /// A partition that is offline has been deleted.
     Forget(TopicPartition),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
-    Close(oneshot::Sender<Vec<Log>>),
+    Close(oneshot::Sender<Closing>),
 }
 
 /// One Produce request's part in this shard.
@@ -179,6 +184,14 @@ pub(crate) struct Measured {
 pub(crate) struct Configure {
     pub(crate) topic: String,
     pub(crate) settings: TopicSettings,
+}
+
+/// What a shard leaves behind.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) logs: Vec<Log>,
+    /// What the checkpoint files said of logs that were not opened, and have to say on.
+    pub(crate) unopened: Vec<Standing>,
 }
 
 /// Where a log is damaged.

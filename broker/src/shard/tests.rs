@@ -1,5 +1,7 @@
 //! A shard turned by hand, without a runtime: what one turn makes of its commands, and what a failure leaves of it.
 
+mod loading;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -20,7 +22,6 @@ use tokio::sync::oneshot::{self, Receiver};
 
 use super::*;
 use crate::hosted::Absent;
-use crate::topic_settings::TopicSettings;
 
 const LOCAL: BrokerId = BrokerId(1);
 
@@ -386,7 +387,7 @@ fn a_damaged_log_is_kept_to_be_closed() {
     assert!(matches!(rig.append(0), Err(AppendFailure::Offline)));
     let (reply, mut closed) = oneshot::channel();
     rig.turn(at(2), vec![Command::Forget(name(0)), Command::Close(reply)]);
-    assert_eq!(closed.try_recv().unwrap().len(), 2);
+    assert_eq!(closed.try_recv().unwrap().logs.len(), 2);
 }
 
 #[test]
@@ -396,7 +397,8 @@ fn closing_hands_over_every_log() {
     let (reply, mut closed) = oneshot::channel();
     let (late, mut after) = append(&[0], Acks::Leader);
     rig.turn(at(1), vec![waiting, Command::Close(reply), late]);
-    let mut logs: Vec<_> = closed.try_recv().unwrap().iter().map(|log| log.partition.partition).collect();
+    let mut logs: Vec<_> =
+        closed.try_recv().unwrap().logs.iter().map(|log| log.partition.partition).collect();
     logs.sort_unstable();
     assert_eq!(logs, [0, 1]);
     for answer in [&mut waits, &mut after] {

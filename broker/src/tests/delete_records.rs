@@ -10,13 +10,14 @@ use protocol::messages::update_metadata_request::{
 use protocol::messages::{BrokerId, DeleteRecordsRequest, UpdateMetadataRequest};
 use tokio::time::Instant;
 
+use super::offsets::{list, partition};
 use super::world::{World, batch, code, topic_name};
 
 /// Deletes in one request, each `(topic, partition, offset)`.
 fn deletion(wishes: &[(&'static str, i32, i64)]) -> DeleteRecordsRequest {
     let topics = wishes.iter().map(|&(topic, index, offset)| {
-        let partition = DeleteRecordsPartition::default().with_partition_index(index).with_offset(offset);
-        DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![partition])
+        let wish = DeleteRecordsPartition::default().with_partition_index(index).with_offset(offset);
+        DeleteRecordsTopic::default().with_name(topic_name(topic)).with_partitions(vec![wish])
     });
     DeleteRecordsRequest::default().with_topics(topics.collect()).with_timeout_ms(1000)
 }
@@ -75,6 +76,34 @@ async fn whole_segments_go_without_waiting_for_retention() {
     // The segment that is written stays, though no record of it does.
     assert_eq!(delete(&world, 2, &[("t", 0, -1)]).await, [(ErrorCode::None, 6)]);
     world.until("the removal of another", || logs() == 1).await;
+}
+
+/// As Kafka 3.9.1 answered for the same log.
+#[tokio::test(start_paused = true)]
+async fn offsets_are_listed_from_the_new_start_on() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &["message.timestamp.before.max.ms=9223372036854775807"]).await;
+    for at in [100, 300, 200] {
+        assert_eq!(world.produce(9, ("t", 0), batch(at, &["a", "b"], |_| {})).await.error_code, 0);
+    }
+    assert_eq!(delete(&world, 2, &[("t", 0, 3)]).await, [(ErrorCode::None, 3)]);
+    for (time, expected) in [
+        (-1, (6, -1)),
+        (-2, (3, -1)),
+        // The first record with the largest time is deleted, and found all the same.
+        (-3, (2, 300)),
+        (-4, (3, -1)),
+        (0, (3, 300)),
+        (150, (3, 300)),
+        (301, (-1, -1)),
+    ] {
+        let told = list(&world, 9, partition(0, time)).await;
+        assert_eq!((told.offset, told.timestamp), expected, "time {time}");
+    }
+    for (time, expected) in [(-1, vec![6, 3]), (-2, vec![3]), (i64::MAX, vec![6, 3])] {
+        let told = list(&world, 0, partition(0, time).with_max_num_offsets(9)).await;
+        assert_eq!(told.old_style_offsets, expected, "time {time}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

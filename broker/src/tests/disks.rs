@@ -12,22 +12,15 @@ use protocol::messages::{
     BrokerId, CreateTopicsRequest, DeleteTopicsRequest, LeaderAndIsrRequest, ListOffsetsRequest,
     StopReplicaRequest,
 };
-use storage::DiskError;
 use zookeeper::store::Watch;
 
-use super::world::{World, batch, code, creatable, topic_name};
+use super::world::{EIO, World, batch, code, creatable, error_in, topic_name};
 use crate::api::{leader_and_isr, stop_replica};
 use crate::broker::{logs, stop};
 use crate::hosted::Absent;
 use crate::upkeep::Job;
 
-const EIO: i32 = 5;
 const ENOSPC: i32 = 28;
-
-/// An error of the system at a file of the directory.
-fn error_in(dir: &Path, code: i32) -> Job {
-    Job::Blame(DiskError::reading(&dir.join("x"), &std::io::Error::from_raw_os_error(code)))
-}
 
 impl World {
     async fn add(&self, index: i32) -> ErrorCode {
@@ -180,6 +173,30 @@ async fn a_log_that_cannot_be_opened_is_deleted_with_its_topic() {
     }
     world.until("the shard's forgetting", || !world.is_offline(0)).await;
     assert!(!world.broker.log_dirs.has_log(&TopicPartition::new("t", 0)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn copies_and_strays_are_left_alone() {
+    let mark = "0123456789abcdef0123456789abcdef";
+    let names = [format!("t-0.{mark}-future"), format!("u-1.{mark}-stray")];
+    let inside = names.clone();
+    let world = World::start_over(&["log.segment.delete.delay.ms=0"], move |dir| {
+        for name in inside {
+            std::fs::create_dir(dir.join(&name)).unwrap();
+            std::fs::write(dir.join(name).join("00000000000000000000.log"), "x").unwrap();
+        }
+        std::fs::create_dir(dir.join(format!("v-2.{mark}-delete"))).unwrap();
+    })
+    .await;
+    world.topic("t", 1, &[]).await;
+    assert_eq!(world.add(0).await, ErrorCode::None);
+    let first = world.dirs()[0].clone();
+    world
+        .until("the removal of what was marked", || !first.join(format!("v-2.{mark}-delete")).exists())
+        .await;
+    for name in names {
+        assert_eq!(std::fs::read(first.join(name).join("00000000000000000000.log")).unwrap(), b"x");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,8 @@ use protocol::messages::describe_log_dirs_request::DescribableLogDirTopic;
 use protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 use protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use protocol::{ErrorCode, TopicPartition};
-use storage::DiskError;
 
-use super::world::{World, batch, code, topic_name};
-use crate::upkeep::Job;
+use super::world::{EIO, World, batch, code, error_in, topic_name};
 
 async fn describe(
     world: &World,
@@ -76,8 +74,7 @@ async fn a_failed_directory_is_a_storage_error() {
     let world = World::start(&[]).await;
     world.topic("t", 2, &[]).await;
     let [bad, _] = world.dirs();
-    let error = std::io::Error::from_raw_os_error(rustix::io::Errno::IO.raw_os_error());
-    world.broker.jobs.push(Job::Blame(DiskError::reading(&bad.join("x"), &error)));
+    world.broker.jobs.push(error_in(&bad, EIO));
     world.until("the failure", || world.broker.log_dirs.online(&bad).is_none()).await;
     let told = describe(&world, 4, None).await;
     let [failed, good] = &told.results[..] else { panic!("{told:?}") };

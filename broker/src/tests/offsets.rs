@@ -15,14 +15,18 @@ use super::produce;
 use super::world::{World, batch, code, topic_name};
 use crate::api::leader_and_isr;
 
-fn partition(index: i32, timestamp: i64) -> ListOffsetsPartition {
+pub(super) fn partition(index: i32, timestamp: i64) -> ListOffsetsPartition {
     ListOffsetsPartition::default()
         .with_partition_index(index)
         .with_timestamp(timestamp)
         .with_current_leader_epoch(-1)
 }
 
-async fn list(world: &World, version: i16, wanted: ListOffsetsPartition) -> ListOffsetsPartitionResponse {
+pub(super) async fn list(
+    world: &World,
+    version: i16,
+    wanted: ListOffsetsPartition,
+) -> ListOffsetsPartitionResponse {
     let topic = ListOffsetsTopic::default().with_name(topic_name("t")).with_partitions(vec![wanted]);
     let request = ListOffsetsRequest::default()
         .with_replica_id(protocol::messages::BrokerId(-1))

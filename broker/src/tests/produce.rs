@@ -2,12 +2,13 @@
 
 use bytes::Bytes;
 use protocol::ErrorCode;
-use protocol::batch::{Codec, TimestampType};
-use protocol::ids::{Millis, ProducerEpoch, ProducerId, Sequence};
+use protocol::batch::{BatchAt, BatchHeader, Batches, Codec, HEADER_SIZE, TimestampType, verify_crc};
+use protocol::ids::{Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+use protocol::legacy::{Format, MessageSetWriter, NewMessage};
 use protocol::messages::ProduceRequest;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::produce_response::PartitionProduceResponse;
-use protocol::record::{BatchBuilder, NewRecord};
+use protocol::record::{BatchBuilder, NewRecord, RecordIter, decompress};
 
 use super::world::{World, batch, code, topic_name};
 use crate::api::context::Outcome;
@@ -71,12 +72,12 @@ fn broken(records: &Bytes, at: usize) -> Bytes {
 async fn every_version_answers_the_first_offset() {
     let world = World::start(&[]).await;
     world.topic("t", 1, &[]).await;
-    for version in 3..=11 {
+    for version in 0..=11 {
         let answer = world.produce(version, ("t", 0), batch(-1, &["a", "b"], |_| {})).await;
         let start = if version >= 5 { 0 } else { -1 };
         let told =
             (answer.error_code, answer.base_offset, answer.log_append_time_ms, answer.log_start_offset);
-        assert_eq!(told, (0, i64::from(version - 3) * 2, -1, start), "version {version}");
+        assert_eq!(told, (0, i64::from(version) * 2, -1, start), "version {version}");
     }
 }
 
@@ -251,4 +252,147 @@ async fn internal_topics_are_for_the_admin_client() {
     world.refuses("__consumer_offsets", records(), ErrorCode::InvalidTopicException).await;
     world.context.client_id = Some("__admin_client".into());
     assert_eq!(world.produce(9, ("__consumer_offsets", 0), records()).await.error_code, 0);
+}
+
+/// Records without keys and times, in a batch of a codec.
+fn compressed(codec: Codec, values: &[&str]) -> Bytes {
+    let mut builder = BatchBuilder::new(codec);
+    for value in values {
+        let value = Some(value.as_bytes());
+        builder.push(&NewRecord { timestamp: Millis(-1), key: None, value, headers: &[] });
+    }
+    builder.build().unwrap()
+}
+
+/// A message set as clients before Produce v3 send them.
+fn old_set(format: Format, codec: Codec, values: &[&str]) -> Bytes {
+    let kind = TimestampType::CreateTime;
+    let mut set = MessageSetWriter::new(Vec::new(), format, codec, kind).unwrap();
+    for (offset, value) in (0..).zip(values) {
+        let (timestamp, value) = (Millis(100 + offset), Some(value.as_bytes()));
+        set.push(&NewMessage { offset: Offset(offset), timestamp, key: Some(b"k"), value }).unwrap();
+    }
+    set.finish().unwrap().into()
+}
+
+/// What a partition's log holds, batch by batch: first offset, codec, producer, values.
+async fn stored(world: &World) -> Vec<(i64, Codec, i64, Vec<String>)> {
+    let records = world.read(12, 0).await.records.unwrap();
+    let one = |batch: BatchAt<'_>| {
+        verify_crc(batch.bytes).unwrap();
+        let (header, codec) = (batch.header, batch.header.attributes.codec().unwrap());
+        let plain = decompress(codec, batch.records(), 1 << 20).unwrap();
+        let text = |value: Option<&[u8]>| String::from_utf8_lossy(value.unwrap()).into_owned();
+        let values = RecordIter::new(&plain, header.record_count).map(|record| text(record.unwrap().value));
+        (header.base_offset.0, codec, header.producer_id.0, values.collect())
+    };
+    Batches::new(&records).map(|batch| one(batch.unwrap())).collect()
+}
+
+fn texts(values: &[&str]) -> Vec<String> {
+    values.iter().map(|value| (*value).to_owned()).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_topic_chooses_its_codec() {
+    let codecs = ["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"];
+    for name in codecs {
+        let world = World::start(&[]).await;
+        let setting: &'static str = format!("compression.type={name}").leak();
+        world.topic("t", 1, &[setting]).await;
+        let mut expected = Vec::new();
+        for (at, sent) in Codec::ALL.into_iter().enumerate() {
+            let told = world.produce(9, ("t", 0), compressed(sent, &["a", "b"])).await;
+            assert_eq!((told.error_code, told.base_offset), (0, 2 * at as i64), "{name} {sent}");
+            let codec = match name {
+                "producer" => sent,
+                "uncompressed" => Codec::None,
+                _ => Codec::from_name(name).unwrap(),
+            };
+            expected.push((2 * at as i64, codec, -1, texts(&["a", "b"])));
+        }
+        for at in [0, 0] {
+            assert_eq!(world.produce(9, ("t", 0), of_producer(0, at)).await.base_offset, 10);
+        }
+        expected.push((
+            10,
+            if name == "producer" { Codec::None } else { expected[0].1 },
+            5,
+            texts(&["a", "b"]),
+        ));
+        assert_eq!(stored(&world).await, expected, "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn old_clients_write_what_new_ones_read() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let mut expected = Vec::new();
+    let formats = [(0, Format::V0), (1, Format::V0), (2, Format::V1), (0, Format::V1)];
+    for (version, format) in formats {
+        for codec in [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4] {
+            let next = 3 * expected.len() as i64;
+            let told = world.produce(version, ("t", 0), old_set(format, codec, &["a", "b", "c"])).await;
+            assert_eq!((told.error_code, told.base_offset), (0, next), "v{version} {format:?} {codec}");
+            expected.push((next, codec, -1, texts(&["a", "b", "c"])));
+        }
+    }
+    assert_eq!(stored(&world).await, expected);
+
+    let set = old_set(Format::V1, Codec::None, &["a"]);
+    for (version, records, expected) in [
+        (2, set.slice(..set.len() - 1), ErrorCode::None),
+        (2, Bytes::new(), ErrorCode::None),
+        (2, broken(&set, set.len() - 1), ErrorCode::CorruptMessage),
+        (3, set.clone(), ErrorCode::InvalidRecord),
+        (3, Bytes::new(), ErrorCode::InvalidRecord),
+    ] {
+        let told = world.produce(version, ("t", 0), records).await;
+        assert_eq!((code(told.error_code), told.base_offset), (expected, -1), "v{version}");
+    }
+    let log = world.broker.hosted.get("t", 0).unwrap().log.view();
+    assert_eq!(log.end.0, 3 * expected.len() as i64, "nothing was appended");
+}
+
+#[tokio::test(start_paused = true)]
+async fn records_are_looked_at_inside_of_any_codec() {
+    let world = World::start(&[]).await;
+    world.topic("keyed", 1, &["cleanup.policy=compact"]).await;
+    world.topic("small", 1, &["max.message.bytes=200", "segment.bytes=150"]).await;
+    for codec in Codec::ALL {
+        let told =
+            world.refuses("keyed", compressed(codec, &["a", "b", "c", "d"]), ErrorCode::InvalidRecord).await;
+        let named: Vec<_> = told.record_errors.iter().map(|error| error.batch_index).collect();
+        assert_eq!((named, told.log_start_offset), (vec![0, 1, 2, 3], 0));
+        let text = "Compacted topic cannot accept message without key in topic partition keyed-0";
+        assert_eq!(told.record_errors[3].batch_index_error_message.as_deref(), Some(text));
+        let summary = told.error_message.unwrap();
+        assert!(summary.contains("4 record errors") && !summary.contains("batchIndex=3"), "{summary}");
+
+        let long = "x".repeat(10_000);
+        let (large, whole) = (compressed(codec, &[&long]), compressed(codec, &["y"]));
+        if codec == Codec::None {
+            let told = world.refuses("small", large, ErrorCode::MessageTooLarge).await;
+            assert_eq!(told.log_start_offset, -1);
+            let told =
+                world.refuses("small", broken(&whole, whole.len() - 1), ErrorCode::CorruptMessage).await;
+            assert_eq!(told.log_start_offset, -1);
+            let values = ["0123456789"; 6];
+            let told =
+                world.refuses("small", compressed(codec, &values), ErrorCode::RecordListTooLarge).await;
+            assert_eq!(told.log_start_offset, -1);
+        } else {
+            let mut bytes = compressed(codec, &[&long]).to_vec();
+            bytes.truncate(bytes.len() - 8);
+            let mut header = BatchHeader::parse(&bytes).unwrap();
+            header.length -= 8;
+            header.seal(&bytes[HEADER_SIZE..]);
+            bytes[..HEADER_SIZE].copy_from_slice(&header.to_bytes());
+            let told = world.produce(9, ("keyed", 0), bytes.into()).await;
+            let damaged = [ErrorCode::UnknownServerError, ErrorCode::InvalidRecord];
+            assert!(damaged.contains(&code(told.error_code)), "{codec}: {told:?}");
+            assert_eq!(told.log_start_offset, 0);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Settings as clients see and change them, and when a change is in force.
 
 use protocol::ErrorCode;
+use protocol::batch::StoredAs;
 use protocol::messages::alter_configs_request::{
     AlterConfigsResource as LegacyResource, AlterableConfig as Legacy,
 };
@@ -8,6 +9,7 @@ use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::describe_configs_response::DescribeConfigsResult;
 use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use protocol::record::Compression;
 
 use super::world::{World, code};
 
@@ -64,6 +66,8 @@ async fn topic_settings_are_changed_one_by_one() {
         (("retention.ms", DELETE, None), "retention.ms", ("604800000", default)),
         (("cleanup.policy", APPEND, Some("compact")), "cleanup.policy", ("delete,compact", set)),
         (("cleanup.policy", SUBTRACT, Some("delete")), "cleanup.policy", ("compact", set)),
+        (("compression.type", SET, Some("zstd")), "compression.type", ("zstd", set)),
+        (("compression.zstd.level", SET, Some("7")), "compression.zstd.level", ("7", set)),
         (("max.message.bytes", SET, Some("100")), "max.message.bytes", ("100", set)),
     ] {
         assert_eq!(alter(&world, vec![resource(t, &[change])]).await, [ErrorCode::None], "{change:?}");
@@ -71,6 +75,7 @@ async fn topic_settings_are_changed_one_by_one() {
     }
     let hosted = world.broker.hosted.get("t", 0).unwrap();
     world.until("the change", || hosted.rules().max_message_bytes == 100).await;
+    assert_eq!(hosted.rules().stored_as, StoredAs::Always(Compression::Zstd(7)));
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,11 +5,9 @@ use std::path::Path;
 
 use protocol::ErrorCode;
 use protocol::messages::DeleteTopicsRequest;
-use storage::DiskError;
 
-use super::world::{World, batch, code, topic_name};
+use super::world::{EIO, World, batch, code, error_in, topic_name};
 use crate::hosted::Absent;
-use crate::upkeep::Job;
 
 /// Makes every schedule a matter of a moment.
 const QUICK: [&str; 6] = [
@@ -80,17 +78,12 @@ async fn retention_by_size_deletes_the_oldest() {
     assert_eq!((answer.base_offset, answer.log_start_offset), (5, 2));
 }
 
-/// An input/output error at a file of the directory.
-fn failure_in(dir: &Path) -> Job {
-    Job::Blame(DiskError::reading(&dir.join("x"), &std::io::Error::from_raw_os_error(5)))
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_failed_directory_takes_its_partitions_offline() {
     let world = World::start(&QUICK).await;
     world.topic("t", 4, &[]).await;
     let [bad, good] = world.dirs();
-    world.broker.jobs.push(failure_in(&bad));
+    world.broker.jobs.push(error_in(&bad, EIO));
     let lost = |index: &i32| world.broker.hosted.get("t", *index).err() == Some(Absent::Offline);
     world.until("the failure", || (0..4).filter(lost).count() == 2).await;
     for index in 0..4 {
@@ -111,7 +104,7 @@ async fn a_failed_directory_takes_its_partitions_offline() {
     assert!(good.join("new-0").exists() && good.join("new-1").exists());
     assert!(world.broker.log_dirs.any_online());
 
-    world.broker.jobs.push(failure_in(&good));
+    world.broker.jobs.push(error_in(&good, EIO));
     let failure = world.broker.tasks.failed().await.to_string();
     assert!(failure.contains("no log directory is left online"), "{failure}");
 }

@@ -19,6 +19,7 @@ use protocol::record::{BatchBuilder, NewRecord};
 use protocol::request::{self, Request, RequestHeader};
 use protocol::response::{Part, Response};
 use protocol::{ApiKey, Decodable, Encodable, ErrorCode, HeaderVersion, RequestMessage, StrBytes};
+use storage::DiskError;
 use zookeeper::store::MetadataStore;
 use zookeeper::tree::ModelZooKeeper;
 use zookeeper::znodes::Endpoint;
@@ -36,6 +37,7 @@ use crate::registration::{Registration, RegistrationSettings, create_persistent_
 use crate::settings::Settings;
 use crate::shard::Clock;
 use crate::tasks::Tasks;
+use crate::upkeep::Job;
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -89,7 +91,7 @@ impl World {
         let (clock, tasks, asked) = (Clock::start(), Tasks::new(), Record::default());
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
         let dirs = logs::open_dirs(&config).unwrap().online;
-        let found = logs::load(&dirs, &settings, &tasks, clock.now().wall).await.unwrap();
+        let found = logs::list(&dirs, &settings, clock.now().wall).await.unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         assert!(changes.load().await.unwrap().is_empty());
         let registration =
@@ -101,7 +103,7 @@ impl World {
             store,
             registration,
             log_dirs: LogDirs::new(dirs, BTreeSet::default(), found.homes),
-            logs: found.logs,
+            unopened: found.unopened,
             removals: found.removals,
             tasks,
             clock,
@@ -113,6 +115,7 @@ impl World {
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         let world = World { broker, context, asked, folder };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");
+        world.until("opening the logs", || world.broker.loading.left() == 0).await;
         world
     }
 
@@ -229,6 +232,14 @@ pub(super) fn creatable(name: &'static str) -> CreatableTopic {
 
 pub(super) fn topic_name(name: &'static str) -> TopicName {
     TopicName(StrBytes::from_static_str(name))
+}
+
+/// "Input/output error", as the system numbers it.
+pub(super) const EIO: i32 = 5;
+
+/// The report of an error at a file of a log directory.
+pub(super) fn error_in(dir: &Path, code: i32) -> Job {
+    Job::Blame(DiskError::reading(&dir.join("x"), &std::io::Error::from_raw_os_error(code)))
 }
 
 pub(super) fn code(code: i16) -> ErrorCode {

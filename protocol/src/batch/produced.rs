@@ -1,20 +1,30 @@
-//! What a Produce request may carry for one partition: exactly one batch of format v2, whole and consistent.
+//! What a Produce request may carry for one partition: one batch of format v2, or before Produce v3 a message set too.
 //!
-//! Pure checks from header and checksum, in Kafka's order; the records inside are `record::scan`'s. Bytes after
-//! the batch that form no second one are dropped. Sources: ProduceRequest.validateRecords,
-//! ByteBufferLogInputStream, UnifiedLog.analyzeAndValidateRecords, LogValidator.validateBatch of Kafka 3.9.
+//! Pure checks from header and checksum, in Kafka's order; the records inside are for `admission`. Bytes after a batch that form no
+//! second one are dropped. Sources: ProduceRequest.validateRecords, ByteBufferLogInputStream,
+//! UnifiedLog.analyzeAndValidateRecords, LogValidator.validateBatch of Kafka 3.9.
 
 use bytes::Bytes;
 
-use super::{
-    BatchError, BatchHeader, Codec, HEADER_SIZE, LENGTH_AT, LOG_OVERHEAD, MAGIC, MAGIC_AT, verify_crc,
-};
-use crate::ids::Offset;
+use super::{BatchError, BatchHeader, Codec, HEADER_SIZE, MAGIC, MAGIC_AT, RefusedRecords, verify_crc};
+use crate::ids::{Millis, Offset};
+use crate::legacy::{LegacyError, item_size};
+use crate::record::{CompressionError, RecordError, StreamError};
 
-/// The length field of the smallest message of any format (LegacyRecord.RECORD_OVERHEAD_V0).
-const LENGTH_MIN_ANY_FORMAT: i32 = 14;
+/// First version of Produce that may carry nothing but one batch of format v2 (KIP-98).
+const BATCHES_SINCE: i16 = 3;
 /// First version of Produce that may carry zstd (KIP-110).
 const ZSTD_SINCE: i16 = 7;
+
+/// What was sent for one partition, told apart and not yet checked.
+#[derive(Debug, Clone)]
+pub enum Sent {
+    /// Nothing complete, which versions before 3 may send.
+    Nothing,
+    Batch(Produced),
+    /// A message set of format v0 or v1, at least one entry of which is complete.
+    Messages(Bytes),
+}
 
 /// One batch of a Produce request.
 #[derive(Debug, Clone)]
@@ -32,7 +42,7 @@ impl Produced {
 }
 
 /// Why a partition's records are refused; the comment names Kafka's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProducedError {
     /// INVALID_RECORD
     #[error("records hold no complete batch")]
@@ -67,20 +77,44 @@ pub enum ProducedError {
     /// UNKNOWN_SERVER_ERROR
     #[error("batch has compression type {0}, which does not exist")]
     UnknownCodec(u8),
+    /// INVALID_RECORD
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// UNKNOWN_SERVER_ERROR where it is damaged, MESSAGE_TOO_LARGE where it unpacks to too much
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
+    /// UNKNOWN_SERVER_ERROR, and only where the codec stays what it is
+    #[error("records of the compressed batch do not have the offsets 0, 1, 2 and so on")]
+    Gaps,
+    /// INVALID_RECORD or INVALID_TIMESTAMP
+    #[error("{0}")]
+    Records(RefusedRecords),
+    /// UNKNOWN_SERVER_ERROR, and only where the batch has to be written anew
+    #[error("record has timestamp {0}, which is before 1970 and not -1 for none")]
+    NegativeTimestamp(Millis),
+    /// By the cause: CORRUPT_MESSAGE, INVALID_RECORD, UNKNOWN_SERVER_ERROR
+    #[error(transparent)]
+    Message(#[from] LegacyError),
 }
 
-/// All checks of this file: the one batch of a records field, ready for its records to be looked at.
-///
-/// Where the answer has to tell a leader's refusal from a client's mistake in Kafka's order, call [`only_batch`]
-/// before asking for the leader and [`check_produced`] after.
-pub fn validate(
-    records: Option<&Bytes>,
-    version: i16,
-    max_message_bytes: usize,
-) -> Result<Produced, ProducedError> {
-    let produced = only_batch(records, version)?;
-    check_produced(&produced, max_message_bytes)?;
-    Ok(produced)
+impl From<StreamError> for ProducedError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Record(error) => error.into(),
+            StreamError::Compression(error) => error.into(),
+        }
+    }
+}
+
+/// Tells what was sent: what Kafka checks before it looks at the partition. The rest is for [`super::admit`].
+pub fn sent(records: Option<&Bytes>, version: i16) -> Result<Sent, ProducedError> {
+    let old = version < BATCHES_SINCE;
+    let (true, Some(records)) = (old, records) else { return only_batch(records, version).map(Sent::Batch) };
+    match complete_batch(records)? {
+        None => Ok(Sent::Nothing),
+        Some(_) if records[MAGIC_AT] == MAGIC as u8 => only_batch(Some(records), version).map(Sent::Batch),
+        Some(_) => Ok(Sent::Messages(records.clone())),
+    }
 }
 
 /// Splits off the only batch: what Kafka checks before it looks at the partition.
@@ -93,7 +127,7 @@ pub fn only_batch(records: Option<&Bytes>, version: i16) -> Result<Produced, Pro
     }
     let batch = records.slice(..size);
     let header = BatchHeader::parse(records)?;
-    if version < ZSTD_SINCE && header.attributes.codec() == Ok(Codec::Zstd) {
+    if (BATCHES_SINCE..ZSTD_SINCE).contains(&version) && header.attributes.codec() == Ok(Codec::Zstd) {
         return Err(ProducedError::ZstdTooEarly(version));
     }
     match complete_batch(&records[size..])? {
@@ -102,8 +136,8 @@ pub fn only_batch(records: Option<&Bytes>, version: i16) -> Result<Produced, Pro
     }
 }
 
-/// What Kafka's leader checks from the header and the checksum before it looks at records.
-pub fn check_produced(produced: &Produced, max_message_bytes: usize) -> Result<(), ProducedError> {
+/// What Kafka's leader checks from the header and the checksum before it looks at records. Gives the codec.
+pub fn check_produced(produced: &Produced, max_message_bytes: usize) -> Result<Codec, ProducedError> {
     let header = &produced.header;
     if header.base_offset != Offset::ZERO {
         return Err(ProducedError::BaseOffset(header.base_offset));
@@ -115,7 +149,7 @@ pub fn check_produced(produced: &Produced, max_message_bytes: usize) -> Result<(
     check_consistent(header)
 }
 
-fn check_consistent(header: &BatchHeader) -> Result<(), ProducedError> {
+fn check_consistent(header: &BatchHeader) -> Result<Codec, ProducedError> {
     let (count, last_offset_delta) = (header.record_count, header.last_offset_delta);
     if count <= 0 || count - 1 != last_offset_delta {
         return Err(ProducedError::Count { count, last_offset_delta });
@@ -127,35 +161,26 @@ fn check_consistent(header: &BatchHeader) -> Result<(), ProducedError> {
         let (producer_id, base_sequence) = (header.producer_id.0, header.base_sequence.0);
         return Err(ProducedError::Sequence { producer_id, base_sequence });
     }
-    header.attributes.codec().map(|_| ()).map_err(ProducedError::UnknownCodec)
+    header.attributes.codec().map_err(ProducedError::UnknownCodec)
 }
 
 /// Bytes of the batch at the front of `rest`, in any format; none if it is not all there.
 fn complete_batch(rest: &[u8]) -> Result<Option<usize>, BatchError> {
-    let Some(length) = rest.get(LENGTH_AT..).and_then(|bytes| bytes.first_chunk::<4>()) else {
-        return Ok(None);
-    };
-    let length = i32::from_be_bytes(*length);
-    if length < LENGTH_MIN_ANY_FORMAT {
-        return Err(BatchError::Length(length));
-    }
-    let Some(&magic) = rest.get(MAGIC_AT) else {
-        return Ok(None);
-    };
-    if magic > MAGIC as u8 {
-        return Err(BatchError::Magic(magic as i8));
-    }
-    let size = LOG_OVERHEAD + length as usize;
-    Ok((rest.len() >= size).then_some(size))
+    Ok(item_size(rest)?.filter(|size| rest.len() >= *size))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{Attributes, LENGTH_MIN};
+    use crate::batch::{Attributes, LENGTH_AT, LENGTH_MIN};
     use crate::ids::{LeaderEpoch, Millis, ProducerEpoch, ProducerId, Sequence};
 
     const MAX: usize = 1000;
+
+    fn validate(records: Option<&Bytes>, version: i16, max: usize) -> Result<Produced, ProducedError> {
+        let produced = only_batch(records, version)?;
+        check_produced(&produced, max).map(|_| produced)
+    }
 
     fn header() -> BatchHeader {
         BatchHeader {

@@ -3,7 +3,8 @@
 use bytes::{Bytes, BytesMut};
 
 use super::compression::{CompressionError, compress};
-use super::varint::{put_varint, put_varlong};
+use super::varint::{put_varint, put_varlong, varint_size, varlong_size};
+use super::{Headers, Record};
 use crate::batch::{Attributes, BatchHeader, Codec, HEADER_SIZE, LENGTH_MIN};
 use crate::ids::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
@@ -91,6 +92,22 @@ impl BatchBuilder {
         batch.extend_from_slice(&block);
         Ok(batch.freeze())
     }
+}
+
+/// Appends a record behind its length.
+pub(crate) fn put_record(out: &mut Vec<u8>, record: &Record<'_>) {
+    let size_of = |part: Option<&[u8]>| part.map_or(1, |part| varint_size(part.len() as i32) + part.len());
+    let Headers { bytes: headers, count } = record.headers;
+    let numbers = varlong_size(record.timestamp_delta) + varint_size(record.offset_delta);
+    let size = 1 + numbers + size_of(record.key) + size_of(record.value);
+    put_varint(out, (size + varint_size(count as i32) + headers.len()) as i32);
+    out.push(record.attributes as u8);
+    put_varlong(out, record.timestamp_delta);
+    put_varint(out, record.offset_delta);
+    put_nullable(out, record.key);
+    put_nullable(out, record.value);
+    put_varint(out, count as i32);
+    out.extend_from_slice(headers);
 }
 
 fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {

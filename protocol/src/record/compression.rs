@@ -11,6 +11,7 @@ use crate::batch::Codec;
 
 mod decoder;
 mod encoder;
+mod gzip;
 mod lz4;
 mod snappy;
 mod xxh32;

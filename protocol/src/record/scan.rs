@@ -18,72 +18,103 @@ pub struct Scan {
     pub consecutive: bool,
 }
 
-/// Walks all records of a batch, checking every length and the count. Which records break a rule of the topic is
-/// for a second walk with [`super::RecordIter`], in the rare case that the answer shows there are such.
+/// Walks all records of an uncompressed batch, checking every length and the count. Which records break a rule of the
+/// topic is for a second walk, in the rare case that the answer shows there are such.
 ///
-/// `count` is positive, as `batch::validate` has made sure; of no records there is no lowest and highest timestamp.
+/// `count` is positive, as `batch::check_produced` has made sure; of no records there is no lowest and highest timestamp.
 pub fn scan(records: &[u8], base_timestamp: Millis, count: i32) -> Result<Scan, RecordError> {
-    let mut reader = Reader { rest: records };
-    let mut sums = Sums { min_delta: i64::MAX, max_delta: i64::MIN, null_key: false, consecutive: true };
-    for record in 0..count {
-        sums.add(&mut reader, record).map_err(|fault| RecordError { record, fault })?;
-    }
-    if !reader.rest.is_empty() {
-        return Err(RecordError {
-            record: count.saturating_sub(1),
-            fault: RecordFault::Leftover(reader.rest.len()),
-        });
-    }
-    Ok(Scan {
-        min_timestamp: base_timestamp + sums.min_delta,
-        max_timestamp: base_timestamp + sums.max_delta,
-        null_key: sums.null_key,
-        consecutive: sums.consecutive,
-    })
+    let mut sums = Sums::default();
+    walk(records, count, |record, seen| sums.add(record, seen))?;
+    Ok(sums.scan(base_timestamp))
 }
 
-struct Sums {
+/// Shows every record, by its index, to `see`.
+#[inline(always)]
+pub(crate) fn walk(
+    records: &[u8],
+    count: i32,
+    mut see: impl FnMut(i32, &Glimpse),
+) -> Result<(), RecordError> {
+    let mut rest = records;
+    for record in 0..count {
+        let seen = Glimpse::at(rest).map_err(|fault| RecordError { record, fault })?;
+        let fault = RecordFault::CutShort;
+        rest = rest.get(seen.size..).ok_or(RecordError { record, fault })?;
+        see(record, &seen);
+    }
+    if !rest.is_empty() {
+        let fault = RecordFault::Leftover(rest.len());
+        return Err(RecordError { record: count.saturating_sub(1), fault });
+    }
+    Ok(())
+}
+
+/// What is kept of the records that were seen.
+pub(super) struct Sums {
     min_delta: i64,
     max_delta: i64,
     null_key: bool,
     consecutive: bool,
 }
 
-impl Sums {
-    #[inline(always)]
-    fn add(&mut self, reader: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
-        let seen = match glimpse(reader.rest) {
-            Some(seen) => seen,
-            None => Glimpse::of(reader)?,
-        };
-        reader.rest = reader.rest.get(seen.size..).ok_or(RecordFault::CutShort)?;
-        self.min_delta = self.min_delta.min(seen.timestamp_delta);
-        self.max_delta = self.max_delta.max(seen.timestamp_delta);
-        self.null_key |= seen.null_key;
-        self.consecutive &= seen.offset_delta == index;
-        Ok(())
+impl Default for Sums {
+    fn default() -> Sums {
+        Sums { min_delta: i64::MAX, max_delta: i64::MIN, null_key: false, consecutive: true }
     }
 }
 
-/// What `scan` needs of a record.
-struct Glimpse {
-    size: usize,
-    timestamp_delta: i64,
-    offset_delta: i32,
-    null_key: bool,
+impl Sums {
+    #[inline(always)]
+    pub(super) fn add(&mut self, index: i32, seen: &Glimpse) {
+        self.min_delta = self.min_delta.min(seen.timestamp_delta);
+        self.max_delta = self.max_delta.max(seen.timestamp_delta);
+        self.null_key |= seen.key_size < 0;
+        self.consecutive &= seen.offset_delta == index;
+    }
+
+    pub(super) fn scan(&self, base_timestamp: Millis) -> Scan {
+        Scan {
+            min_timestamp: base_timestamp + self.min_delta,
+            max_timestamp: base_timestamp + self.max_delta,
+            null_key: self.null_key,
+            consecutive: self.consecutive,
+        }
+    }
+}
+
+/// What the rules of a topic need of a record.
+#[derive(Debug)]
+pub(crate) struct Glimpse {
+    pub(super) size: usize,
+    pub(crate) timestamp_delta: i64,
+    pub(crate) offset_delta: i32,
+    /// Negative for null.
+    pub(crate) key_size: i32,
+    pub(crate) value_size: i32,
 }
 
 impl Glimpse {
+    /// The record at the front.
+    #[inline(always)]
+    pub(super) fn at(rest: &[u8]) -> Result<Glimpse, RecordFault> {
+        match glimpse(rest) {
+            Some(seen) => Ok(seen),
+            None => Glimpse::of(&Reader { rest }),
+        }
+    }
+
     /// The full reading, for whatever the short one leaves aside.
     #[inline(never)]
     fn of(reader: &Reader<'_>) -> Result<Glimpse, RecordFault> {
         let mut after = *reader;
         let record = read(&mut after)?;
+        let size = |part: Option<&[u8]>| part.map_or(-1, |bytes| bytes.len() as i32);
         Ok(Glimpse {
             size: reader.rest.len() - after.rest.len(),
             timestamp_delta: record.timestamp_delta,
             offset_delta: record.offset_delta,
-            null_key: record.key.is_none(),
+            key_size: size(record.key),
+            value_size: size(record.value),
         })
     }
 }
@@ -99,15 +130,15 @@ fn glimpse(rest: &[u8]) -> Option<Glimpse> {
     at += 1;
     let timestamp_delta = short_varint(window, &mut at)?;
     let offset_delta = short_varint(window, &mut at)?;
-    let key = short_varint(window, &mut at)?;
-    at += key.max(0) as usize;
+    let key_size = short_varint(window, &mut at)?;
+    at += key_size.max(0) as usize;
     let window = rest.get(at..at + WINDOW)?.first_chunk::<WINDOW>()?;
     let mut behind = 0;
-    let value = short_varint(window, &mut behind)?;
-    at += behind + value.max(0) as usize;
+    let value_size = short_varint(window, &mut behind)?;
+    at += behind + value_size.max(0) as usize;
     let ends = *rest.get(at)? == 0 && at + 1 == end;
     let timestamp_delta = i64::from(timestamp_delta);
-    ends.then_some(Glimpse { size: end, timestamp_delta, offset_delta, null_key: key < 0 })
+    ends.then_some(Glimpse { size: end, timestamp_delta, offset_delta, key_size, value_size })
 }
 
 /// A power of two that holds the numbers in front of a key, so that an index needs a mask and no check.
@@ -145,7 +176,7 @@ mod tests {
 
     /// `scan`, by way of the iterator.
     fn scan_one_by_one(records: &[u8], base_timestamp: Millis, count: i32) -> Result<Scan, RecordError> {
-        let mut sums = Sums { min_delta: i64::MAX, max_delta: i64::MIN, null_key: false, consecutive: true };
+        let mut sums = Sums::default();
         for (record, index) in RecordIter::new(records, count).zip(0..) {
             let record = record?;
             sums.min_delta = sums.min_delta.min(record.timestamp_delta);
@@ -153,12 +184,7 @@ mod tests {
             sums.null_key |= record.key.is_none();
             sums.consecutive &= record.offset_delta == index;
         }
-        Ok(Scan {
-            min_timestamp: base_timestamp + sums.min_delta,
-            max_timestamp: base_timestamp + sums.max_delta,
-            null_key: sums.null_key,
-            consecutive: sums.consecutive,
-        })
+        Ok(sums.scan(base_timestamp))
     }
 
     #[test]

@@ -19,6 +19,17 @@ pub fn put_unsigned(out: &mut Vec<u8>, mut value: u64) {
     out.push(value as u8);
 }
 
+/// Bytes that a zig-zag varint takes.
+pub(super) fn varint_size(value: i32) -> usize {
+    varlong_size(i64::from(value))
+}
+
+/// Bytes that a zig-zag varlong takes.
+pub(super) fn varlong_size(value: i64) -> usize {
+    let bits = 64 - ((value << 1) ^ (value >> 63)).leading_zeros() as usize;
+    bits.div_ceil(7).max(1)
+}
+
 /// Reads numbers and runs of bytes off the front of a slice; none where it is too short or a number does not end.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
@@ -90,11 +101,13 @@ mod tests {
                 put_varlong(&mut out, value);
                 let mut reader = Reader { rest: &out };
                 assert_eq!((reader.varlong(), reader.rest.len()), (Some(value), 0));
+                assert_eq!(varlong_size(value), out.len());
 
                 let (mut out, value) = (Vec::new(), value as i32);
                 put_varint(&mut out, value);
                 let mut reader = Reader { rest: &out };
                 assert_eq!((reader.varint(), reader.rest.len()), (Some(value), 0));
+                assert_eq!(varint_size(value), out.len());
             }
         }
     }

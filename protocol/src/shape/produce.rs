@@ -1,4 +1,4 @@
-//! The fields of Produce, versions 3 to 11.
+//! The fields of Produce, versions 0 to 11.
 
 use super::field::*;
 
@@ -10,7 +10,7 @@ const TOPIC_PRODUCE_DATA: &[Field] =
 pub(super) const REQUEST: Shape = Shape {
     flexible_since: 9,
     fields: &[
-        string("transactional_id").nullable(),
+        string("transactional_id").since(3).nullable(),
         int16("acks"),
         int32("timeout_ms"),
         array("topic_data", &Kind::Group(TOPIC_PRODUCE_DATA)),
@@ -26,7 +26,7 @@ const PARTITION_PRODUCE_RESPONSE: &[Field] = &[
     int32("index"),
     int16("error_code"),
     int64("base_offset"),
-    int64("log_append_time_ms"),
+    int64("log_append_time_ms").since(2),
     int64("log_start_offset").since(5),
     array("record_errors", &Kind::Group(BATCH_INDEX_AND_ERROR_MESSAGE)).since(8),
     string("error_message").since(8).nullable(),
@@ -42,7 +42,7 @@ pub(super) const RESPONSE: Shape = Shape {
     flexible_since: 9,
     fields: &[
         array("responses", &Kind::Group(TOPIC_PRODUCE_RESPONSE)),
-        int32("throttle_time_ms"),
+        int32("throttle_time_ms").since(1),
         array("node_endpoints", &Kind::Group(NODE_ENDPOINT)).since(10).tagged(0),
     ],
 };

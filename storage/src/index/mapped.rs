@@ -69,8 +69,8 @@ fn map(file: &DiskFile) -> io::Result<Mapped> {
         return Ok(Mapped(None));
     }
     // SAFETY: the slice is sound as long as nobody changes or shortens the file. This broker writes an index only
-    // while its segment is active and maps it only afterwards, removal leaves the mapped file in being, and the
-    // directory's lock keeps other brokers out.
+    // while its segment is active and maps it only afterwards; a truncation, which makes a segment active again,
+    // gives it new files; removal leaves the mapped file in being, and the directory's lock keeps other brokers out.
     unsafe { Mmap::map(&*file.os) }.map(|map| Mapped(Some(map)))
 }
 

@@ -229,6 +229,7 @@ impl Log {
                     "a failed write could not be taken back, the log goes offline: {worse}"
                 );
                 self.health = Health::Offline;
+                return DiskError::new("cut back", &path, &worse);
             }
             DiskError::new("write", &path, &error)
         })
@@ -255,6 +256,7 @@ impl Log {
             self.write_entries();
         }
         if !aborted.is_empty() {
+            self.progress.made_file();
             self.write_aborted();
         }
     }
@@ -271,12 +273,16 @@ impl Log {
         }
     }
 
-    /// The same for aborted transactions, which a start finds in the log again.
-    fn write_aborted(&mut self) {
+    /// The same for aborted transactions: until they are in their file no flush goes beyond the segment's base, so
+    /// that a start finds them in the log again. Whether none waits.
+    pub(super) fn write_aborted(&mut self) -> bool {
         let aborted = self.shared.read().tail.aborted.clone();
-        self.progress.made_file();
-        if let Err(error) = self.active.write_aborted(&*self.disk, &aborted) {
-            tracing::warn!(partition = %self.partition, "aborted transactions wait in memory: {error}");
+        match self.active.write_aborted(&*self.disk, &aborted) {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::warn!(partition = %self.partition, "aborted transactions wait in memory: {error}");
+                false
+            }
         }
     }
 

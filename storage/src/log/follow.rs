@@ -8,13 +8,15 @@ use std::io::IoSlice;
 use std::ops::Range;
 use std::sync::Arc;
 
-use protocol::batch::{BatchError, BatchHeader, Batches, HEADER_SIZE, verify_crc};
+use protocol::batch::{BatchHeader, HEADER_SIZE, MAGIC, verify_crc};
+use protocol::legacy;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
 use super::roll::Incoming;
 use super::{Health, Log};
 use crate::disk::DiskError;
-use crate::scan::Marker;
+use crate::recovery::Flaw;
+use crate::scan::{Marker, parse};
 
 /// What a follower's append did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,8 @@ pub struct Followed {
 /// failure may be: the log's end tells.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FollowError {
-    #[error("{partition}: the leader's batch at byte {position} behind offset {end} is damaged: {error}")]
-    Corrupt { partition: TopicPartition, end: Offset, position: usize, error: BatchError },
+    #[error("{partition}: the leader's batch at byte {position} behind offset {end} is damaged: {flaw}")]
+    Corrupt { partition: TopicPartition, end: Offset, position: usize, flaw: Flaw },
     #[error(
         "{partition}: the leader's batch with offsets {first} to {last} stands where {expected} or later is expected"
     )]
@@ -50,13 +52,14 @@ pub enum FollowError {
 #[derive(Debug)]
 struct Arrived {
     bytes: Range<usize>,
+    magic: i8,
     header: BatchHeader,
     marker: Option<Marker>,
 }
 
 impl Log {
     /// Appends the whole batches of a Fetch answer, byte for byte, up to the first one of a later epoch than
-    /// `leader_epoch`, the follower's. A batch cut short at the end is left out. Producers, open transactions,
+    /// `leader_epoch`, the follower's; messages of old formats as they are too. A batch cut short at the end is left out. Producers, open transactions,
     /// aborted transactions and leader epochs follow what the batches say.
     pub fn append_as_follower(
         &mut self,
@@ -80,7 +83,7 @@ impl Log {
             if self.should_roll(incoming, now) {
                 self.write_arrived(records, &arrived[begin..at])?;
                 begin = at;
-                self.roll(batch.header.base_offset, now).map_err(|error| self.follow_error(error))?;
+                self.roll(self.base_for(batch), now).map_err(|error| self.follow_error(error))?;
             }
         }
         self.write_arrived(records, &arrived[begin..])?;
@@ -98,29 +101,34 @@ impl Log {
         records: &[u8],
         leader_epoch: LeaderEpoch,
     ) -> Result<(Vec<Arrived>, Option<LeaderEpoch>), FollowError> {
-        let corrupt = |position, error| {
+        let corrupt = |position, flaw| {
             let (partition, end) = (self.partition.clone(), self.end);
-            FollowError::Corrupt { partition, end, position, error }
+            FollowError::Corrupt { partition, end, position, flaw }
         };
         let mut arrived: Vec<Arrived> = Vec::new();
-        let mut batches = Batches::new(records);
+        let mut position = 0;
         let mut later_epoch = None;
-        loop {
-            let position = batches.position();
-            let Some(batch) = batches.next() else { break };
-            let batch = batch.map_err(|error| corrupt(position, error))?;
-            let header = batch.header;
+        while let Some((magic, header)) =
+            whole(&records[position..]).map_err(|flaw| corrupt(position, flaw))?
+        {
             if header.leader_epoch > leader_epoch {
                 later_epoch = Some(header.leader_epoch);
                 break;
             }
-            verify_crc(batch.bytes).map_err(|error| corrupt(position, error))?;
+            let bytes = position..position + header.size();
+            let batch = &records[bytes.clone()];
+            let is_good =
+                if magic == MAGIC { verify_crc(batch).is_ok() } else { legacy::verify_crc(batch).is_ok() };
+            if !is_good {
+                return Err(corrupt(position, Flaw::Checksum));
+            }
             if let Some(before) = arrived.last() {
                 self.check_order(&header, before.header.next_offset())?;
             }
             let is_control = header.attributes.is_control();
-            let marker = is_control.then(|| Marker::parse(&header, &batch.bytes[HEADER_SIZE..])).flatten();
-            arrived.push(Arrived { bytes: position..position + batch.bytes.len(), header, marker });
+            let marker = is_control.then(|| Marker::parse(&header, &batch[HEADER_SIZE..])).flatten();
+            position = bytes.end;
+            arrived.push(Arrived { bytes, magic, header, marker });
         }
         self.check_begin(&arrived)?;
         Ok((arrived, later_epoch))
@@ -154,7 +162,7 @@ impl Log {
             .map_err(|error| self.follow_error(error))?;
         let mut aborted = Vec::new();
         for batch in arrived {
-            self.follow_epoch(&batch.header);
+            self.follow_epoch(batch);
             aborted.extend(self.producers.replay(&batch.header, batch.marker));
         }
         let headers: Vec<BatchHeader> = arrived.iter().map(|batch| batch.header).collect();
@@ -162,8 +170,23 @@ impl Log {
         Ok(())
     }
 
-    fn follow_epoch(&mut self, header: &BatchHeader) {
+    /// Where a segment begins whose first batch is this one. A message of an old format tells only its last offset.
+    fn base_for(&self, batch: &Arrived) -> Offset {
+        match batch.magic {
+            MAGIC => batch.header.base_offset,
+            _ => self.end.max(batch.header.last_offset() - i64::from(i32::MAX)),
+        }
+    }
+
+    fn follow_epoch(&mut self, batch: &Arrived) {
+        let header = &batch.header;
         let epoch = header.leader_epoch;
+        if batch.magic != MAGIC && self.epochs.latest().is_some() {
+            // It belongs to no epoch, so the epochs tell nothing about where two logs part (UnifiedLog.append).
+            tracing::warn!(partition = %self.partition, "a message of an old format, leader epochs are forgotten");
+            Arc::make_mut(&mut self.epochs).clear();
+            self.progress.epochs_changed();
+        }
         if self.epochs.latest().is_some_and(|latest| latest.epoch == epoch) {
             return;
         }
@@ -174,5 +197,16 @@ impl Log {
 
     fn follow_error(&self, error: DiskError) -> FollowError {
         FollowError::Disk { partition: self.partition.clone(), error }
+    }
+}
+
+/// The batch in front of `rest`; none if no whole one is there.
+fn whole(rest: &[u8]) -> Result<Option<(i8, BatchHeader)>, Flaw> {
+    match parse(rest, rest.len() as u64) {
+        Ok(batch) => Ok(Some(batch)),
+        Err(Flaw::Torn { .. }) => Ok(None),
+        // The front of a batch's base offset.
+        Err(Flaw::Zeros) if rest.len() < HEADER_SIZE => Ok(None),
+        Err(flaw) => Err(flaw),
     }
 }

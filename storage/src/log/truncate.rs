@@ -17,14 +17,18 @@ use super::{Health, Log};
 use crate::aborted::AbortedTransaction;
 use crate::disk::{DiskError, DiskFile, During, Mode, read_if_there, remove_if_there, replace};
 use crate::epochs::Epochs;
-use crate::index::{Entry, Indexer, OffsetEntry, TimeEntry, to_bytes};
+use crate::index::{Indexer, OffsetEntry, TimeEntry, to_bytes};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::producers::Producers;
 use crate::recovery::{Files, clean_tail, newest, replay};
 use crate::retention::{Removal, Retirement};
-use crate::scan::{HeaderAt, Headers, ScanError};
+use crate::scan::{Headers, ScanError};
 use crate::segment::Segment;
 use crate::view::{Tail, TailIndex};
+
+mod place;
+
+use place::{cut_position, entries};
 
 /// What a truncation leaves to its caller.
 ///
@@ -395,41 +399,4 @@ impl Log {
         self.begin_writing(Active::new(segment, log, Indexer::new(to), now), 0);
         Ok(files)
     }
-}
-
-fn entries<E: Entry>(bytes: &[u8]) -> Vec<E> {
-    bytes.chunks_exact(E::SIZE).filter_map(E::from_bytes).collect()
-}
-
-/// Where the first batch begins that ends at `to` or behind; the file's end if there is none. `below` are index
-/// entries of batches before it, and are believed only if the batch they name stands there.
-fn cut_position(
-    file: &DiskFile,
-    size: u64,
-    base: Offset,
-    below: &[OffsetEntry],
-    to: Offset,
-) -> Result<u64, ScanError> {
-    if let Some(entry) = below.last() {
-        let (position, named) = (u64::from(entry.position), base + i64::from(entry.last));
-        let stands_there = |batch: HeaderAt| batch.header.last_offset() == named;
-        if let Ok(Some(true)) = Headers::new(file, position, size).next().map(|batch| batch.map(stands_there))
-        {
-            return first_ending_at(&mut Headers::new(file, position, size), size, to);
-        }
-    }
-    if to == base { Ok(0) } else { first_ending_at(&mut Headers::new(file, 0, size), size, to) }
-}
-
-/// What stands behind the batch that ends right before `to` is not looked at: it may be damaged.
-fn first_ending_at(headers: &mut Headers<'_>, size: u64, to: Offset) -> Result<u64, ScanError> {
-    while let Some(batch) = headers.next()? {
-        if batch.header.last_offset() >= to {
-            return Ok(batch.position);
-        }
-        if batch.header.next_offset() == to {
-            return Ok(batch.position + batch.header.size() as u64);
-        }
-    }
-    Ok(size)
 }

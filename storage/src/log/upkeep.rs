@@ -12,7 +12,7 @@ use super::{AppendError, Health, Log};
 use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
-use crate::names::{LOG, SNAPSHOT, delete_dir_name, file_path};
+use crate::names::{LOG, SNAPSHOT, TXN_INDEX, delete_dir_name, file_path};
 use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, below_start, plan};
 use crate::segment::{Indexes, Segment, modified};
 
@@ -132,8 +132,8 @@ impl Log {
     /// What has to be synced; none if nothing is new. Several plans may be under way.
     pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
         let up_to = match scope {
-            FlushScope::Sealed => self.active.segment.base,
-            FlushScope::Everything => self.end,
+            FlushScope::Everything if self.write_aborted() => self.end,
+            FlushScope::Sealed | FlushScope::Everything => self.active.segment.base,
         };
         let has_names = self.progress.made > self.progress.made_synced;
         let has_epochs = self.progress.epochs_version > self.progress.epochs_synced;
@@ -196,9 +196,13 @@ impl Log {
         let mut files = Vec::new();
         for segment in self.segments[first..].iter().filter(|segment| segment.base < up_to) {
             match &segment.indexes {
-                // After an unclean stop the indexes of the active segment are made anew.
+                // After an unclean stop the indexes of the active segment are made anew. Should it be sealed by
+                // then, its offset and time index are looked at, but nothing tells what a transaction index lacks.
                 Indexes::Growing(_) => {
                     files.push(Unsynced { path: segment.path(LOG), open: Some(self.active.log.clone()) });
+                    if !self.aborted_in_active().is_empty() {
+                        files.push(Unsynced { path: segment.path(TXN_INDEX), open: None });
+                    }
                 }
                 Indexes::Sealed(_) => {
                     // By the file that was written, if it is: only that is sure to know of a write that failed since.

@@ -6,6 +6,8 @@
 use std::io::{self, IoSlice};
 use std::path::Path;
 
+use rustix::io::Errno;
+
 use super::LogDir;
 use crate::disk::{DiskError, DiskFile, During, Mode, remove_if_there};
 
@@ -32,8 +34,12 @@ impl LogDir {
 
     fn take_blocks(&self, path: &Path, bytes: u64, spare: u64) -> Result<(), DiskError> {
         let disk = &*self.disk;
-        let file = disk.open(path, Mode::Create).during("create", path)?;
         let all = bytes.saturating_add(spare);
+        // An attempt that fails may take all there is for a moment, and others would find the disk full.
+        if self.space()?.usable_bytes < all {
+            return Err(io::Error::from(Errno::NOSPC)).during("reserve space in", path);
+        }
+        let file = disk.open(path, Mode::Create).during("create", path)?;
         match disk.reserve(&file, 0, all) {
             Err(error) if error.kind() == io::ErrorKind::Unsupported => self.fill(&file, all),
             other => other,

@@ -17,6 +17,9 @@ use crate::scan::Headers;
 /// Names of files to remove and to rename.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Tidying {
+    /// Swap files of a split that did not come to its end. They go first: without the cleaned files beside them
+    /// they would be taken for finished.
+    undo: BTreeSet<String>,
     remove: BTreeSet<String>,
     /// Swap files that get their plain names.
     adopt: BTreeSet<String>,
@@ -47,9 +50,14 @@ pub(super) fn clear(disk: &dyn Disk, dir: &Path) -> Result<Cleared, DiskError> {
     let mut names = names_in(dir)?;
     let tidying = plan(&names, |name| span(disk, &dir.join(name)))?;
     let mut touched = Vec::new();
-    for name in &tidying.remove {
-        remove_if_there(disk, &dir.join(name))?;
-        touched.push(dir.join(name));
+    for names in [&tidying.undo, &tidying.remove] {
+        for name in names {
+            remove_if_there(disk, &dir.join(name))?;
+            touched.push(dir.join(name));
+        }
+        if !names.is_empty() {
+            disk.sync_dir(dir).during("sync", dir)?;
+        }
     }
     for name in &tidying.adopt {
         let from = dir.join(name);
@@ -57,7 +65,7 @@ pub(super) fn clear(disk: &dyn Disk, dir: &Path) -> Result<Cleared, DiskError> {
         disk.rename(&from, &to).during("rename", &from)?;
         touched.push(from);
     }
-    if !touched.is_empty() {
+    if !tidying.adopt.is_empty() {
         disk.sync_dir(dir).during("sync", dir)?;
         names = names_in(dir)?;
     }
@@ -84,7 +92,7 @@ fn plan(
         let belongs_to_split =
             unfinished.is_some_and(|least| leading_offset(name).is_some_and(|offset| offset >= least));
         if belongs_to_split {
-            tidying.remove.insert(name.clone())
+            tidying.undo.insert(name.clone())
         } else {
             tidying.adopt.insert(name.clone())
         };
@@ -147,10 +155,10 @@ mod tests {
         names.iter().map(|name| (*name).to_owned()).collect()
     }
 
-    fn check(there: &[&str], removed: &[&str], adopted: &[&str]) {
+    fn check(there: &[&str], undone: &[&str], removed: &[&str], adopted: &[&str]) {
         // Swapped logs hold ten offsets.
         let tidying = plan(&names(there), |name| Ok(leading_offset(name).map(|base| base + 10))).unwrap();
-        let expected = Tidying { remove: names(removed), adopt: names(adopted) };
+        let expected = Tidying { undo: names(undone), remove: names(removed), adopt: names(adopted) };
         assert_eq!(tidying, expected);
     }
 
@@ -158,6 +166,7 @@ mod tests {
     fn deleted_and_cleaned_files_go() {
         check(
             &["00.log", "00.log.deleted", "07.index.cleaned"],
+            &[],
             &["00.log.deleted", "07.index.cleaned"],
             &[],
         );
@@ -167,6 +176,7 @@ mod tests {
     fn a_finished_cleaning_is_completed() {
         check(
             &["00.log", "05.log", "05.snapshot", "10.log", "00.log.swap", "00.index.swap"],
+            &[],
             &["00.log", "05.log", "05.snapshot"],
             &["00.log.swap", "00.index.swap"],
         );
@@ -176,7 +186,8 @@ mod tests {
     fn an_unfinished_split_is_undone() {
         check(
             &["00.log", "05.log.swap", "03.log.cleaned", "00.timeindex"],
-            &["05.log.swap", "03.log.cleaned"],
+            &["05.log.swap"],
+            &["03.log.cleaned"],
             &[],
         );
     }

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::batch::BatchHeader;
 use protocol::{LeaderEpoch, Offset};
 
+use super::ahead::{Ahead, Over, Reading, Scanned};
 use super::cut::{Place, cut};
 use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
-use super::rebuild::{Rebuilt, rebuild};
-use super::{Flaw, RecoveryError, RecoveryReport, state};
+use super::rebuild::Rebuilt;
+use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
 use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
 use crate::epochs::Epochs;
@@ -19,8 +21,10 @@ use crate::log_dir::Shutdown;
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::partition_metadata;
 use crate::producers::Producers;
+use crate::scan::Marker;
 use crate::segment::Segment;
 
+mod complete;
 mod ending;
 
 pub(crate) use ending::{Files, clean_tail};
@@ -29,6 +33,7 @@ pub(crate) use ending::{Files, clean_tail};
 pub(crate) fn load(
     options: &OpenOptions,
     disk: &Arc<dyn Disk>,
+    crew: &Crew,
 ) -> Result<(Loaded, RecoveryReport), RecoveryError> {
     let disk = &**disk;
     let dir: Arc<Path> = options.dir.as_path().into();
@@ -36,6 +41,7 @@ pub(crate) fn load(
         .map_err(|error| RecoveryError::Checkpoint { partition: options.partition.clone(), error })?;
     let loader = Loader {
         disk,
+        crew,
         dir,
         options,
         report: RecoveryReport::default(),
@@ -50,6 +56,7 @@ pub(crate) fn load(
 
 struct Loader<'a> {
     disk: &'a dyn Disk,
+    crew: &'a Crew,
     dir: Arc<Path>,
     options: &'a OpenOptions,
     report: RecoveryReport,
@@ -161,7 +168,7 @@ impl Loader<'_> {
         };
         let mut at = 0;
         while at < untrusted.min(self.bases.len() - 1) {
-            match self.trust(self.bases[at])? {
+            match self.trust(self.bases[at], self.bases[at + 1])? {
                 Some(segment) => self.segments.push(Arc::new(segment)),
                 None => untrusted = at,
             }
@@ -178,14 +185,22 @@ impl Loader<'_> {
     }
 
     /// A segment below the recovery point; none if its transaction index is damaged, so that it has to be recovered.
-    fn trust(&mut self, base: Offset) -> Result<Option<Segment>, RecoveryError> {
+    fn trust(&mut self, base: Offset, next: Offset) -> Result<Option<Segment>, RecoveryError> {
         let path = file_path(&self.dir, base, LOG);
         let size = path.metadata().during("read", &path).map_err(|error| self.disk_error(error))?.len();
         let is_whole = |kind: &str, entry: usize| {
             file_path(&self.dir, base, kind).metadata().is_ok_and(|file| file.len() % entry as u64 == 0)
         };
-        if !is_whole(INDEX, OffsetEntry::SIZE) || !is_whole(TIME_INDEX, TimeEntry::SIZE) {
-            let rebuilt = self.scan(base, &mut |_| {})?;
+        let is_whole = is_whole(INDEX, OffsetEntry::SIZE) && is_whole(TIME_INDEX, TimeEntry::SIZE);
+        // It may have been sealed after the flush that moved the recovery point to its end: then nobody synced what
+        // its indexes got at that moment.
+        let is_doubtful = self.options.shutdown == Shutdown::Unclean && next == self.options.recovery_point;
+        if !is_whole || (is_doubtful && !self.indexes_reach_the_end(base, size)?) {
+            let dir = Arc::clone(&self.dir);
+            let reading = self.reading(&dir);
+            let scanned = reading.scan(base).map_err(|error| self.disk_error(error))?;
+            self.note(&reading, (base, &scanned), |_, _| {})?;
+            let rebuilt = scanned.rebuilt;
             self.refuse_damage(base, &rebuilt)?;
             rebuilt
                 .write_indexes(self.disk, &self.dir, base)
@@ -199,6 +214,11 @@ impl Loader<'_> {
         }
     }
 
+    fn indexes_reach_the_end(&self, base: Offset, size: u64) -> Result<bool, RecoveryError> {
+        let rules = index_rules(&self.options.settings);
+        complete::indexes_reach_the_end(&self.dir, base, size, rules).map_err(|error| self.disk_error(error))
+    }
+
     fn aborted(&self, base: Offset) -> Result<TxnIndexFile, RecoveryError> {
         if !self.transactions.contains(&base) {
             return Ok(TxnIndexFile::Good(Vec::new()));
@@ -206,27 +226,28 @@ impl Loader<'_> {
         read_aborted(&file_path(&self.dir, base, TXN_INDEX), base).map_err(|error| self.disk_error(error))
     }
 
-    /// Reads a whole segment and notes the epochs in it.
-    fn scan(
+    fn reading<'b>(&self, dir: &'b Path) -> Reading<'b>
+    where
+        Self: 'b,
+    {
+        Reading { disk: self.disk, dir, rules: index_rules(&self.options.settings) }
+    }
+
+    /// Notes the epochs in a segment that was read, and gives its batches to `take`.
+    fn note(
         &mut self,
-        base: Offset,
-        take: &mut dyn FnMut(&crate::scan::CheckedBatch),
-    ) -> Result<Rebuilt, RecoveryError> {
-        let path = file_path(&self.dir, base, LOG);
-        let file = self
-            .disk
-            .open(&path, Mode::Read)
-            .during("open", &path)
-            .map_err(|error| self.disk_error(error))?;
+        reading: &Reading<'_>,
+        (base, scanned): (Offset, &Scanned),
+        mut take: impl FnMut(&BatchHeader, Option<Marker>),
+    ) -> Result<(), RecoveryError> {
         let epochs = &mut self.epochs;
-        let rebuilt = rebuild(&file, &path, base, index_rules(&self.options.settings), |batch| {
-            note_epoch(epochs, batch.header.leader_epoch, batch.header.base_offset);
-            take(batch);
+        let outcome = reading.replay(base, scanned, |header, marker| {
+            note_epoch(epochs, header.leader_epoch, header.base_offset);
+            take(header, marker);
         });
-        let rebuilt = rebuilt.map_err(|error| self.disk_error(error))?;
         self.report.segments_scanned += 1;
-        self.report.bytes_scanned += rebuilt.size;
-        Ok(rebuilt)
+        self.report.bytes_scanned += scanned.rebuilt.size;
+        outcome.map_err(|error| self.disk_error(error))
     }
 
     /// What was synced is not cut: a copy may be elsewhere, and an operator has to know.
@@ -244,14 +265,31 @@ impl Loader<'_> {
 
     /// Reads the segments from this one on, batch by batch, up to the first bad one.
     fn recover(&mut self, from: usize) -> Result<Ending, RecoveryError> {
-        let bases = self.bases.clone();
+        let (bases, dir, crew) = (self.bases.clone(), Arc::clone(&self.dir), self.crew);
+        let ahead = Ahead::new(self.reading(&dir), &bases[from..], crew);
+        std::thread::scope(|scope| {
+            let _over = Over(&ahead);
+            self.recover_each(&bases, from, &ahead, |at| ahead.take(scope, at - from))
+        })
+    }
+
+    fn recover_each(
+        &mut self,
+        bases: &[Offset],
+        from: usize,
+        ahead: &Ahead<'_>,
+        take: impl Fn(usize) -> Result<Scanned, DiskError>,
+    ) -> Result<Ending, RecoveryError> {
         let mut producers = self.producers_at(bases[from], from).map_err(|error| self.disk_error(error))?;
         for (at, base) in bases.iter().copied().enumerate().skip(from) {
             let mut aborted = Vec::new();
-            let rebuilt = self.scan(base, &mut |batch| {
-                aborted.extend(producers.replay(&batch.header, batch.marker));
+            let scanned = take(at).map_err(|error| self.disk_error(error))?;
+            self.note(ahead.reading(), (base, &scanned), |header, marker| {
+                aborted.extend(producers.replay(header, marker));
             })?;
-            if let Some(flaw) = rebuilt.flaw {
+            let rebuilt = scanned.rebuilt;
+            let flaw = rebuilt.flaw.or_else(|| self.hole(rebuilt.next, bases.get(at + 1)));
+            if let Some(flaw) = flaw {
                 self.cut(base, &rebuilt, flaw, &bases[at + 1..])?;
             }
             if at == from {
@@ -261,7 +299,7 @@ impl Loader<'_> {
             self.write_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
             rebuilt.write_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
-            if rebuilt.flaw.is_some() || at + 1 == bases.len() {
+            if flaw.is_some() || at + 1 == bases.len() {
                 self.bases.truncate(at + 1);
                 producers.end = rebuilt.next;
                 return self.recovered_ending(base, &rebuilt, aborted, producers);
@@ -273,6 +311,15 @@ impl Loader<'_> {
         }
         // The caller names a segment that exists, so the loop returns.
         self.begin_anew().map_err(|error| self.disk_error(error))
+    }
+
+    /// A segment may have lost its end at the boundary of a batch, while the next one reached the medium. What
+    /// follows is cut, so that replicas agree and no record is served whose predecessors are gone. Kafka goes on
+    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling.
+    fn hole(&self, from: Offset, next: Option<&Offset>) -> Option<Flaw> {
+        let next = next.copied().filter(|next| *next > from)?;
+        let is_certain = !self.options.settings.cleanup.compacts() && from >= self.options.recovery_point;
+        is_certain.then_some(Flaw::Missing { from, to: next - 1 })
     }
 
     /// The producers as of the base of an untrusted segment.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use protocol::Offset;
-use protocol::batch::HEADER_SIZE;
+use protocol::batch::{BatchHeader, HEADER_SIZE};
 
 use crate::disk::{Disk, DiskError, DiskFile, During, Mode, read_if_there, remove_if_there};
 use crate::names::{LOG, SNAPSHOT, file_path};
@@ -69,6 +69,24 @@ fn replay_segment(file: &DiskFile, size: u64, to: Offset, producers: &mut Produc
             }
             // Damage below the recovery point is found by whoever reads there; producers are not worth a refusal.
             Ok(_) | Err(ScanError::Flawed { .. }) => return Ok(()),
+            Err(ScanError::Io(error)) => return Err(error),
+        }
+    }
+}
+
+/// Every batch up to `size`, where all of them were found to be good.
+pub(super) fn each_batch(
+    file: &DiskFile,
+    size: u64,
+    mut take: impl FnMut(&BatchHeader, Option<Marker>),
+) -> std::io::Result<()> {
+    let mut headers = Headers::new(file, 0, size);
+    loop {
+        match headers.next() {
+            Ok(Some(batch)) => take(&batch.header, marker(file, &batch)?),
+            Ok(None) => return Ok(()),
+            // It was good a moment ago.
+            Err(ScanError::Flawed { .. }) => return Err(std::io::ErrorKind::InvalidData.into()),
             Err(ScanError::Io(error)) => return Err(error),
         }
     }

@@ -3,11 +3,12 @@
 //! How: the broker runs in a mount namespace of its own (`unshare`), in which one of its log directories is a small or a read-only
 //! tmpfs; nothing outside it is mounted, and nothing has to be cleaned up.
 use super::batches::{batch, produce};
-use crate::scene::Scene;
+use crate::scene::{SOON, Scene};
 use anyhow::{Context, Result};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tests::broker::Site;
+use tests::condition::{until, until_ok};
 use tests::run::run;
 use tests::zookeeper::Zookeeper;
 
@@ -20,6 +21,8 @@ fn a_full_disk_hurts_only_what_lies_on_it() -> Result<()> {
     let zookeeper = Zookeeper::start()?;
     let mut site = site_with(&zookeeper, &["roomy", "small"])?;
     site.set("log.segment.bytes", 4 << 20).set("log.index.size.max.bytes", 65_536);
+    // The records are as old as time itself, and a full disk asks for retention at once.
+    site.set("ottla.log.dir.reserve.bytes", 2 << 20).set("log.retention.ms", -1);
     let (roomy, small) = (site.path("roomy"), site.path("small"));
     let command = mounted(&site, &small, DISK)?;
     let mut scene = Scene { broker: site.start_as(command)?, zookeeper };
@@ -69,6 +72,54 @@ fn fill(scene: &Scene, topic: &str) -> Result<usize> {
         }
     }
     anyhow::bail!("200 MB fit on a disk of {DISK}")
+}
+
+#[test]
+fn a_full_disk_is_read_only_until_something_is_deleted() -> Result<()> {
+    let zookeeper = Zookeeper::start()?;
+    let mut site = site_with(&zookeeper, &["small"])?;
+    site.set("log.segment.bytes", 4 << 20).set("log.index.size.max.bytes", 65_536);
+    // The records are as old as time itself, and a full disk asks for retention at once.
+    site.set("ottla.log.dir.reserve.bytes", 2 << 20).set("log.retention.ms", -1);
+    let small = site.path("small");
+    let command = mounted(&site, &small, DISK)?;
+    let mut scene = Scene { broker: site.start_as(command)?, zookeeper };
+    scene.broker.announce("log directory is full");
+    for topic in ["kept", "spent"] {
+        scene.create_topic(topic, 1)?;
+    }
+    let mut wire = scene.broker.connect()?;
+    assert_eq!(produce(&mut wire, "kept", &[(0, &batch("before", 1)?)])?[0].error, 0);
+    let acknowledged = fill(&scene, "spent")?;
+    assert!(acknowledged > 20, "only {acknowledged} batches fit");
+
+    // Nobody writes any more, everybody reads, and the log says it once.
+    for _ in 0..20 {
+        for topic in ["kept", "spent"] {
+            assert_eq!(produce(&mut wire, topic, &[(0, &batch("refused", 1)?)])?[0].error, STORAGE_ERROR);
+        }
+    }
+    assert_eq!(scene.read_all("kept")?, ["0 0  before"]);
+    let offsets = scene.kcat(&["-C", "-t", "spent", "-o", "beginning", "-e", "-q", "-f", "%o\n"], "")?;
+    assert_eq!(offsets.lines().len(), acknowledged);
+    assert_eq!(scene.broker.log()?.matches("log directory is full").count(), 1);
+    let reserve = inside(&mut scene, &small).join(".ottla-reserve");
+    assert!(!reserve.exists(), "the reserve is given to deletes");
+
+    // Topics come and go; what a deletion frees is free at once, and records are taken again by the same process.
+    scene.create_topic("late", 1)?;
+    scene.topics(&["--delete", "--topic", "spent"])?;
+    until_ok("records are taken again", SOON, || {
+        let error = produce(&mut wire, "late", &[(0, &batch("after", 1)?)])?[0].error;
+        anyhow::ensure!(error == 0, "error {error}");
+        Ok(())
+    })?;
+    assert_eq!(produce(&mut wire, "kept", &[(0, &batch("after", 1)?)])?[0].error, 0);
+    assert_eq!(scene.read_all("kept")?, ["0 0  before", "0 1  after"]);
+    assert!(scene.broker.log()?.contains("log directory has room again"));
+    until("the reserve is back", SOON, || Ok(reserve.exists().then_some(())))?;
+    scene.broker.stop()?;
+    Ok(())
 }
 
 #[test]

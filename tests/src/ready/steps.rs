@@ -45,7 +45,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("golden", Quick, 20, "cargo test --package tests --test golden"),
         step("clippy", Whole, 140, "cargo clippy --workspace --all-targets -- -D warnings"),
         step("unit", Whole, 120, "cargo test --workspace --lib --bins"),
-        step("storage", Whole, 60, "cargo test --package tests --test storage"),
+        step("storage", Whole, 90, "cargo test --package tests --test storage"),
         step("rustdoc", Whole, 140, "cargo doc --workspace --no-deps --document-private-items")
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 600, "cargo build --release --package ottla"),
@@ -59,6 +59,13 @@ pub fn of(scope: Scope) -> Vec<Step> {
             "cargo test --package tests --test cluster -- java_tools kcat go_clients kill9 zookeeper_outage",
         )
         .with(&[("OTTLA_TEST_BROKER", "kafka")]),
+        step(
+            "random lives of a log",
+            Long,
+            1400,
+            "cargo test --package tests --test storage -- crash_lives fuzz",
+        )
+        .with(&[("OTTLA_STORAGE_SECONDS", "600")]),
         step(
             "a minute without ZooKeeper",
             Long,

@@ -86,7 +86,7 @@ fn describe(header: &BatchHeader) -> String {
         "baseOffset: {} lastOffset: {} count: {} baseSequence: {} lastSequence: {} producerId: {} producerEpoch: {} \
          partitionLeaderEpoch: {} isTransactional: {} isControl: {} deleteHorizonMs: {}",
         header.base_offset.0,
-        header.last_offset().0,
+        last_offset(header),
         header.record_count,
         header.base_sequence.0,
         header.last_sequence().0,
@@ -97,6 +97,11 @@ fn describe(header: &BatchHeader) -> String {
         attributes.is_control(),
         OptionalLong(attributes.has_delete_horizon().then_some(header.base_timestamp.0)),
     )
+}
+
+/// The offset that a batch ends with; a damaged header may say anything.
+pub(super) fn last_offset(header: &BatchHeader) -> i64 {
+    header.base_offset.0.wrapping_add(i64::from(header.last_offset_delta))
 }
 
 /// A number that may be missing, as Java's class of that name prints it.

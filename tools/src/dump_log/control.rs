@@ -54,7 +54,7 @@ mod tests {
         describe(KeyValue { key: Some(key), value: Some(value) }).unwrap_or_else(|fault| fault)
     }
 
-    /// What DumpLogSegments 3.9.1 printed of such records.
+    /// As DumpLogSegments 3.9.1 prints such records.
     #[test]
     fn control_records_read_as_kafkas_tool_shows_them() {
         assert_eq!(

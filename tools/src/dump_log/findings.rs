@@ -2,6 +2,7 @@
 //!
 //! Source: DumpLogSegments.main and its TimeIndexDumpErrors; the order is that of Scala's maps.
 
+use std::collections::HashMap;
 use std::io;
 
 use super::names;
@@ -22,12 +23,15 @@ pub(super) struct Findings {
 #[derive(Debug)]
 struct PerFile {
     order: Table<usize>,
+    /// With their absolute paths.
     files: Vec<(String, Vec<(i64, i64)>)>,
+    /// Places in the list, by the names that were given.
+    places: HashMap<String, usize>,
 }
 
 impl PerFile {
     fn new() -> PerFile {
-        PerFile { order: Table::new(), files: Vec::new() }
+        PerFile { order: Table::new(), files: Vec::new(), places: HashMap::new() }
     }
 
     /// Notes a pair where Kafka puts the file's list into its map anew each time, which lets the map grow.
@@ -47,12 +51,17 @@ impl PerFile {
     }
 
     fn place(&mut self, file: &str) -> usize {
+        if let Some(at) = self.places.get(file) {
+            return *at;
+        }
         let path = names::absolute(file);
-        let found = self.files.iter().position(|(name, _)| *name == path);
-        found.unwrap_or_else(|| {
+        let known = self.files.iter().position(|(name, _)| *name == path);
+        let at = known.unwrap_or(self.files.len());
+        if known.is_none() {
             self.files.push((path, Vec::new()));
-            self.files.len() - 1
-        })
+        }
+        self.places.insert(file.to_owned(), at);
+        at
     }
 
     fn into_ordered(self) -> impl Iterator<Item = (String, Vec<(i64, i64)>)> {

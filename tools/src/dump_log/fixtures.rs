@@ -191,3 +191,63 @@ fn what_breaks_kafkas_tool_off_is_said_and_the_rest_is_printed() {
         assert_eq!(after.get(..sentence.len()), Some(sentence), "{below}");
     }
 }
+
+/// Numbers that look random and are the same each time.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end
+    }
+}
+
+/// Some bytes of each file are changed, and some files cut: whatever is in them, the tool reads it and ends.
+#[test]
+fn damaged_files_do_no_harm() {
+    let scratch = std::env::temp_dir().join(format!("dump-log-damaged-{}", std::process::id()));
+    fs::create_dir_all(&scratch).unwrap();
+    let partitions =
+        ["made/odd-0", "made/__consumer_offsets-0", "made/__transaction_state-0", "legacy-ibp28/fx-v0-lz4-0"];
+    let partitions =
+        partitions.iter().chain(&["legacy-ibp28/fx-v1-gzip-0", "main/fx-zstd-0", "main/fx-segments-0"]);
+    let kinds = ["log", "index", "timeindex", "txnindex", "snapshot"];
+    let all: Vec<_> =
+        partitions.flat_map(|name| files(&fixtures().join("logdir").join(name), &kinds)).collect();
+    for seed in 0..400 {
+        let mut random = Random(seed);
+        let original = &all[random.below(all.len())];
+        let segment = names_of(original);
+        let beside =
+            all.iter().filter(|file| names_of(file) == segment && file.parent() == original.parent());
+        let mut damaged = Vec::new();
+        for file in beside {
+            let mut bytes = fs::read(file).unwrap();
+            for _ in 0..random.below(6) {
+                let (at, value) = (random.below(bytes.len().max(1)), random.below(256) as u8);
+                // Headers are where it hurts most.
+                let at = if random.below(2) == 0 { at } else { at % 61 };
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte = value;
+                }
+            }
+            if random.below(4) == 0 {
+                bytes.truncate(random.below(bytes.len() + 1));
+            }
+            let copy = scratch.join(file.file_name().unwrap());
+            fs::write(&copy, bytes).unwrap();
+            damaged.push(copy);
+        }
+        for options in [&["--print-data-log"][..], &["--offsets-decoder"], &["--transaction-log-decoder"]] {
+            let (text, _) = printed(&damaged, options);
+            assert_eq!(text.matches("Dumping ").count(), damaged.len(), "seed {seed}");
+        }
+        damaged.iter().for_each(|file| fs::remove_file(file).unwrap());
+    }
+    fs::remove_dir(scratch).unwrap();
+}
+
+/// What a file's name begins with.
+fn names_of(file: &Path) -> &str {
+    file.file_name().unwrap().to_str().unwrap().split('.').next().unwrap()
+}

@@ -7,11 +7,19 @@ use std::borrow::Cow;
 
 /// Decodes `bytes` as `new String(bytes, UTF_8)` does.
 pub(super) fn decode(bytes: &[u8]) -> Cow<'_, str> {
-    let Some(at) = surrogate(bytes) else { return String::from_utf8_lossy(bytes) };
-    let mut text = String::from_utf8_lossy(&bytes[..at]).into_owned();
-    text.push(char::REPLACEMENT_CHARACTER);
-    let is_whole = bytes.get(at + 2).is_some_and(|third| third & 0xc0 == 0x80);
-    text.push_str(&decode(&bytes[at + if is_whole { 3 } else { 2 }..]));
+    let Some(mut at) = surrogate(bytes) else { return String::from_utf8_lossy(bytes) };
+    let (mut text, mut rest) = (String::with_capacity(bytes.len()), bytes);
+    loop {
+        text.push_str(&String::from_utf8_lossy(&rest[..at]));
+        text.push(char::REPLACEMENT_CHARACTER);
+        let is_whole = rest.get(at + 2).is_some_and(|third| third & 0xc0 == 0x80);
+        rest = &rest[at + if is_whole { 3 } else { 2 }..];
+        match surrogate(rest) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    text.push_str(&String::from_utf8_lossy(rest));
     Cow::Owned(text)
 }
 
@@ -33,5 +41,6 @@ mod tests {
         assert_eq!(decode(b"a\xed\xa0\x80b\xed\xbf\xbf"), "a\u{fffd}b\u{fffd}");
         assert_eq!(decode(b"\xed\xa0b\xed\xa0"), "\u{fffd}b\u{fffd}");
         assert_eq!(decode(b"\xed\x9f\xbf"), "\u{d7ff}");
+        assert_eq!(decode(&b"\xed\xa0\x80".repeat(100_000)), "\u{fffd}".repeat(100_000));
     }
 }

@@ -1,6 +1,7 @@
 //! The fields of the messages that Kafka keeps as records: in `__consumer_offsets`, inside these, and in control batches.
 //!
-//! Source: the JSON files of group-coordinator and clients in Kafka 3.9; names are spelled as the JSON output has them.
+//! Here every field of every version goes by the name that the JSON output has; for those that a coordinator acts on,
+//! `coordinator` has types. Source: the JSON files of group-coordinator and clients in Kafka 3.9.
 
 use super::schema::{Field, Kind, NEVER, Schema};
 

@@ -11,6 +11,8 @@ use std::path::Path;
 use protocol::Offset;
 use protocol::batch::{BatchHeader, HEADER_SIZE, LENGTH_MIN, LOG_OVERHEAD, MAGIC, MAGIC_AT};
 
+use super::batch::last_offset;
+
 /// Bytes read at once.
 const WINDOW: usize = 1 << 20;
 /// Bytes up to and with the magic, which stands at the same place in all formats.
@@ -91,7 +93,7 @@ impl SegmentFile {
 
     /// The offset that a batch ends with.
     pub(super) fn last_offset(&mut self, batch: &BatchAt) -> Result<Offset, Fault> {
-        if batch.is_legacy() { Ok(batch.offset) } else { Ok(self.header(batch)?.last_offset()) }
+        if batch.is_legacy() { Ok(batch.offset) } else { Ok(Offset(last_offset(&self.header(batch)?))) }
     }
 
     fn bytes(&mut self, position: u64, count: usize) -> Result<&[u8], Fault> {

@@ -11,6 +11,7 @@ use protocol::error_code::ErrorCode;
 use protocol::ids::{Offset, TopicPartition};
 use protocol::legacy::Format;
 use protocol::response::{FileSlice, Part};
+use storage::rot::path_of;
 
 pub(crate) use conversion::ConversionError;
 use conversion::{Converted, convert};
@@ -21,6 +22,7 @@ use crate::api::error::Refused;
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
 use crate::topic_settings::FetchRules;
+use crate::upkeep::JobQueue;
 
 /// The first version that knows zstd (KIP-110).
 const ZSTD_SINCE: i16 = 10;
@@ -65,7 +67,8 @@ pub(super) async fn adapt(
     let Some(format) = format.filter(|_| !jobs.is_empty()) else { return };
     let first = usize::try_from(turn).unwrap_or(0) % jobs.len();
     jobs.rotate_left(first);
-    for (index, outcome) in broker.tasks.blocking(move || convert_all(jobs, format)).await {
+    let queue = broker.jobs.clone();
+    for (index, outcome) in broker.tasks.blocking(move || convert_all(jobs, format, &queue)).await {
         let read = &mut selection.reads[index].1;
         match outcome {
             Ok(parts) => read.records = parts,
@@ -97,8 +100,13 @@ fn hosted(broker: &Broker, fetched: &Fetched) -> Option<Arc<HostedPartition>> {
     broker.hosted.get(name, fetched.wanted.partition).ok()
 }
 
-/// Converts one partition after the other until the answer is full. Blocks.
-fn convert_all(jobs: Vec<Job>, format: Format) -> Vec<(usize, Result<Vec<Part>, ErrorCode>)> {
+/// Converts one partition after the other until the answer is full. Blocks. Whoever looks after the disks hears of a log
+/// that cannot be read.
+fn convert_all(
+    jobs: Vec<Job>,
+    format: Format,
+    queue: &JobQueue,
+) -> Vec<(usize, Result<Vec<Part>, ErrorCode>)> {
     let mut room = CONVERTED_BYTES_MAX;
     let mut all = Vec::with_capacity(jobs.len());
     for Job { index, name, slice, from } in jobs {
@@ -106,12 +114,19 @@ fn convert_all(jobs: Vec<Job>, format: Format) -> Vec<(usize, Result<Vec<Part>, 
             all.push((index, Ok(Vec::new())));
             continue;
         }
+        let (file, position) = (Arc::clone(&slice.file), slice.position);
         let outcome = match convert(slice, (format, from), room) {
             Ok(Converted { parts, bytes }) => {
                 room = room.saturating_sub(bytes);
                 Ok(parts)
             }
-            Err(error) => Err(told(&error, &name, from)),
+            Err(error) => {
+                let code = told(&error, &name, from);
+                if let Some(path) = path_of(&file) {
+                    error.unsendable(path, position).into_iter().for_each(|it| queue.push(it.into()));
+                }
+                Err(code)
+            }
         };
         all.push((index, outcome));
     }

@@ -19,13 +19,13 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     "unclean.leader.election.interval.ms": Long = "300000", AtLeast(1), Medium [internal];
     /// Codec that batches are stored in; producer keeps what was sent.
     "compression.type": String =
-        "producer", OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High [cluster_wide];
+        "producer", OneOf(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]), High [cluster_wide, acted];
     /// Level of gzip, where it is the stored codec.
-    "compression.gzip.level": Int = "-1", GzipLevel, Medium [cluster_wide];
+    "compression.gzip.level": Int = "-1", GzipLevel, Medium [cluster_wide, acted];
     /// Level of lz4, where it is the stored codec.
-    "compression.lz4.level": Int = "9", Between(1.0, 17.0), Medium [cluster_wide];
+    "compression.lz4.level": Int = "9", Between(1.0, 17.0), Medium [cluster_wide, acted];
     /// Level of zstd, where it is the stored codec.
-    "compression.zstd.level": Int = "3", Between(-131072.0, 22.0), Medium [cluster_wide];
+    "compression.zstd.level": Int = "3", Between(-131072.0, 22.0), Medium [cluster_wide, acted];
     /// Class that may forbid a new topic.
     "create.topic.policy.class.name": Class = null, Any, Low
         refused "Java classes cannot be loaded, so no topic would be checked by it; leave it out";

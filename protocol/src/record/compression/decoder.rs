@@ -5,13 +5,14 @@
 use std::io::{self, Read};
 
 use super::HeaderChecksum;
+use super::gzip::GzipReader;
 use super::lz4::Lz4Reader;
 use super::snappy::SnappyReader;
 use crate::batch::Codec;
 
 pub(crate) enum Decoder<'a> {
     None(&'a [u8]),
-    Gzip(Box<flate2::bufread::MultiGzDecoder<&'a [u8]>>),
+    Gzip(Box<GzipReader<'a>>),
     Snappy(SnappyReader<'a>),
     Lz4(Lz4Reader<'a>),
     Zstd(zstd::stream::read::Decoder<'static, &'a [u8]>),
@@ -21,9 +22,11 @@ impl<'a> Decoder<'a> {
     pub(crate) fn new(codec: Codec, block: &'a [u8], checksum: HeaderChecksum) -> io::Result<Decoder<'a>> {
         Ok(match codec {
             Codec::None => Decoder::None(block),
-            Codec::Gzip => Decoder::Gzip(Box::new(flate2::bufread::MultiGzDecoder::new(block))),
+            Codec::Gzip => Decoder::Gzip(Box::new(GzipReader::new(block))),
             Codec::Snappy => Decoder::Snappy(SnappyReader::new(block)?),
             Codec::Lz4 => Decoder::Lz4(Lz4Reader::new(block, checksum)?),
+            // No frame is an end and no damage, as the Java library has it.
+            Codec::Zstd if block.is_empty() => Decoder::None(block),
             Codec::Zstd => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(block)?),
         })
     }

@@ -55,6 +55,13 @@ impl NameChange {
         path.parent() == Some(dir)
     }
 
+    fn paths(&mut self) -> Vec<&mut PathBuf> {
+        match self {
+            NameChange::Add(path, _) | NameChange::Remove(path) => vec![path],
+            NameChange::Rename(from, to) => vec![from, to],
+        }
+    }
+
     fn apply(&self, names: &mut Names) {
         match self {
             NameChange::Add(path, node) => drop(names.insert(path.clone(), node.clone())),
@@ -157,10 +164,26 @@ impl Medium {
     }
 
     fn settle(&mut self, dir: &Path) {
-        let (settled, pending) = std::mem::take(&mut self.pending).into_iter().partition(|c| c.is_in(dir));
-        self.pending = pending;
-        for change in settled {
-            change.apply(&mut self.certain);
+        for change in std::mem::take(&mut self.pending) {
+            if change.is_in(dir) {
+                change.apply(&mut self.certain);
+                self.follow(&change);
+            } else {
+                self.pending.push(change);
+            }
+        }
+    }
+
+    /// Names in a directory go where it goes, certain or not.
+    fn follow(&mut self, settled: &NameChange) {
+        match settled {
+            NameChange::Add(..) => {}
+            NameChange::Rename(from, to) => {
+                self.pending.iter_mut().flat_map(NameChange::paths).for_each(|path| moved(path, from, to));
+            }
+            NameChange::Remove(gone) => {
+                self.pending.retain_mut(|change| change.paths().iter().all(|path| !path.starts_with(gone)));
+            }
         }
     }
 
@@ -287,6 +310,26 @@ mod tests {
         check(Loss::Nothing, &[("one", "synced not"), ("three", "2")]);
         check(Loss::Unsynced, &[("one", "synced")]);
         check(Loss::UnsyncedBytes, &[("one", "synced"), ("three", "")]);
+    }
+
+    #[test]
+    fn names_in_a_directory_go_where_it_goes() {
+        let (root, into) = (scratch(), scratch());
+        let disk = CrashDisk::new(root.path()).unwrap();
+        let [one, two] = ["one", "two"].map(|name| root.path().join(name));
+        disk.create_dir(&one).unwrap();
+        disk.open(&one.join("file"), Mode::Create).unwrap();
+        disk.rename(&one, &two).unwrap();
+        disk.sync_dir(root.path()).unwrap();
+        disk.create_dir(&one).unwrap();
+        disk.image(disk.operations(), Loss::Nothing, into.path()).unwrap();
+        assert!(into.path().join("two/file").exists() && !into.path().join("one/file").exists());
+        disk.remove_dir(&two).unwrap();
+        disk.create_dir(&two).unwrap();
+        disk.sync_dir(root.path()).unwrap();
+        let into = scratch();
+        disk.image(disk.operations(), Loss::UnsyncedBytes, into.path()).unwrap();
+        assert!(into.path().join("two").exists() && !into.path().join("two/file").exists());
     }
 
     #[test]

@@ -5,12 +5,15 @@
 
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use protocol::batch::{BatchError, MAGIC_AT};
 use protocol::ids::Offset;
-use protocol::legacy::{DownError, Format, down_convert, item_size};
+use protocol::legacy::{DownError, Format, down_convert, item_size, verify_crc};
 use protocol::response::{FileSlice, Part};
+
+use crate::network::Unsendable;
 
 /// Bytes read at once in search of batches.
 const WINDOW: usize = 128 << 10;
@@ -27,6 +30,22 @@ pub(crate) enum ConversionError {
     Size(#[from] BatchError),
     #[error(transparent)]
     Down(#[from] DownError),
+}
+
+impl ConversionError {
+    /// What is wrong with the log, where that is the cause: its first batch is not what was written.
+    pub(super) fn unsendable(&self, file: PathBuf, position: u64) -> Option<Unsendable> {
+        match self {
+            ConversionError::Io(error) => {
+                let error = io::Error::new(error.kind(), error.to_string());
+                Some(Unsendable::Unreadable { file, error })
+            }
+            ConversionError::Down(DownError::Zstd) => None,
+            ConversionError::Size(_) | ConversionError::Down(_) => {
+                Some(Unsendable::Damaged { file, position })
+            }
+        }
+    }
 }
 
 /// What a client gets of a stretch.
@@ -108,6 +127,8 @@ impl Output {
             return Ok(false);
         }
         if magic <= format as i8 {
+            // It comes from the file once more, from memory then, and so nobody looks at it later.
+            verify_crc(&source.front(size)?[..size]).map_err(DownError::from)?;
             self.keep(start, end, &source.slice);
         } else {
             let set = down_convert(&source.front(size)?[..size], format, from)?;
