@@ -220,6 +220,10 @@ impl Log {
         if loaded.epochs_changed {
             progress.epochs_changed();
         }
+        if options.shutdown == Shutdown::Unclean {
+            // It may have been made a moment before the broker was killed.
+            progress.made_dir();
+        }
         if loaded.active.segment.base > loaded.recovery_point {
             progress.sealed_segment(None);
         }

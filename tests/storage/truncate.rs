@@ -233,6 +233,20 @@ fn a_log_begins_anew_below_its_first_segment_and_wherever_it_is_told() {
 }
 
 #[test]
+fn a_cut_in_a_gap_forgets_no_producer_at_a_clean_stop() {
+    let dir = scratch();
+    let mut log = create(dir.path(), &settings());
+    follow(&mut log, &placed(&transactional(1, 0, 0, &["a"]), 0, 0));
+    follow(&mut log, &placed(&batch(&["b"], 1), 9, 0));
+    truncate(&mut log, 5);
+    assert_eq!((log.end_offset(), log.producer_count()), (Offset(5), 1));
+    log.close().unwrap();
+    let (log, _) = open(dir.path(), Shutdown::Clean).unwrap();
+    let view = log.reader().view();
+    assert_eq!((view.end, view.last_stable_offset, log.producer_count()), (Offset(1), Offset(0), 1));
+}
+
+#[test]
 fn producers_are_those_of_what_stayed() {
     let dir = scratch();
     let mut log = create(dir.path(), &tight());

@@ -229,7 +229,7 @@ impl Log {
         let base = segments.last().map_or(end, |segment| segment.base);
         self.segments = Arc::new(segments);
         self.end = end;
-        self.progress.truncated(end, base);
+        self.progress.truncated(end, if self.segments.is_empty() { Offset::ZERO } else { base });
         self.progress.epochs_changed();
         let mut state = self.shared.write();
         state.tail = Tail::new(base, end, TailIndex::new(base, 0, 0, Vec::new()));

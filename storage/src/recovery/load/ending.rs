@@ -108,10 +108,11 @@ impl Loader<'_> {
 
     /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
     fn clean_producers(&mut self, end: Offset) -> Result<Producers, DiskError> {
-        self.forget_snapshots_above(end)?;
         if self.snapshots.is_empty() {
             return Ok(Producers::none(end));
         }
+        // One above the end is of a truncation into a gap: it goes, but the log has producers.
+        self.forget_snapshots_above(end)?;
         let mut producers = self.restore(end)?;
         state::replay(self.disk, &self.dir, &self.bases, end, &mut producers)?;
         Ok(producers)
