@@ -302,7 +302,7 @@ fn an_append_error_puts_the_directory_in_doubt_once() {
         assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
     }
     let blamed = rig.blamed();
-    assert!(matches!(&blamed[..], [error] if error.starts_with("cannot write ")), "{blamed:?}");
+    assert!(matches!(&blamed[..], [error] if error.starts_with("cannot cut back ")), "{blamed:?}");
     let dir = rig.dir.clone();
     rig.turn(at(1), vec![Command::FailDir(dir)]);
     assert!(matches!(rig.append(2), Err(AppendFailure::Offline)));
