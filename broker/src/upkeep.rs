@@ -114,13 +114,18 @@ async fn carry_out(
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let mut check = interval_at(Instant::now() + CHECK, CHECK);
     check.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    log_dirs::hold_reserves(&broker).await?;
+    // What an earlier run kept back is for the logs that are being opened, if the disk is full.
+    let mut holds_reserves = false;
     loop {
         // All branches are cancel-safe: recv takes a job only when it returns one, a tick and a token have no state to lose.
         tokio::select! {
             () = stopping.cancelled() => return Ok(()),
             _ = check.tick() => {
                 remove_due(&broker, &mut removals).await?;
+                if !holds_reserves && broker.loading.left() == 0 {
+                    holds_reserves = true;
+                    log_dirs::hold_reserves(&broker).await?;
+                }
                 log_dirs::look_for_room(&broker).await?;
             }
             job = jobs.recv() => match job {

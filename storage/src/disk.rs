@@ -183,8 +183,9 @@ impl DiskError {
     /// Whether the directory cannot be trusted any more: neither is it just full, nor is something else to blame. A file
     /// that is not there to be read was deleted meanwhile.
     pub fn blames_disk(&self) -> bool {
-        let (is_sync, is_read) = (self.doing == "sync", self.doing == "read");
-        !self.is_shortage && (is_sync || !self.is_full()) && !(is_read && self.is_missing())
+        let is_only_full = self.is_full() && self.doing != "sync";
+        let was_deleted = self.is_missing() && self.doing == "read";
+        !(self.is_shortage || is_only_full || was_deleted)
     }
 }
 

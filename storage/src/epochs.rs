@@ -71,6 +71,18 @@ impl Epochs {
         true
     }
 
+    /// Takes what a batch found in the log says: its epoch, and where it begins. A file from before a truncation may
+    /// say something else, with epochs that were later than those that the next leader's records had.
+    pub(crate) fn found(&mut self, epoch: LeaderEpoch, base: Offset) {
+        if epoch.0 < 0 || self.at(base) == Some(epoch) {
+            return;
+        }
+        self.entries.retain(|entry| entry.epoch <= epoch && entry.start < base);
+        if self.latest().is_none_or(|latest| latest.epoch < epoch) {
+            self.entries.push(EpochEntry { epoch, start: base });
+        }
+    }
+
     /// Forgets epochs that begin at `end` or later. True if anything changed.
     pub(crate) fn truncate_end(&mut self, end: Offset) -> bool {
         let before = self.entries.len();
@@ -151,6 +163,26 @@ mod tests {
         check(&[(0, 0), (2, 9)], (1, 12), &[(0, 0), (1, 12)]);
         check(&[(0, 5), (2, 9)], (3, 4), &[(3, 4)]);
         check(&[(0, 0)], (-1, 4), &[(0, 0)]);
+    }
+
+    #[test]
+    fn what_a_batch_says_is_believed() {
+        let check = |before: &[(i32, i64)], (epoch, base), after: &[(i32, i64)]| {
+            let mut found = epochs(before);
+            found.found(LeaderEpoch(epoch), Offset(base));
+            assert_eq!(found, epochs(after));
+        };
+        check(&[], (0, 7), &[(0, 7)]);
+        check(&[(0, 0)], (0, 7), &[(0, 0)]);
+        check(&[(0, 0), (2, 9)], (2, 9), &[(0, 0), (2, 9)]);
+        check(&[(0, 0)], (3, 9), &[(0, 0), (3, 9)]);
+        // Compaction took the first batches of the third epoch, and all of another.
+        check(&[(0, 0), (2, 5), (3, 9)], (3, 12), &[(0, 0), (2, 5), (3, 9)]);
+        // The file is from before a truncation.
+        check(&[(0, 0), (2, 9), (5, 20)], (0, 9), &[(0, 0)]);
+        check(&[(0, 0), (2, 9), (5, 20)], (1, 9), &[(0, 0), (1, 9)]);
+        check(&[(0, 0), (2, 9), (5, 20)], (4, 15), &[(0, 0), (2, 9), (4, 15)]);
+        check(&[(0, 0), (2, 9)], (-1, 12), &[(0, 0), (2, 9)]);
     }
 
     #[test]

@@ -46,9 +46,17 @@ fn compacted_logs_and_an_interrupted_cleaning() -> Result<()> {
 
 #[test]
 fn deletions_a_move_and_two_directories() -> Result<()> {
-    let two =
-        Directory { broker_id: 7, log_dirs: &["a", "b"], ..directory("misc-before", "misc-after", "misc") };
-    check(&[two])
+    let said = &["a move between log directories was not finished; the copy is left as it is"];
+    let misc = directory("misc-before", "misc-after", "misc");
+    check(&[Directory { broker_id: 7, log_dirs: &["a", "b"], said, ..misc }])
+}
+
+#[test]
+fn messages_of_formats_v0_and_v1() -> Result<()> {
+    check(&[
+        directory("legacy-ibp28", "legacy-ibp28", "legacy"),
+        directory("legacy-after39", "legacy-after39", "legacy"),
+    ])
 }
 
 /// Starts a broker on each directory and reads all of them.

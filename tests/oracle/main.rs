@@ -2,6 +2,8 @@
 //! sound by Kafka's dump-log and served by a real Kafka. How: brokers are processes on the same directories and the same ZooKeeper; kcat
 //! and a Java consumer read, read_uncommitted and read_committed.
 mod directories;
+mod exchange;
 mod expected;
 mod fixtures;
 mod reading;
+mod sources;

@@ -58,7 +58,9 @@ pub(crate) fn as_kcat_prints(lines: &[Line]) -> Result<Vec<u8>> {
         let (key, value) = (bytes(&line.key)?, bytes(&line.value)?);
         let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(-1, |bytes| bytes.len() as i64);
         let (key_length, value_length) = (length(&key), length(&value));
-        printed.extend(format!("{}\t{}\t{key_length}\t", line.offset, line.timestamp).into_bytes());
+        // A message of format v0 has no time, which Java shows as -1.
+        let timestamp = line.timestamp.max(0);
+        printed.extend(format!("{}\t{timestamp}\t{key_length}\t", line.offset).into_bytes());
         printed.extend(key.unwrap_or_default());
         printed.extend(format!("\t{value_length}\t").into_bytes());
         printed.extend(value.unwrap_or_default());
@@ -131,7 +133,7 @@ fn bytes(text: &str) -> Result<Option<Vec<u8>>> {
 #[test]
 fn a_line_is_told_in_every_form() {
     let line = Line::parse(&["7", "-1", "6b", "-", "61=-,62=310032"]).unwrap();
-    assert_eq!(as_kcat_prints(&[line.clone()]).unwrap(), b"7\t-1\t1\tk\t-1\t\ta=NULL,b=1\n");
+    assert_eq!(as_kcat_prints(std::slice::from_ref(&line)).unwrap(), b"7\t0\t1\tk\t-1\t\ta=NULL,b=1\n");
     let headers = vec![("a".to_owned(), None), ("b".to_owned(), Some("310032".to_owned()))];
     let record = Record { offset: 7, timestamp: -1, key: Some("6b".into()), value: None, headers };
     assert_eq!(line.record().unwrap(), record);

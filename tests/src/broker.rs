@@ -130,7 +130,9 @@ impl Site {
     }
 
     fn spawn(&self, command: &mut Command) -> Result<Process> {
-        Process::spawn(&format!("broker {}", self.id), command, &self.path("server.log"))
+        // Where both kinds have run, only ours is held to silence.
+        let log = if self.kind == Kind::Ottla { "server.log" } else { "kafka.log" };
+        Process::spawn(&format!("broker {}", self.id), command, &self.path(log))
     }
 }
 

@@ -9,7 +9,7 @@ use storage::{AppendError, Freshness, Log, LogSettings, OpenOptions, OsDisk, Shu
 
 use crate::kit::{
     EPOCH, NOW, append, batch, batch_with, create, decode, files, headers, numbered, options, settings,
-    values,
+    transactional, values,
 };
 
 #[test]
@@ -111,6 +111,24 @@ fn silent_producers_are_forgotten() {
     log.expire_producers(NOW + 1000);
     assert_eq!(log.producer_count(), 0);
     assert!(log.append(&[numbered(9, 0, 77, &["b"])], EPOCH, NOW)[0].is_ok());
+}
+
+#[test]
+fn a_start_forgets_silent_producers_but_no_open_transaction() {
+    let dir = scratch();
+    let mut log = create(dir.path(), &settings());
+    append(&mut log, &numbered(9, 0, 0, &["a"]));
+    append(&mut log, &transactional(10, 0, 0, &["b"]));
+    log.close().unwrap();
+    let later = |now| OpenOptions { now, ..options(dir.path(), &settings(), Shutdown::Clean) };
+    let day = settings().producer_id_expiration_ms;
+    let (log, _) = Log::open(later(NOW + (day - 1)), Arc::new(OsDisk)).unwrap();
+    assert_eq!(log.producer_count(), 2);
+    drop(log);
+    let (mut log, _) = Log::open(later(NOW + day), Arc::new(OsDisk)).unwrap();
+    assert_eq!((log.producer_count(), log.reader().view().last_stable_offset), (1, Offset(1)));
+    // Who is forgotten may go on from anywhere.
+    assert_eq!(append(&mut log, &numbered(9, 0, 7, &["c"])), Offset(2));
 }
 
 #[test]

@@ -77,7 +77,8 @@ struct Life {
 }
 
 /// Opens what lies in a log directory, as a broker does.
-fn reopen(dir: &LogDir, shutdown: Shutdown, gaps: Gaps, disk: Arc<dyn Disk>) -> Option<Log> {
+fn reopen(dir: &LogDir, how: (Shutdown, Gaps), disk: Arc<dyn Disk>, context: &str) -> Option<Log> {
+    let (shutdown, gaps) = how;
     let path = dir.list().unwrap().replicas.remove(&partition())?;
     let listed = |which| dir.read_offsets(which).unwrap().get(&partition()).copied();
     let options = OpenOptions {
@@ -85,7 +86,8 @@ fn reopen(dir: &LogDir, shutdown: Shutdown, gaps: Gaps, disk: Arc<dyn Disk>) -> 
         log_start: listed(Checkpoint::LogStart),
         ..options(&path, &small(gaps), shutdown)
     };
-    Some(Log::open(options, disk).unwrap().0)
+    let opened = Log::open(options, disk).map_err(|error| format!("{context}: {error}"));
+    Some(opened.unwrap().0)
 }
 
 impl Life {
@@ -180,13 +182,17 @@ impl Life {
 
     fn follow(&mut self) {
         let mut base = self.log.end_offset().0;
+        // The leader's records may be of epochs that are older than some that were truncated here.
+        let last = self.history.values().next_back().map(|bytes| BatchHeader::parse(bytes).unwrap());
+        let mut epoch = last.map_or(0, |header| header.leader_epoch.0);
         let (mut bytes, mut history) = (Vec::new(), History::clone(&self.history));
         for _ in 0..1 + self.dice.below(4) {
             if self.gaps == Gaps::Compacted {
                 base += self.dice.below(8).saturating_sub(6) as i64;
             }
             let batch = self.next_batch();
-            let placed = placed(&batch, base, self.epoch);
+            epoch += self.dice.below((self.epoch - epoch + 1) as usize) as i32;
+            let placed = placed(&batch, base, epoch);
             bytes.extend_from_slice(&placed);
             history.insert(base, placed);
             base += i64::from(batch.header.last_offset_delta) + 1;
@@ -301,7 +307,7 @@ impl Life {
     /// Goes on with what the files say; after a kill nothing that was written is lost.
     fn start_again(&mut self, shutdown: Shutdown) {
         self.plan = None;
-        self.log = reopen(&self.dir, shutdown, self.gaps, self.disk.clone()).unwrap();
+        self.log = reopen(&self.dir, (shutdown, self.gaps), self.disk.clone(), "in life").unwrap();
         let found: History = judge::batches(&self.log);
         let start = self.log.start_offset().0;
         let expected = self
@@ -335,6 +341,12 @@ impl Life {
         let before = self.known.get(after.checked_sub(1)?)?;
         Some((before, self.known.get(after).unwrap_or(before)))
     }
+}
+
+/// What recovery can tell of holes: nothing before a recovery point is known.
+fn tellable(dir: &LogDir, gaps: Gaps) -> Gaps {
+    let points = dir.read_offsets(Checkpoint::RecoveryPoint).unwrap();
+    if points.values().all(|point| *point == Offset(0)) { Gaps::Compacted } else { gaps }
 }
 
 /// Whether the batches are a piece of the history, without a hole if recovery can tell.
@@ -382,8 +394,8 @@ fn check_image(image: &Path, known: (&Known, &Known), gaps: Gaps, context: &str)
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let dir = LogDir::open(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
-    let log = reopen(&dir, shutdown, gaps, disk.clone());
-    check(log.as_ref(), known, gaps, context);
+    let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
+    check(log.as_ref(), known, tellable(&dir, gaps), context);
     let Some(mut log) = log else { return };
     // Every producer's last batch is known, whatever was lost.
     for header in judge::last_batches(&log) {
@@ -418,9 +430,9 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
     let disk = Arc::new(CrashDisk::new(image).unwrap());
     let dir = LogDir::open(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
-    let log = reopen(&dir, shutdown, gaps, disk.clone());
+    let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
     let end = log.as_ref().map(Log::end_offset);
-    check(log.as_ref(), known, gaps, context);
+    check(log.as_ref(), known, tellable(&dir, gaps), context);
     for cut in 0..=disk.operations() {
         let loss = loss(dice);
         let second = scratch();
@@ -429,7 +441,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
         check_image(second.path(), known, gaps, &context);
         let dir = LogDir::open(second.path(), Arc::new(OsDisk)).unwrap();
         // Judged and closed by now: one record more than recovery found, however often it was begun.
-        let again = reopen(&dir, Shutdown::Unclean, gaps, Arc::new(OsDisk));
+        let again = reopen(&dir, (Shutdown::Unclean, gaps), Arc::new(OsDisk), &context);
         assert_eq!(again.map(|log| log.end_offset()), end.map(|end| end + 1), "{context}");
     }
 }

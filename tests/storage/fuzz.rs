@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use protocol::batch::{Batches, MAGIC_AT, verify_crc};
+use protocol::legacy::Items;
 use protocol::{BrokerId, LeaderEpoch, Millis, Offset, TopicId};
 use storage::disk::crash::{Scratch, scratch};
 use storage::{
@@ -36,8 +37,20 @@ const KINDS: [&str; 10] = [
     ".kafka_cleanshutdown",
 ];
 
-const FIXTURES: [&str; 6] =
-    ["fx-txn-0", "fx-segments-0", "fx-idempotent-0", "fx-epochs-0", "fx-gzip-0", "fx-compact-delete-0"];
+const FIXTURES: [&str; 12] = [
+    "main/fx-txn-0",
+    "main/fx-segments-0",
+    "main/fx-idempotent-0",
+    "main/fx-epochs-0",
+    "main/fx-gzip-0",
+    "main/fx-compact-delete-0",
+    "crash-plain-before/fx-crash-0",
+    "crash-plain-before/fx-crash-txn-0",
+    "legacy-after39/fx-v1-gzip-0",
+    "legacy-ibp28/fx-v0-none-0",
+    "swap-before/fx-compact-0",
+    "misc-before/a/fx-empty-0",
+];
 
 fn tight() -> LogSettings {
     LogSettings { segment_bytes: 900, index_interval_bytes: 150, ..settings() }
@@ -87,14 +100,9 @@ fn own() -> &'static Scratch {
 /// A copy of some directory that can be damaged.
 fn subject(dice: &mut Dice) -> Scratch {
     let root = scratch();
-    match dice.below(FIXTURES.len() + 3) {
-        at if at < FIXTURES.len() => {
-            copy(&fixture("logdir/main").join(FIXTURES[at]), &root.path().join("t-0"));
-        }
-        at if at == FIXTURES.len() => {
-            copy(&fixture("logdir/crash-plain-before/fx-crash-0"), &root.path().join("t-0"));
-        }
-        _ => copy(own().path(), root.path()),
+    match FIXTURES.get(dice.below(FIXTURES.len() + 3)) {
+        Some(name) => copy(&fixture("logdir").join(name), &root.path().join("t-0")),
+        None => copy(own().path(), root.path()),
     }
     root
 }
@@ -108,13 +116,35 @@ fn all_files(root: &Path) -> Vec<PathBuf> {
     inside(root).chain(inside(&root.join("t-0"))).collect()
 }
 
+/// The whole batches and old messages at the front of `bytes`.
+fn batches(bytes: &[u8]) -> Vec<&[u8]> {
+    let (mut items, mut found, mut from) = (Items::new(bytes), Vec::new(), 0);
+    while let Some(Ok(_)) = items.next() {
+        found.push(&bytes[from..items.position()]);
+        from = items.position();
+    }
+    found
+}
+
+fn is_old(batch: &[u8]) -> bool {
+    batch[MAGIC_AT] != 2
+}
+
+fn is_good(batch: &[u8]) -> bool {
+    if is_old(batch) { protocol::legacy::verify_crc(batch).is_ok() } else { verify_crc(batch).is_ok() }
+}
+
 /// What makes a batch the one that was written: everything its checksum covers, and the checksum.
+fn essential(batch: &[u8]) -> &[u8] {
+    if is_old(batch) { &batch[MAGIC_AT - 4..] } else { &batch[MAGIC_AT..] }
+}
+
+/// All that was ever written to a directory's logs.
 fn written(root: &Path) -> BTreeSet<Vec<u8>> {
     let mut written = BTreeSet::new();
-    for path in all_files(root).into_iter().filter(|path| path.extension().is_some_and(|kind| kind == "log"))
-    {
+    for path in all_files(root).into_iter().filter(|path| path.to_string_lossy().contains(".log")) {
         let bytes = fs::read(path).unwrap();
-        written.extend(Batches::new(&bytes).map(|batch| batch.unwrap().bytes[MAGIC_AT..].to_vec()));
+        written.extend(batches(&bytes).into_iter().map(|batch| essential(batch).to_vec()));
     }
     written
 }
@@ -199,7 +229,7 @@ fn opened(root: &Path, trust: Trust) -> Result<Log, String> {
 fn read_all(log: &Log, trust: Trust, context: &str) -> Vec<Vec<u8>> {
     let reader = log.reader();
     let view = reader.view();
-    let mut good = BTreeMap::new();
+    let mut good = Vec::new();
     // A damaged offset may lie far from the others: the log is walked from batch to batch then.
     let mut from = view.start;
     while from < view.end {
@@ -216,15 +246,15 @@ fn read_all(log: &Log, trust: Trust, context: &str) -> Vec<Vec<u8>> {
             };
             let Some(slice) = fetched.records else { continue };
             let bytes = slice_bytes(&slice);
-            for (at, batch) in Batches::new(&bytes).map_while(Result::ok).enumerate() {
-                let is_good = verify_crc(batch.bytes).is_ok();
+            for batch in batches(&bytes) {
+                let is_good = is_good(batch);
                 assert!(is_good || trust != Trust::Nothing, "{context}: a damaged batch was read and served");
                 if is_good {
-                    good.insert(batch.header.base_offset, batch.bytes.to_vec());
+                    good.push(batch.to_vec());
                 }
-                if at == 0 && is_good {
-                    next = next.max(batch.header.next_offset().min(from + 1000));
-                }
+            }
+            if let Some(first) = Batches::new(&bytes).next().and_then(Result::ok) {
+                next = next.max(first.header.next_offset().min(from + 1000));
             }
         }
         from = if view.end - from > 5000 { (from + (view.end - from) / 2).max(next) } else { next };
@@ -235,7 +265,7 @@ fn read_all(log: &Log, trust: Trust, context: &str) -> Vec<Vec<u8>> {
     let _ = reader.offset_of_max_timestamp(UpTo::LogEnd);
     let _ =
         (reader.aborted(view.start, view.end), reader.epoch_end(LeaderEpoch(2)), reader.epoch_at(view.start));
-    good.into_values().collect()
+    good
 }
 
 /// What has to be equal where the log files are whole and everything else is made from them.
@@ -282,7 +312,7 @@ fn check(seed: u64) {
         }
     };
     for batch in read_all(&log, trust, &context) {
-        assert!(originals.contains(&batch[MAGIC_AT..]), "{context}: a batch that was never written");
+        assert!(originals.contains(essential(&batch)), "{context}: a batch that was never written");
     }
     let is_derived = |name: &str| {
         [".index", ".timeindex", ".txnindex", ".snapshot"].iter().any(|kind| name.ends_with(kind))

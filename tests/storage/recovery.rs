@@ -126,6 +126,7 @@ fn a_segment_that_lost_its_end_ends_the_log() {
     assert_eq!(cut.flaw, Flaw::Missing { from: Offset(4), to: Offset(5) });
     // After compaction offsets are missing anywhere, and below the recovery point nobody loses what was synced.
     assert_eq!(opened(Cleanup::CompactDelete, 3), (6, None));
+    assert_eq!(opened(Cleanup::Delete, 0), (6, None));
     assert_eq!(opened(Cleanup::Delete, 6), (6, None));
 }
 

@@ -40,6 +40,7 @@ static SPECS: &[Spec] = &[
 
 static GRAMMAR: Grammar = Grammar { specs: SPECS };
 
+const CLIENT_ID: &str = "GetOffsetShell";
 const ABOUT: &str = "An interactive shell for getting topic-partition offsets.";
 
 /// Runs the tool.
@@ -54,8 +55,9 @@ fn list(args: &[String]) -> Result<(), Failure> {
     let options = read(args)?;
     let addresses = addresses(&options)?;
     let (query, filter) = (query(&options)?, Filter::read(&options)?);
-    let mut settings = java_properties::admin_settings(options.text("command-config")?, "")?;
-    settings.client_id = "GetOffsetShell".to_owned();
+    let mut settings = java_properties::admin_settings(options.text("command-config")?, CLIENT_ID)?;
+    // Kafka's tool goes by its own name even where the file has another.
+    settings.client_id = CLIENT_ID.to_owned();
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let mut cluster = Client::new(addresses, settings);
     let offsets = runtime.block_on(offsets(&mut cluster, &options, &filter, query))?;

@@ -22,6 +22,12 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("dump-log", &["kafka.tools.DumpLogSegments", "org.apache.kafka.tools.DumpLogSegments"]),
 ];
 
+/// Servers have scripts of their own.
+const SERVERS: &[(&str, &str)] = &[
+    ("kafka.Kafka", "kafka-server-start.sh"),
+    ("org.apache.zookeeper.server.quorum.QuorumPeerMain", "zookeeper-server-start.sh"),
+];
+
 const USAGE: &str = "USAGE: kafka-run-class.sh [-daemon] [-name servicename] [-loggc] classname [opts]";
 
 /// Runs the tool of a class with the arguments after the class.
@@ -29,6 +35,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     let Some((class, rest)) = class_of(args)? else {
         return Err(Failure::Sentence(format!("{USAGE}\n{}", known_classes())));
     };
+    if let Some((_, script)) = SERVERS.iter().find(|(server, _)| *server == class) {
+        return Err(Failure::Sentence(format!("{class} is a server: use {script}")));
+    }
     match tool_of(class) {
         Some(tool) => (tool.run)(rest),
         None => {
@@ -103,6 +112,8 @@ mod tests {
         assert!(unknown.contains("\n  kafka.admin.TopicCommand\n"), "{unknown}");
         assert!(told("").starts_with(USAGE));
         assert!(told("-name x").starts_with(USAGE));
-        assert!(told("-daemon kafka.Kafka").contains("kafka-server-start.sh"));
+        for server in ["-daemon kafka.Kafka", "kafka.Kafka server.properties"] {
+            assert!(told(server).contains("kafka-server-start.sh"), "{server}");
+        }
     }
 }

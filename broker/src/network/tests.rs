@@ -387,7 +387,7 @@ fn file(size: usize) -> (Arc<File>, Vec<u8>) {
 
 fn batch(offset: i64) -> Bytes {
     let mut builder = BatchBuilder::new(Codec::None);
-    let value: Vec<u8> = (0..442).map(|i| ((offset + 1) * 2_654_435_761 * i >> 13) as u8).collect();
+    let value: Vec<u8> = (0..442).map(|i| (((offset + 1) * 2_654_435_761 * i) >> 13) as u8).collect();
     builder.push(&NewRecord { timestamp: Millis(0), key: None, value: Some(&value), headers: &[] });
     builder.header.base_offset = Offset(offset);
     let batch = builder.build().expect("it is small");

@@ -83,3 +83,12 @@ async fn a_failed_directory_is_a_storage_error() {
     assert_eq!(code(good.error_code), ErrorCode::None);
     assert_eq!(inside(good).len(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_log_without_a_role_has_no_lag_to_tell() {
+    let world = World::start_over(&[], |dir| std::fs::create_dir(dir.join("s-0")).unwrap()).await;
+    let told = describe(&world, 4, None).await;
+    let topics: Vec<_> = told.results.iter().flat_map(|dir| &dir.topics).collect();
+    let [topic] = topics[..] else { panic!("{told:?}") };
+    assert_eq!((&*topic.name.0, topic.partitions[0].offset_lag), ("s", -1));
+}

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use protocol::ErrorCode;
 use protocol::batch::{Codec, TimestampType};
+use protocol::ids::LeaderEpoch;
 use protocol::legacy::{Checksum, Entry, Item, Items, Messages};
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::fetch_response::PartitionData;
@@ -168,13 +169,10 @@ async fn kafkas_logs_are_served_as_kafka_serves_them() {
                 }
             }
         }
-        fs::copy(
-            fixtures().join("logdir/main/log-start-offset-checkpoint"),
-            dir.join("log-start-offset-checkpoint"),
-        )
-        .unwrap();
-        // Kafka stopped cleanly. Otherwise the holes of a compacted log look like lost segments, since no topic says compact yet.
-        fs::write(dir.join(".kafka_cleanshutdown"), "").unwrap();
+        // Without a recovery point the holes that compaction left would count as lost records.
+        for file in ["log-start-offset-checkpoint", "recovery-point-offset-checkpoint"] {
+            fs::copy(fixtures().join("logdir/main").join(file), dir.join(file)).unwrap();
+        }
     };
     let world = World::start_over(&["log.retention.ms=-1"], prepare).await;
     let topics: BTreeSet<_> = partitions.iter().map(|name| name.rsplit_once('-').unwrap().0).collect();
@@ -187,6 +185,15 @@ async fn kafkas_logs_are_served_as_kafka_serves_them() {
         };
         let count = partitions.iter().filter(|name| name.rsplit_once('-').unwrap().0 == topic).count();
         world.topic(String::leak(topic.to_owned()), count as i32, settings).await;
+    }
+    for partition in &partitions {
+        let (topic, index) = partition.rsplit_once('-').unwrap();
+        let index = index.parse().unwrap();
+        let is_led = || {
+            let hosted = world.broker.hosted.get(topic, index);
+            hosted.is_ok_and(|hosted| hosted.leadership.check(LeaderEpoch::NONE).is_ok())
+        };
+        world.until("the opening of the log", is_led).await;
     }
     for Recorded { version, partition, from, lines } in recorded {
         let told = world.conversation(version, partition, from).await;

@@ -84,7 +84,7 @@ async fn fill_up(broker: &Broker, dir: &Path, error: &DiskError) {
     let _ = broker.shards.send_all(|| Command::Retain).await;
 }
 
-/// Takes the reserve of every directory when the broker starts; a disk without room for it is full.
+/// Takes the reserve of every directory once all logs are open; a disk without room for it is full.
 pub(super) async fn hold_reserves(broker: &Broker) -> Result<(), TaskError> {
     for log_dir in broker.log_dirs.all_online() {
         if let Err(error) = hold(broker, &log_dir, 0).await {

@@ -131,7 +131,9 @@ mod tests {
     use crate::batch::{Attributes, BatchHeader, RecordsReason, StoredAs, sent, verify_crc};
     use crate::ids::{ProducerEpoch, ProducerId, Sequence};
     use crate::random::{LegacySample, Random, push, samples, wrapper};
-    use crate::record::{BatchBuilder, NewRecord, RecordIter, compress, decompress};
+    use crate::record::{
+        BatchBuilder, Encoder, HeaderChecksum, NewRecord, RecordIter, compress, decompress, put_varint,
+    };
 
     const NOW: Millis = Millis(1_700_000_000_000);
     const VERSION: i16 = 9;
@@ -374,18 +376,23 @@ mod tests {
 
     #[test]
     fn a_bomb_is_too_large() {
-        let zeros = vec![0; 64 << 20];
-        let mut builder = BatchBuilder::new(Codec::Zstd);
-        for _ in 0..5 {
-            builder.push(&NewRecord { timestamp: NOW, key: None, value: Some(&zeros), headers: &[] });
+        use std::io::Write;
+        // One record without a key, whose value is as long as can be.
+        let mut record = Vec::new();
+        put_varint(&mut record, i32::MAX);
+        record.extend([0, 0, 0, 1]);
+        put_varint(&mut record, i32::MAX - 10);
+        let mut zstd = Encoder::new(Codec::Zstd.into(), Vec::new(), HeaderChecksum::Right).unwrap();
+        zstd.write_all(&record).unwrap();
+        for _ in 0..257 {
+            zstd.write_all(&[0; 1 << 20]).unwrap();
         }
-        let bomb = builder.build().unwrap();
+        let header =
+            BatchHeader { record_count: 1, last_offset_delta: 0, ..BatchBuilder::new(Codec::Zstd).header };
+        let bomb = sealed(header, &zstd.finish().unwrap());
         assert!(bomb.len() < 100_000);
         let error = admitted(VERSION, &bomb, &rules()).unwrap_err();
-        assert!(
-            matches!(error, ProducedError::Compression(_)) && error.to_string().contains("more than"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("more than 268435456 bytes"), "{error}");
     }
 
     #[test]

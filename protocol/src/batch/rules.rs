@@ -11,7 +11,7 @@ const UNPACKED_MIN: usize = 256 << 20;
 /// The same for topics with large batches, per byte of their `max.message.bytes`.
 const UNPACKED_RATIO: usize = 64;
 /// Bytes of one record, or of one old message set, that are held while it is written anew, for any topic.
-const HELD_MIN: usize = 64 << 20;
+const HELD_MIN: usize = 32 << 20;
 
 /// What a batch must keep to before it is appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,8 @@
 //! Taking away the end of a log: what a follower does whose leader's log went another way.
 //!
 //! Whole batches go. Readers stop seeing them first; then files lose their names, the newest first, and only then one
-//! file is cut: a power cut leaves the log as it was or shorter, never with a hole. All is on the medium when a
-//! truncation returns. Source: UnifiedLog.truncateTo, LocalLog.truncateTo, LogSegment.truncateTo of Kafka 3.9.
+//! file is cut: a power cut leaves the log as it was or shorter, never with a hole. The leader epochs follow with the
+//! next flush; a start believes the log. Source: UnifiedLog.truncateTo, LocalLog.truncateTo, LogSegment.truncateTo of Kafka 3.9.
 
 use std::collections::BTreeSet;
 use std::io::IoSlice;
@@ -15,8 +15,7 @@ use super::active::Active;
 use super::roll::create_segment;
 use super::{Health, Log};
 use crate::aborted::AbortedTransaction;
-use crate::disk::{DiskError, DiskFile, During, Mode, read_if_there, remove_if_there, replace};
-use crate::epochs::Epochs;
+use crate::disk::{DiskError, DiskFile, During, Mode, read_if_there, remove_if_there};
 use crate::index::{Indexer, OffsetEntry, TimeEntry, to_bytes};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
 use crate::producers::Producers;
@@ -271,7 +270,6 @@ impl Log {
         let created = if place.position == 0 { now } else { self.active.created };
         let active = self.reopen(&place, base, aborted, created)?;
         self.reload_producers(place.to, now)?;
-        self.write_epochs()?;
         self.begin_writing(active, place.at);
         if let Err(error) = self.write_snapshot(place.to) {
             tracing::warn!(partition = %self.partition, "no snapshot of producers after a truncation: {error}");
@@ -368,12 +366,6 @@ impl Log {
         Ok(())
     }
 
-    fn write_epochs(&mut self) -> Result<(), DiskError> {
-        replace(&*self.disk, &Epochs::path(&self.dir), self.epochs.to_text().as_bytes())?;
-        self.progress.epochs_synced();
-        Ok(())
-    }
-
     /// Readers and writer go on with this segment as the last one, `at` its place in the list.
     fn begin_writing(&mut self, active: Active, at: usize) {
         let mut segments = Vec::clone(&self.segments);
@@ -395,7 +387,6 @@ impl Log {
         files.extend(self.retire_segments(bases, to)?);
         let (segment, log) = create_segment(&*self.disk, &self.dir, to)?;
         self.disk.sync_dir(&self.dir).during("sync", &self.dir)?;
-        self.write_epochs()?;
         self.begin_writing(Active::new(segment, log, Indexer::new(to), now), 0);
         Ok(files)
     }

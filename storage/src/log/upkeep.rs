@@ -106,12 +106,6 @@ impl Progress {
         self.truncations += 1;
         self.made += 1;
     }
-
-    /// The epochs were written and synced.
-    pub(super) fn epochs_synced(&mut self) {
-        self.epochs_planned = self.epochs_version;
-        self.epochs_synced = self.epochs_version;
-    }
 }
 
 impl Log {
@@ -129,8 +123,11 @@ impl Log {
         (has_sealed || has_epochs).then_some(FlushScope::Sealed)
     }
 
-    /// What has to be synced; none if nothing is new. Several plans may be under way.
+    /// What has to be synced; none if nothing is new, or the log is offline. Several plans may be under way.
     pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
+        if self.health == Health::Offline {
+            return None;
+        }
         let up_to = match scope {
             FlushScope::Everything if self.write_aborted() => self.end,
             FlushScope::Sealed | FlushScope::Everything => self.active.segment.base,

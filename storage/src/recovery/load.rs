@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::Offset;
 use protocol::batch::BatchHeader;
-use protocol::{LeaderEpoch, Offset};
 
 use super::ahead::{Ahead, Over, Reading, Scanned};
 use super::cut::{Place, cut};
@@ -242,7 +242,7 @@ impl Loader<'_> {
     ) -> Result<(), RecoveryError> {
         let epochs = &mut self.epochs;
         let outcome = reading.replay(base, scanned, |header, marker| {
-            note_epoch(epochs, header.leader_epoch, header.base_offset);
+            epochs.found(header.leader_epoch, header.base_offset);
             take(header, marker);
         });
         self.report.segments_scanned += 1;
@@ -315,10 +315,12 @@ impl Loader<'_> {
 
     /// A segment may have lost its end at the boundary of a batch, while the next one reached the medium. What
     /// follows is cut, so that replicas agree and no record is served whose predecessors are gone. Kafka goes on
-    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling.
+    /// behind the hole. Where offsets may be missing for good, after compaction, there is no telling; nor where no
+    /// recovery point is known, so that the log may be of any age and have been compacted once.
     fn hole(&self, from: Offset, next: Option<&Offset>) -> Option<Flaw> {
         let next = next.copied().filter(|next| *next > from)?;
-        let is_certain = !self.options.settings.cleanup.compacts() && from >= self.options.recovery_point;
+        let point = self.options.recovery_point;
+        let is_certain = !self.options.settings.cleanup.compacts() && point > Offset::ZERO && from >= point;
         is_certain.then_some(Flaw::Missing { from, to: next - 1 })
     }
 
@@ -407,12 +409,5 @@ impl Loader<'_> {
         let (segment, log) = create_segment(self.disk, &self.dir, start)?;
         let active = Active::new(segment, log, crate::index::Indexer::new(start), self.options.now);
         Ok(Ending { active, end: start, producers: Producers::none(start) })
-    }
-}
-
-/// A batch of a newer epoch tells where that epoch began. Old formats have none.
-fn note_epoch(epochs: &mut Epochs, epoch: LeaderEpoch, start: Offset) {
-    if epoch > LeaderEpoch::NONE && epochs.latest().is_none_or(|latest| epoch > latest.epoch) {
-        epochs.assign(epoch, start);
     }
 }

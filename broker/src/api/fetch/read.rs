@@ -162,6 +162,10 @@ impl<'a> Reader<'a> {
         fetched: &mut Fetched,
     ) -> Result<(Arc<HostedPartition>, LeaderEpoch), ErrorCode> {
         let index = fetched.wanted.partition;
+        // A replica needs no right to the topic, and learns nothing of topics without its own.
+        if self.who == Who::Replica && !self.allows(&fetched.topic, "") {
+            return Err(ErrorCode::TopicAuthorizationFailed);
+        }
         let name: &str = match &fetched.topic {
             TopicRef::Name(name) => name,
             TopicRef::Id(id) => picture.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?,

@@ -11,7 +11,6 @@ use protocol::error_code::ErrorCode;
 use protocol::ids::{LeaderEpoch, Offset, TopicPartition};
 use protocol::messages::ProduceRequest;
 use protocol::messages::produce_response::BatchIndexAndErrorMessage;
-use protocol::record::Compression;
 
 use super::report::tells_log_start;
 use crate::api::context::Context;
@@ -24,7 +23,9 @@ use crate::metadata::Picture;
 /// The client id with which Kafka's own tools may write internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
 /// Bytes from which unpacking what was sent is left to a thread that may take its time.
-const LONG_WORK: usize = 64 << 10;
+const LONG_READING: usize = 64 << 10;
+/// The same for writing it anew, which is many times slower.
+const LONG_REWRITING: usize = 1 << 10;
 
 /// Why a batch does not reach its shard.
 #[derive(Debug)]
@@ -135,11 +136,13 @@ impl Desk<'_> {
 fn is_long_work(sent: &Sent, rules: &ProduceRules) -> bool {
     match sent {
         Sent::Nothing => false,
-        Sent::Messages(set) => set.len() >= LONG_WORK,
+        Sent::Messages(set) => set.len() >= LONG_REWRITING,
         Sent::Batch(produced) => {
-            let plain = produced.header.attributes.codec() == Ok(Codec::None)
-                && matches!(rules.stored_as, StoredAs::Sent | StoredAs::Always(Compression::None));
-            !plain && produced.batch.len() >= LONG_WORK
+            let (codec, size) = (produced.header.attributes.codec(), produced.batch.len());
+            match rules.stored_as {
+                StoredAs::Always(target) if Ok(target.codec()) != codec => size >= LONG_REWRITING,
+                StoredAs::Always(_) | StoredAs::Sent => codec != Ok(Codec::None) && size >= LONG_READING,
+            }
         }
     }
 }
