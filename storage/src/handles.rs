@@ -1,6 +1,6 @@
 //! Open files and maps of segments, made when first needed and bounded for the whole process.
 //!
-//! A segment owns what it has open; a [`Pool`] only knows of it, and takes it back from whoever did not use it of late
+//! A segment owns what it has open; a pool only knows of it, and takes it back from whoever did not use it of late
 //! when there are too many. A reader holds a clone, so nothing is closed under it. No lock is held during I/O.
 //! Kafka has no such bound: it keeps a file and two maps open per segment for as long as the segment lives.
 

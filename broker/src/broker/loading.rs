@@ -165,6 +165,13 @@ fn offline(partition: &TopicPartition, dir: &Path, error: &storage::RecoveryErro
 }
 
 fn tell(partition: &TopicPartition, report: &RecoveryReport) {
+    if let Some(synced) = report.missing_up_to {
+        tracing::error!(
+            %partition,
+            "the log ends before offset {synced}, up to which it was on the disk once: files were lost or taken away. What is there is served, and \
+             new records take their offsets: if you have the files, stop the broker and bring them back now"
+        );
+    }
     if let Some(cut) = &report.cut {
         let dir = cut.file.parent().and_then(Path::parent).unwrap_or(Path::new("."));
         let offsets = salvage::offsets_in(&cut.set_aside)

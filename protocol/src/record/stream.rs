@@ -34,7 +34,7 @@ pub struct Block<'a> {
     pub limit: usize,
 }
 
-/// [`super::scan`] for records that are compressed.
+/// [`scan`](fn@super::scan) for records that are compressed.
 pub fn scan_block(block: &Block<'_>, base_timestamp: Millis) -> Result<Scan, StreamError> {
     let mut sums = Sums::default();
     walk_block(block, |record, seen| sums.add(record, seen))?;
