@@ -52,14 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 }
 
 fn read(args: &[String]) -> Result<Options, Failure> {
-    // Words that are not known are told without the table of options.
-    let options = GRAMMAR.parse(args)?;
-    if args.is_empty() || options.has("help") {
-        return Err(GRAMMAR.usage(ABOUT));
-    }
-    if options.has("version") {
-        return Err(Failure::Version);
-    }
+    let options = GRAMMAR.read_tersely(args, ABOUT)?;
     for required in ["bootstrap-server", "offset-json-file"] {
         GRAMMAR.required(&options, required)?;
     }

@@ -73,6 +73,15 @@ impl Grammar {
     /// Parses, and answers `--help`, `--version` and an empty command line (maybePrintHelpOrVersion).
     pub(crate) fn read(&self, args: &[String], about: &str) -> Result<Options, Failure> {
         let options = self.parse(args).map_err(|error| self.usage(error.to_string()))?;
+        self.unless_asked(args, options, about)
+    }
+
+    /// The same for Kafka's newer tools, which tell of a word that is not known without the table of options.
+    pub(crate) fn read_tersely(&self, args: &[String], about: &str) -> Result<Options, Failure> {
+        self.unless_asked(args, self.parse(args)?, about)
+    }
+
+    fn unless_asked(&self, args: &[String], options: Options, about: &str) -> Result<Options, Failure> {
         if args.is_empty() || options.has("help") {
             return Err(self.usage(about));
         }
@@ -84,8 +93,12 @@ impl Grammar {
 
     /// The value of an option that must be given.
     pub(crate) fn required<'a>(&self, options: &'a Options, name: &str) -> Result<&'a str, Failure> {
-        let missing = || self.usage(format!("Missing required argument \"[{name}]\""));
-        options.text(name)?.ok_or_else(missing)
+        options.text(name)?.ok_or_else(|| self.missing(name))
+    }
+
+    /// The error of an option that must be given.
+    pub(crate) fn missing(&self, name: &str) -> Failure {
+        self.usage(format!("Missing required argument \"[{name}]\""))
     }
 
     /// Where the cluster is: `--bootstrap-server`, or its old name `--broker-list`.

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 }
 
 fn list(args: &[String]) -> Result<(), Failure> {
-    let options = read(args)?;
+    let options = GRAMMAR.read_tersely(args, ABOUT)?;
     let addresses = addresses(&options)?;
     let (query, filter) = (query(&options)?, Filter::read(&options)?);
     let mut settings = java_properties::admin_settings(options.text("command-config")?, CLIENT_ID)?;
@@ -66,20 +66,6 @@ fn list(args: &[String]) -> Result<(), Failure> {
         writeln!(out, "{}:{}:{offset}", partition.topic, partition.partition)?;
     }
     Ok(out.flush()?)
-}
-
-fn read(args: &[String]) -> Result<Options, Failure> {
-    if args.is_empty() {
-        return Err(GRAMMAR.usage(ABOUT));
-    }
-    let options = GRAMMAR.parse(args)?;
-    if options.has("help") {
-        return Err(GRAMMAR.usage(ABOUT));
-    }
-    if options.has("version") {
-        return Err(Failure::Version);
-    }
-    Ok(options)
 }
 
 fn addresses(options: &Options) -> Result<Vec<Address>, Failure> {
@@ -154,7 +140,7 @@ mod tests {
 
     fn parsed(words: &str) -> Options {
         let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        read(&args).unwrap()
+        GRAMMAR.read_tersely(&args, ABOUT).unwrap()
     }
 
     /// Recorded from Kafka 3.9.1.

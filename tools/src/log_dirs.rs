@@ -43,17 +43,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 }
 
 fn read(args: &[String]) -> Result<Options, Failure> {
-    // Words that are not known are told without the table of options.
-    let options = GRAMMAR.parse(args)?;
-    if args.is_empty() || options.has("help") {
-        return Err(GRAMMAR.usage(ABOUT));
-    }
-    if options.has("version") {
-        return Err(Failure::Version);
-    }
+    let options = GRAMMAR.read_tersely(args, ABOUT)?;
     for required in ["bootstrap-server", "describe"] {
         if !options.has(required) {
-            return Err(GRAMMAR.usage(format!("Missing required argument \"[{required}]\"")));
+            return Err(GRAMMAR.missing(required));
         }
     }
     Ok(options)

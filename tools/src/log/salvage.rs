@@ -62,7 +62,7 @@ fn found(options: &Options) -> Result<Vec<Piece>, Failure> {
     let dirs: Vec<&str> =
         dirs.flat_map(|dirs| dirs.split(',')).map(str::trim).filter(|dir| !dir.is_empty()).collect();
     if dirs.is_empty() {
-        return Err(GRAMMAR.usage("Missing required argument \"[dir]\""));
+        return Err(GRAMMAR.missing("dir"));
     }
     let wanted = options.all("partition");
     let mut found = Vec::new();

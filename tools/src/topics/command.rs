@@ -240,7 +240,7 @@ impl Command {
     fn require(&self, option: &str) -> Result<(), Failure> {
         match self.has(option) {
             true => Ok(()),
-            false => Err(GRAMMAR.usage(format!("Missing required argument \"[{option}]\""))),
+            false => Err(GRAMMAR.missing(option)),
         }
     }
 
