@@ -9,6 +9,7 @@ use std::io::{self, Read, Write};
 
 use crate::batch::Codec;
 
+mod blocks;
 mod decoder;
 mod encoder;
 mod gzip;

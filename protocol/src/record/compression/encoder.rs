@@ -30,8 +30,8 @@ impl Encoder {
                 let level = flate2::Compression::new(u32::try_from(level).unwrap_or(GZIP_DEFAULT));
                 Encoder::Gzip(Box::new(flate2::write::GzEncoder::new(out, level)))
             }
-            Compression::Snappy => Encoder::Snappy(Box::new(SnappyWriter::new(out))),
-            Compression::Lz4(level) => Encoder::Lz4(Lz4Writer::new(out, level, checksum)),
+            Compression::Snappy => Encoder::Snappy(Box::new(SnappyWriter::xerial(out))),
+            Compression::Lz4(level) => Encoder::Lz4(Lz4Writer::of_level(out, level, checksum)),
             Compression::Zstd(level) => Encoder::Zstd(zstd::stream::write::Encoder::new(out, level)?),
         })
     }
@@ -41,8 +41,8 @@ impl Encoder {
         match self {
             Encoder::None(out) => out.len(),
             Encoder::Gzip(encoder) => encoder.get_ref().len(),
-            Encoder::Snappy(encoder) => encoder.out.len(),
-            Encoder::Lz4(encoder) => encoder.out.len(),
+            Encoder::Snappy(encoder) => encoder.frame.out.len(),
+            Encoder::Lz4(encoder) => encoder.frame.out.len(),
             Encoder::Zstd(encoder) => encoder.get_ref().len(),
         }
     }
