@@ -16,6 +16,7 @@ mod gzip;
 mod lz4;
 mod snappy;
 mod xxh32;
+mod zstd;
 
 pub(crate) use decoder::Decoder;
 pub(crate) use encoder::Encoder;
