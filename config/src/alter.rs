@@ -2,6 +2,8 @@
 //! function takes the map a znode holds and answers the map to write, or why not, with Kafka's code and
 //! text. It writes nothing itself. Source: `ConfigAdminManager`, `ZkAdminManager`, `DynamicBrokerConfig`.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::define::{Setting, Type};
 use crate::layers::{ConfigMap, Layers, Scope};
 use crate::topic::{self, TopicConfigError, TopicDefaults};
@@ -140,18 +142,24 @@ fn present(
 
 fn appended(present: &str, value: &str) -> String {
     let mut items = if present.is_empty() { Vec::new() } else { java_split(present) };
-    let added: Vec<&str> = java_split(value).into_iter().filter(|item| !items.contains(item)).collect();
-    items.extend(added);
+    let known: BTreeSet<&str> = items.iter().copied().collect();
+    items.extend(java_split(value).into_iter().filter(|item| !known.contains(item)));
     items.join(",")
 }
 
 fn subtracted(present: &str, value: &str) -> String {
-    let mut items = java_split(present);
-    for gone in java_split(value) {
-        if let Some(at) = items.iter().position(|item| *item == gone) {
-            items.remove(at);
-        }
+    let mut gone: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in java_split(value) {
+        *gone.entry(item).or_default() += 1;
     }
+    let mut items = java_split(present);
+    items.retain(|item| match gone.get_mut(item) {
+        Some(times) if *times > 0 => {
+            *times -= 1;
+            false
+        }
+        Some(_) | None => true,
+    });
     items.join(",")
 }
 
@@ -177,7 +185,7 @@ fn replacement(entries: &[(String, Option<String>)]) -> Result<ConfigMap, Refusa
 }
 
 fn check_names(names: &[&str], nulls: &[&str]) -> Result<(), Refusal> {
-    if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
         return Err(Refusal::InvalidRequest("Error due to duplicate config keys".to_owned()));
     }
     match nulls.is_empty() {
@@ -261,6 +269,8 @@ mod tests {
         let both = [("cleanup.policy", "compact,delete")];
         assert_eq!(policy(&both, "APPEND cleanup.policy delete,compact").as_deref(), Ok("compact,delete"));
         assert_eq!(policy(&both, "SUBTRACT cleanup.policy compact").as_deref(), Ok("delete"));
+        assert_eq!(subtracted("a,b,a,c,a", "a,c,a,x"), "b,a");
+        assert_eq!(appended("a", "b,a,b"), "a,b,b");
         // A list that is not set starts from Kafka's default, whatever the broker's is.
         assert_eq!(policy(&[], "SUBTRACT cleanup.policy delete").as_deref(), Ok(""));
         assert_eq!(

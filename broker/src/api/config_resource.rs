@@ -14,6 +14,7 @@ use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
@@ -47,16 +48,12 @@ impl ConfigResource {
     /// The resources that a request to change settings names. One that is named twice is refused both times.
     pub(super) fn each_once<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Vec<Result<Self, Refused>> {
         let named: Vec<_> = named.collect();
-        let resource = |resource: &(i8, &'a str)| {
-            if named.iter().filter(|other| *other == resource).count() > 1 {
-                return Err(Refused::new(
-                    ErrorCode::InvalidRequest,
-                    "Each resource must appear at most once.",
-                ));
-            }
-            Self::new(resource.0, resource.1)
+        let twice = repeated(named.iter().copied());
+        let resource = |(kind, name)| match twice.contains(&(kind, name)) {
+            true => Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
+            false => Self::new(kind, name),
         };
-        named.iter().map(resource).collect()
+        named.iter().copied().map(resource).collect()
     }
 
     /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.

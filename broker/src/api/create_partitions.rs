@@ -1,6 +1,7 @@
 //! CreatePartitions (key 37), versions 0–3: adds partitions to topics, answered when the new ones have leaders.
 //! Only the controller takes it. A topic named twice is refused as such. Does not differ from Kafka 3.9.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use super::context::Context;
 use super::create_topics::candidates;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
@@ -26,11 +28,10 @@ pub(crate) async fn answer(
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
-    let mut outcomes = Vec::with_capacity(names.len());
+    let twice = repeated(request.topics.iter().map(|topic| &**topic.name));
+    let mut outcomes = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let twice = names.iter().filter(|name| **name == **topic.name).count() > 1;
-        outcomes.push(match check(broker, context, topic, twice) {
+        outcomes.push(match check(broker, context, topic, &twice) {
             Ok(()) => grow(broker, topic, request.validate_only).await,
             Err(refused) => Err(refused),
         });
@@ -57,12 +58,12 @@ fn check(
     broker: &Broker,
     context: &Context,
     topic: &CreatePartitionsTopic,
-    twice: bool,
+    twice: &BTreeSet<&str>,
 ) -> Result<(), Refused> {
     if !broker.is_controller() {
         return Err(ErrorCode::NotController.into());
     }
-    if twice {
+    if twice.contains(&**topic.name) {
         return Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic in request."));
     }
     if broker.authorizer.allows(context, Operation::Alter, &Resource::topic(&topic.name)) {

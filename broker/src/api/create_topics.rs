@@ -21,6 +21,7 @@ use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics::{self, NewTopic, TopicWriteError};
@@ -39,22 +40,19 @@ pub(crate) async fn answer(
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
     let rights = Rights::of(broker, context, &names);
+    let twice = repeated(names.iter().map(String::as_str));
     let mut outcomes = Vec::with_capacity(names.len());
     for topic in &request.topics {
-        outcomes.push(match rights.check(&topic.name, &names) {
+        outcomes.push(match rights.check(&topic.name, &twice) {
             Ok(()) => create(broker, topic, request.validate_only).await,
             Err(refused) => Err(refused),
         });
     }
     let waits = !request.validate_only;
     if waits && !patience.is_zero() {
-        let made = names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let made: Vec<(&String, usize)> =
-            made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
-        broker
-            .metadata
-            .wait_for(patience, |picture| made.iter().all(|(n, count)| has_leaders(picture, n, *count)))
-            .await;
+        let made = || names.iter().zip(&outcomes).filter_map(|(name, made)| Some((name, made.as_ref().ok()?)));
+        let led = |picture: &Picture| made().all(|(name, made)| has_leaders(picture, name, made.partitions));
+        broker.metadata.wait_for(patience, led).await;
     }
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
@@ -99,7 +97,7 @@ impl Rights {
         Self { is_controller, creatable, describable }
     }
 
-    fn check(&self, name: &str, names: &[String]) -> Result<(), Refused> {
+    fn check(&self, name: &str, twice: &BTreeSet<&str>) -> Result<(), Refused> {
         if !self.is_controller {
             return Err(ErrorCode::NotController.into());
         }
@@ -107,7 +105,7 @@ impl Rights {
             let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
             return Err(Refused::new(ErrorCode::InvalidRequest, text));
         }
-        if names.iter().filter(|other| *other == name).count() > 1 {
+        if twice.contains(name) {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
         }
         if !self.creatable.contains(name) {

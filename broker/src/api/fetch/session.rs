@@ -203,7 +203,7 @@ impl FetchSession {
 
     fn forget(&mut self, name: &(TopicRef, i32)) {
         let Some(key) = self.keys.remove(name) else { return };
-        self.queue.retain(|queued| *queued != key);
+        // The queue passes over keys that lead nowhere.
         if let Some(fetched) = self.partitions.remove(&key) {
             fetched.unwatch(&self.watch, key);
         }
