@@ -3,13 +3,10 @@
 
 use std::sync::Arc;
 
-use config::alter::Refusal;
 use config::layers::{ConfigMap, Scope};
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
-use zookeeper::store::{
-    CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write,
-};
+use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
 use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
@@ -77,15 +74,6 @@ impl ConfigResource {
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
-            Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
-        }
-    }
-}
-
 /// Whose settings a broker resource stands for.
 pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> ConfigEntity {
     match scope {
@@ -120,7 +108,7 @@ async fn write(
     match store.multi(writes).await {
         Ok(_) => {}
         // The check has just found its own znode, so it is the entity that is missing.
-        Err(StoreError::Refused { refusal: StoreRefusal::NoNode, .. }) => {
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
             store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
         }
         Err(error) => return Err(error),
@@ -134,7 +122,7 @@ async fn write(
 async fn controller_version(store: &Arc<dyn MetadataStore>) -> Result<Option<i32>, StoreError> {
     let node = match store.get(paths::CONTROLLER, Watch::None).await {
         Ok(node) => node,
-        Err(error) if error.refusal() == Some(StoreRefusal::NoNode) => return Ok(None),
+        Err(error) if error.refusal() == Some(Refusal::NoNode) => return Ok(None),
         Err(error) => return Err(error),
     };
     let problem = |what: String| StoreError::Unexpected { path: paths::CONTROLLER.to_owned(), what };

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coordinator::topics::{Growth, plan_growth};
-use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::ids::BrokerId;
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
@@ -15,7 +14,7 @@ use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
 use super::context::Context;
 use super::create_topics::candidates;
-use super::error::Refused;
+use super::error::{Refused, told};
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -77,25 +76,21 @@ async fn grow(
     topic: &CreatePartitionsTopic,
     validate_only: bool,
 ) -> Result<(), Refused> {
-    let existing =
-        topics::existing(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
-    if existing.marked_for_deletion {
+    if topics::existing(&broker.store, &topic.name).await?.marked_for_deletion {
         return Err(Refused::new(ErrorCode::InvalidTopicException, "The topic is queued for deletion."));
     }
-    let assignment =
-        topics::assignment(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
+    let assignment = topics::assignment(&broker.store, &topic.name).await?;
     let assignments = topic
         .assignments
         .as_ref()
         .map(|given| given.iter().map(|a| a.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect());
     let growth = Growth { count: topic.count, assignments };
     let brokers = candidates(&broker.metadata.picture());
-    let added =
-        plan_growth(&topic.name, &assignment, &growth, &brokers).map_err(|error| Refused::from(&error))?;
-    if validate_only {
-        return Ok(());
+    let added = plan_growth(&topic.name, &assignment, &growth, &brokers)?;
+    if !validate_only {
+        topics::add_partitions(&broker.store, &topic.name, added).await?;
     }
-    topics::add_partitions(&broker.store, &topic.name, added).await.map_err(|error| Refused::from(&error))
+    Ok(())
 }
 
 fn has_grown(picture: &Picture, topic: &CreatePartitionsTopic) -> bool {
@@ -105,11 +100,9 @@ fn has_grown(picture: &Picture, topic: &CreatePartitionsTopic) -> bool {
 }
 
 fn result(topic: &CreatePartitionsTopic, outcome: Result<(), Refused>) -> CreatePartitionsTopicResult {
-    let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-    match outcome {
-        Ok(()) => result.with_error_message(None),
-        Err(Refused { code, message }) => {
-            result.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
-        }
-    }
+    let (code, message) = told(outcome);
+    CreatePartitionsTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_error_code(code)
+        .with_error_message(message)
 }

@@ -24,7 +24,7 @@ use super::error::Refused;
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
-use crate::controller::topics::{self, NewTopic, TopicWriteError};
+use crate::controller::topics::{self, NewTopic};
 use crate::metadata::Picture;
 
 /// A topic that only KRaft brokers have.
@@ -123,14 +123,12 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
     let picture = broker.metadata.picture();
     let name = topic.name.to_string();
     if picture.topics.contains_key(&*name) {
-        return Err(Refused::from(&TopicError::Exists { name }));
+        return Err(TopicError::Exists { name }.into());
     }
     let configs = configs(topic)?;
-    let replicas =
-        plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start(broker, &picture));
-    let replicas = replicas.map_err(|error| Refused::from(&error))?;
-    let existing = topics::existing(&broker.store, &name).await.map_err(|error| Refused::from(&error))?;
-    check_creation(&name, &replicas, &existing).map_err(|error| Refused::from(&error))?;
+    let start = start(broker, &picture);
+    let replicas = plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start)?;
+    check_creation(&name, &replicas, &topics::existing(&broker.store, &name).await?)?;
     let defaults = &broker.settings.config().topic_defaults;
     defaults.check(&configs).map_err(|error| Refused::new(ErrorCode::InvalidConfig, error.to_string()))?;
     let made = Made {
@@ -141,7 +139,7 @@ async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: boo
     };
     if !validate_only {
         let new = NewTopic { name, id: made.id, replicas, configs };
-        topics::create(&broker.store, new).await.map_err(|error| Refused::from(&error))?;
+        topics::create(&broker.store, new).await?;
     }
     Ok(made)
 }
@@ -283,22 +281,4 @@ fn described(broker: &Broker, configs: &ConfigMap) -> Vec<CreatableTopicConfigs>
             .with_is_sensitive(entry.sensitive)
     });
     described.collect()
-}
-
-impl From<&TopicError> for Refused {
-    fn from(error: &TopicError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
-
-impl From<&TopicWriteError> for Refused {
-    fn from(error: &TopicWriteError) -> Self {
-        match error {
-            TopicWriteError::Topic(error) => Self::from(error),
-            TopicWriteError::Store(error) => {
-                tracing::error!(%error, "a topic could not be written to ZooKeeper");
-                Self::new(ErrorCode::UnknownServerError, error.to_string())
-            }
-        }
-    }
 }

@@ -129,8 +129,8 @@ async fn mark(
     if !broker.metadata.picture().topics.contains_key(&**name) {
         return (Some(name), Err(ErrorCode::UnknownTopicOrPartition.into()));
     }
-    let marked = topics::request_deletion(&broker.store, &name).await.map_err(|error| Refused::from(&error));
-    (Some(name), marked)
+    let marked = topics::request_deletion(&broker.store, &name).await;
+    (Some(name), marked.map_err(Refused::from))
 }
 
 fn response(
