@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use coordinator::topics::{Growth, plan_growth};
 use protocol::error_code::ErrorCode;
@@ -12,7 +11,7 @@ use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
-use super::context::Context;
+use super::context::{Context, patience};
 use super::create_topics::candidates;
 use super::error::{Refused, told};
 use super::repeated::repeated;
@@ -26,7 +25,7 @@ pub(crate) async fn answer(
     context: &Context,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = patience(request.timeout_ms);
     let twice = repeated(request.topics.iter().map(|topic| &**topic.name));
     let mut outcomes = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {

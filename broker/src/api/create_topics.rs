@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::describe;
 use config::layers::ConfigMap;
@@ -19,7 +18,7 @@ use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::context::Context;
+use super::context::{Context, patience};
 use super::error::Refused;
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
@@ -37,7 +36,7 @@ pub(crate) async fn answer(
     version: i16,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = patience(request.timeout_ms);
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
     let rights = Rights::of(broker, context, &names);
     let twice = repeated(names.iter().map(String::as_str));
