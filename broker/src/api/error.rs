@@ -2,6 +2,7 @@
 //! Called by every file in `api/`.
 
 use config::alter::Refusal;
+use coordinator::assignment::AssignError;
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
 use coordinator::topics::TopicError;
 use protocol::StrBytes;
@@ -55,7 +56,29 @@ impl From<Refusal> for Refused {
 
 impl From<TopicError> for Refused {
     fn from(error: TopicError) -> Self {
-        Self::new(error.code(), error.to_string())
+        Self::new(topic_error(&error), error.to_string())
+    }
+}
+
+fn topic_error(error: &TopicError) -> ErrorCode {
+    match error {
+        TopicError::Name(_) | TopicError::Collides { .. } => ErrorCode::InvalidTopicException,
+        TopicError::Exists { .. } | TopicError::MarkedForDeletion { .. } => ErrorCode::TopicAlreadyExists,
+        TopicError::CountsAndAssignments => ErrorCode::InvalidRequest,
+        TopicError::Assignment(_) => ErrorCode::InvalidReplicaAssignment,
+        TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
+        TopicError::BeingReassigned { .. } => ErrorCode::ReassignmentInProgress,
+        TopicError::FewerPartitions { .. } | TopicError::SamePartitions { .. } => {
+            ErrorCode::InvalidPartitions
+        }
+        TopicError::Assign(AssignError::NoPartitions | AssignError::TooManyPartitions { .. }) => {
+            ErrorCode::InvalidPartitions
+        }
+        TopicError::Assign(AssignError::NoReplicas | AssignError::TooFewBrokers { .. }) => {
+            ErrorCode::InvalidReplicationFactor
+        }
+        // Kafka's AdminOperationException has no code.
+        TopicError::Assign(AssignError::RacksMissing) => ErrorCode::UnknownServerError,
     }
 }
 
