@@ -236,13 +236,11 @@ fn is_zookeeper(server: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::words;
 
     #[test]
     fn reads_its_arguments() {
-        let read = |words: &str| {
-            let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            arguments(&args)
-        };
+        let read = |line: &str| arguments(&words(line));
         assert_eq!(read("--once f").unwrap(), (Mode::Once, PathBuf::from("f")));
         assert_eq!(read("f").unwrap(), (Mode::Serving, PathBuf::from("f")));
         assert!(read("").unwrap().1.ends_with(FILE_DEFAULT));
