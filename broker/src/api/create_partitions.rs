@@ -1,7 +1,7 @@
 //! CreatePartitions (key 37), versions 0–3: adds partitions to topics, answered when the new ones have leaders.
 //! Only the controller takes it. A topic named twice is refused as such. Does not differ from Kafka 3.9.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use coordinator::topics::{Growth, plan_growth};
@@ -30,7 +30,8 @@ pub(crate) async fn answer(
     let mut outcomes = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         outcomes.push(match check(broker, context, topic, &twice) {
-            Ok(()) => grow(broker, topic, request.validate_only).await,
+            Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
+            Ok(()) => grow(broker, topic).await,
             Err(refused) => Err(refused),
         });
     }
@@ -70,11 +71,16 @@ fn check(
     Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "The topic authorization is failed."))
 }
 
-async fn grow(
+async fn grow(broker: &Arc<Broker>, topic: &CreatePartitionsTopic) -> Result<(), Refused> {
+    let added = plan(broker, topic).await?;
+    Ok(topics::add_partitions(&broker.store, &topic.name, added).await?)
+}
+
+/// The replicas of the partitions that would be added, after all checks.
+async fn plan(
     broker: &Arc<Broker>,
     topic: &CreatePartitionsTopic,
-    validate_only: bool,
-) -> Result<(), Refused> {
+) -> Result<BTreeMap<i32, Vec<BrokerId>>, Refused> {
     if topics::existing(&broker.store, &topic.name).await?.marked_for_deletion {
         return Err(Refused::new(ErrorCode::InvalidTopicException, "The topic is queued for deletion."));
     }
@@ -85,11 +91,7 @@ async fn grow(
         .map(|given| given.iter().map(|a| a.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect());
     let growth = Growth { count: topic.count, assignments };
     let brokers = candidates(&broker.metadata.picture());
-    let added = plan_growth(&topic.name, &assignment, &growth, &brokers)?;
-    if !validate_only {
-        topics::add_partitions(&broker.store, &topic.name, added).await?;
-    }
-    Ok(())
+    Ok(plan_growth(&topic.name, &assignment, &growth, &brokers)?)
 }
 
 fn has_grown(picture: &Picture, topic: &CreatePartitionsTopic) -> bool {
