@@ -1,7 +1,7 @@
 //! The broker's place in ZooKeeper: its ephemeral node under `/brokers/ids`.
 //!
-//! Owns the registration and its epoch; `persistent_paths` makes the parents and `identity` settles who the broker is before. Never takes a node from a living process:
-//! it waits until ZooKeeper has ended a former session of the same id. Called at start, and by the driver after an expiry.
+//! Owns the registration and its epoch. Never takes a node from a living process: it waits until ZooKeeper has ended a former
+//! session of the same id. Called at start, after `identity` and `persistent_paths`, and by the driver after an expiry.
 //! Source: Kafka 3.9 `KafkaZkClient.registerBroker`, `CheckedEphemeral` (KAFKA-14845), `KafkaServer.createBrokerInfo`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,15 +14,17 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use zookeeper::events::SessionId;
 use zookeeper::paths;
-use zookeeper::session::together;
 use zookeeper::store::{
     CreateMode, Expected, MetadataStore, Refusal, Stat, StoreError, Watch, Write, WriteAnswer,
 };
 use zookeeper::znodes::{BrokerRegistration, Endpoint, ZnodeError};
 
 pub(crate) mod identity;
+mod others;
 mod persistent_paths;
 
+pub(crate) use others::other_brokers;
+use others::{address, addresses};
 pub(crate) use persistent_paths::create_persistent_paths;
 
 /// ZooKeeper ends sessions at its own ticks, so a bit after their timeout.
@@ -45,13 +47,6 @@ pub(crate) struct RegistrationSettings {
     pub(crate) rack: Option<String>,
     /// zookeeper.session.timeout.ms, or what the server granted: how long a former session can live on.
     pub(crate) session_timeout: Duration,
-}
-
-/// A broker that is registered, with its addresses as `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Registered {
-    pub(crate) broker: BrokerId,
-    pub(crate) addresses: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -86,31 +81,6 @@ enum Attempt {
     Registered(Stat),
     Again,
     Held(SessionId),
-}
-
-/// Every registered broker but this one.
-pub(crate) async fn other_brokers(
-    store: &dyn MetadataStore,
-    own: BrokerId,
-) -> Result<Vec<Registered>, RegistrationError> {
-    let (names, _) = store.children(paths::BROKER_IDS, Watch::None).await?;
-    let mut ids: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(BrokerId).collect();
-    ids.retain(|id| *id != own);
-    ids.sort();
-    let nodes = together(ids.iter().map(|id| store.get(&paths::broker(id), Watch::None))).await;
-    let mut others = Vec::new();
-    for (broker, node) in ids.into_iter().zip(nodes) {
-        match node {
-            Ok(node) => {
-                let addresses = addresses(&BrokerRegistration::decode(&paths::broker(broker), &node.data)?);
-                others.push(Registered { broker, addresses });
-            }
-            // It went while we looked.
-            Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(others)
 }
 
 impl Registration {
@@ -267,19 +237,12 @@ impl Registration {
     }
 }
 
-fn addresses(registration: &BrokerRegistration) -> Vec<String> {
-    registration.endpoints.iter().map(address).collect()
-}
-
-fn address(endpoint: &Endpoint) -> String {
-    format!("{}:{}", endpoint.host, endpoint.port)
-}
-
 #[cfg(test)]
 mod tests {
     use zookeeper::store::{Answer, Operation, Pending};
     use zookeeper::tree::{ModelStore, ModelZooKeeper};
 
+    use super::others::Registered;
     use super::*;
 
     fn settings(broker: i32, port: u16) -> RegistrationSettings {
