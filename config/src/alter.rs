@@ -22,6 +22,7 @@ pub struct Change {
     pub value: Option<String>,
 }
 
+/// What is done to a setting. Appending and subtracting are for lists alone (AlterConfigOp, KIP-339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Set,

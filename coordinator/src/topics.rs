@@ -24,6 +24,7 @@ pub fn topic_id(random: u128) -> Option<TopicId> {
     (id.as_bytes()[0] >> 2 != BASE64_DASH).then_some(id)
 }
 
+/// Why a request about a topic is refused, in Kafka's words; the broker gives each its code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum TopicError {
     #[error("Topic name is invalid: {0}")]

@@ -168,6 +168,7 @@ impl BatchHeader {
         self.base_sequence.plus(self.last_offset_delta)
     }
 
+    /// Whether the producer is idempotent: its sequences are checked.
     pub fn has_producer(&self) -> bool {
         self.producer_id.0 > ProducerId::NONE.0
     }

@@ -21,6 +21,7 @@ use transaction::Transaction;
 use watchers::Watchers;
 use znode::Znode;
 
+/// All nodes, sessions and watches of one ensemble.
 #[derive(Debug)]
 pub struct Tree {
     nodes: BTreeMap<String, Znode>,
@@ -49,6 +50,7 @@ impl Default for Tree {
 }
 
 impl Tree {
+    /// A session with a number of its own.
     pub fn open_session(&mut self) -> SessionId {
         self.zxid += 1;
         // Any number that was not given before will do.
@@ -78,6 +80,7 @@ impl Tree {
         self.watchers.forget(session);
     }
 
+    /// Carries an operation out, all or nothing, and says whose watches fired by it.
     pub fn apply(
         &mut self,
         session: SessionId,

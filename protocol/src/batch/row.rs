@@ -31,6 +31,7 @@ pub struct Batches<'a> {
 }
 
 impl<'a> Batches<'a> {
+    /// `bytes` begins with a batch.
     pub fn new(bytes: &'a [u8]) -> Batches<'a> {
         Batches { bytes, position: 0, failed: false }
     }

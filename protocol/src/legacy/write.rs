@@ -25,6 +25,7 @@ impl Checksum {
         self.0.update(bytes);
     }
 
+    /// What a message carries.
     pub fn value(&self) -> u32 {
         self.0.sum()
     }
@@ -90,6 +91,7 @@ impl MessageSetWriter {
         })
     }
 
+    /// Adds a message behind the others.
     pub fn push(&mut self, new: &NewMessage<'_>) -> Result<(), CompressionError> {
         let first = *self.first.get_or_insert(new.offset);
         self.last = new.offset;

@@ -28,6 +28,7 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
+    /// An empty batch that will be compressed with `codec`, at its default level.
     pub fn new(codec: Codec) -> BatchBuilder {
         BatchBuilder { header: BatchHeader::empty(codec), records: Vec::new(), body: Vec::new() }
     }

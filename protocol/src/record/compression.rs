@@ -44,6 +44,7 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// The codec without its level.
     pub const fn codec(self) -> Codec {
         match self {
             Compression::None => Codec::None,
