@@ -111,10 +111,7 @@ impl Places {
 
     pub(super) fn start_broker(&self, stop: &Stop) -> Result<Server, Failure> {
         let bootstrap = self.bootstrap();
-        if addresses(&bootstrap)
-            .iter()
-            .any(|address| TcpStream::connect_timeout(address, CONNECT_TIMEOUT).is_ok())
-        {
+        if accepts(&bootstrap) {
             return Err(Failure::Sentence(format!(
                 "something serves at {bootstrap} already; stop it, or change listeners in {}",
                 self.file.display()
