@@ -2,6 +2,8 @@
 //! function takes the map a znode holds and answers the map to write, or why not, with Kafka's code and
 //! text. It writes nothing itself. Source: `ConfigAdminManager`, `ZkAdminManager`, `DynamicBrokerConfig`.
 
+use std::collections::BTreeSet;
+
 use crate::define::{Setting, Type};
 use crate::layers::{ConfigMap, Layers, Scope};
 use crate::topic::{self, TopicConfigError, TopicDefaults};
@@ -177,7 +179,7 @@ fn replacement(entries: &[(String, Option<String>)]) -> Result<ConfigMap, Refusa
 }
 
 fn check_names(names: &[&str], nulls: &[&str]) -> Result<(), Refusal> {
-    if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
         return Err(Refusal::InvalidRequest("Error due to duplicate config keys".to_owned()));
     }
     match nulls.is_empty() {

@@ -14,6 +14,7 @@ use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
@@ -47,8 +48,9 @@ impl ConfigResource {
     /// The resources that a request to change settings names. One that is named twice is refused both times.
     pub(super) fn each_once<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Vec<Result<Self, Refused>> {
         let named: Vec<_> = named.collect();
+        let repeated = repeated(named.iter());
         let resource = |resource: &(i8, &'a str)| {
-            if named.iter().filter(|other| *other == resource).count() > 1 {
+            if repeated.contains(resource) {
                 return Err(Refused::new(
                     ErrorCode::InvalidRequest,
                     "Each resource must appear at most once.",

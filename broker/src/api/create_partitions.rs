@@ -15,6 +15,7 @@ use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use super::context::Context;
 use super::create_topics::candidates;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
@@ -26,11 +27,10 @@ pub(crate) async fn answer(
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
-    let mut outcomes = Vec::with_capacity(names.len());
+    let twice = repeated(request.topics.iter().map(|topic| &**topic.name));
+    let mut outcomes = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let twice = names.iter().filter(|name| **name == **topic.name).count() > 1;
-        outcomes.push(match check(broker, context, topic, twice) {
+        outcomes.push(match check(broker, context, topic, twice.contains(&**topic.name)) {
             Ok(()) => grow(broker, topic, request.validate_only).await,
             Err(refused) => Err(refused),
         });

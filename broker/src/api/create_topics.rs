@@ -21,6 +21,7 @@ use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics::{self, NewTopic, TopicWriteError};
@@ -41,7 +42,7 @@ pub(crate) async fn answer(
     let rights = Rights::of(broker, context, &names);
     let mut outcomes = Vec::with_capacity(names.len());
     for topic in &request.topics {
-        outcomes.push(match rights.check(&topic.name, &names) {
+        outcomes.push(match rights.check(&topic.name) {
             Ok(()) => create(broker, topic, request.validate_only).await,
             Err(refused) => Err(refused),
         });
@@ -80,6 +81,8 @@ struct Rights {
     is_controller: bool,
     creatable: BTreeSet<String>,
     describable: BTreeSet<String>,
+    /// Named more than once, and so refused.
+    repeated: BTreeSet<String>,
 }
 
 impl Rights {
@@ -96,10 +99,11 @@ impl Rights {
             describable.extend(named);
             describable.retain(|name| allows(Operation::DescribeConfigs, &Resource::topic(name)));
         }
-        Self { is_controller, creatable, describable }
+        let repeated = repeated(names.iter().cloned());
+        Self { is_controller, creatable, describable, repeated }
     }
 
-    fn check(&self, name: &str, names: &[String]) -> Result<(), Refused> {
+    fn check(&self, name: &str) -> Result<(), Refused> {
         if !self.is_controller {
             return Err(ErrorCode::NotController.into());
         }
@@ -107,7 +111,7 @@ impl Rights {
             let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
             return Err(Refused::new(ErrorCode::InvalidRequest, text));
         }
-        if names.iter().filter(|other| *other == name).count() > 1 {
+        if self.repeated.contains(name) {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
         }
         if !self.creatable.contains(name) {

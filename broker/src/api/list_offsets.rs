@@ -20,6 +20,7 @@ use storage::{LogReader, ReadError, TimestampedOffset, UpTo};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
@@ -172,10 +173,9 @@ fn response(version: i16, index: i32, found: Found) -> ListOffsetsPartitionRespo
 }
 
 fn named_twice(request: &ListOffsetsRequest) -> BTreeSet<(String, i32)> {
-    let mut seen = BTreeSet::new();
     let all = request
         .topics
         .iter()
         .flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.partition_index)));
-    all.filter(|name| !seen.insert(name.clone())).collect()
+    repeated(all)
 }
