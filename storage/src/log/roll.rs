@@ -93,6 +93,7 @@ impl Log {
         }
         segments.push(segment.clone());
         self.segments = Arc::new(segments);
+        self.batches_end = base;
         let begun = Active::new(segment, log, Indexer::new(base), now);
         let sealed = std::mem::replace(&mut self.active, begun);
         self.progress.sealed_segment(Some((sealed.segment.base, sealed.log)));

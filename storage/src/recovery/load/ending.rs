@@ -25,7 +25,7 @@ pub(crate) struct Files {
 
 /// What the end of a cleanly closed segment says.
 pub(crate) struct CleanTail {
-    end: Offset,
+    pub(crate) end: Offset,
     size: u64,
     indexer: Indexer,
     first_timestamp: Option<Millis>,
