@@ -178,10 +178,7 @@ async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) -> Result<(), 
     Ok(())
 }
 
-async fn keep_times(
-    broker: Arc<Broker>,
-    mut amendments: mpsc::Receiver<Amendment>,
-) -> Result<(), TaskError> {
+async fn keep_times(broker: Arc<Broker>, mut amendments: mpsc::Receiver<Amendment>) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let log = &broker.config.log;
     let mut watermarks = every(broker.config.replication.high_watermark_checkpoint_interval_ms, 0);

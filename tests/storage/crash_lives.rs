@@ -1,9 +1,7 @@
-//! Power cuts in random lives of a log: it leads and follows, rolls, truncates, forgets, flushes, stops and starts.
-//! After every disk operation, those of recovery too, the medium may hold several things; each of them opens as a
-//! log that once was, with everything that was synced, and everything beside the records says the same as they do.
-//! Some of them live on, and the power is cut again.
-//!
-//! A failure names its seed: `OTTLA_STORAGE_SEED` lives that life again, `OTTLA_STORAGE_SECONDS` lives more of them.
+//! Power cuts in random lives of a log that leads and follows. After every disk operation, those of recovery too, the
+//! medium may hold several things: each opens as a log that once was, with all that was synced, and whatever is beside
+//! the records says the same as they do. Some of them live on, and the power is cut again. A failure names its seed: `OTTLA_STORAGE_SEED` lives that life
+//! again, `OTTLA_STORAGE_SECONDS` lives more of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +12,8 @@ use protocol::batch::{BatchHeader, Produced};
 use protocol::{LeaderEpoch, Offset, Sequence, TopicId};
 use storage::disk::crash::{CrashDisk, Loss, Scratch, scratch};
 use storage::{
-    AppendError, Checkpoint, Cleanup, Disk, FlushPlan, FlushScope, Freshness, Log, LogDir, LogSettings, OpenOptions,
-    OsDisk, Shutdown, Truncated,
+    AppendError, Checkpoint, Cleanup, Disk, FlushPlan, FlushScope, Freshness, Log, LogDir, LogSettings,
+    OpenOptions, OsDisk, Shutdown, Truncated,
 };
 
 use crate::judge;

@@ -266,7 +266,7 @@ impl Drop for Repeat {
 pub(crate) fn with_seeds(count: u64, mut check: impl FnMut(u64)) {
     let mut check = |seed| {
         let _repeat = Repeat(seed);
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         check(seed);
     };
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());

@@ -18,14 +18,8 @@ fn small() -> LogSettings {
     LogSettings { segment_bytes: 400, file_delete_delay_ms: 0, ..settings() }
 }
 
-const LOSSES: [Loss; 6] = [
-    Loss::Nothing,
-    Loss::Unsynced,
-    Loss::UnsyncedBytes,
-    Loss::Random(1),
-    Loss::Random(2),
-    Loss::Random(3),
-];
+const LOSSES: [Loss; 6] =
+    [Loss::Nothing, Loss::Unsynced, Loss::UnsyncedBytes, Loss::Random(1), Loss::Random(2), Loss::Random(3)];
 
 /// A log directory with one log on a disk whose power can be cut.
 struct World {
@@ -54,7 +48,8 @@ impl World {
     }
 
     fn checkpoint(&self, log: &Log) {
-        let listed = |offset: Option<Offset>| offset.map(|offset| (partition(), offset)).into_iter().collect();
+        let listed =
+            |offset: Option<Offset>| offset.map(|offset| (partition(), offset)).into_iter().collect();
         self.dir.write_offsets(Checkpoint::RecoveryPoint, &listed(Some(log.recovery_point()))).unwrap();
         self.dir.write_offsets(Checkpoint::LogStart, &listed(log.start_to_checkpoint())).unwrap();
     }

@@ -105,8 +105,7 @@ async fn hand_over(broker: &Broker, opened: &mut mpsc::Receiver<Opened>, total: 
 async fn lowered(broker: &Broker, log: &Log) -> bool {
     let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return true };
     let (partition, to) = (log.partition.clone(), log.recovery_point());
-    let is_lowered =
-        broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await;
+    let is_lowered = broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await;
     if !is_lowered {
         tracing::error!(
             partition = %log.partition,

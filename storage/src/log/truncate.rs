@@ -240,10 +240,12 @@ impl Log {
         self.shared.truncated();
     }
 
-    /// Takes the names of the segments with these bases away, the newest first, and removes snapshots above `to`.
+    /// Takes the names of the segments with these bases away, the newest first, and removes snapshots above `to` and
+    /// those that tell of no record that is left (ProducerStateManager.truncateAndReload).
     fn retire_segments(&mut self, bases: &[Offset], to: Offset) -> Result<Vec<PathBuf>, DiskError> {
-        let above: BTreeSet<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > to).collect();
-        for offset in &above {
+        let is_useless = |offset: &Offset| *offset > to || *offset <= self.start;
+        let useless: BTreeSet<Offset> = self.snapshots.iter().copied().filter(is_useless).collect();
+        for offset in &useless {
             remove_if_there(&*self.disk, &file_path(&self.dir, *offset, SNAPSHOT))?;
             self.snapshots.remove(offset);
         }

@@ -47,6 +47,7 @@ pub(crate) fn load(
         report: RecoveryReport::default(),
         bases: Vec::new(),
         snapshots: BTreeSet::new(),
+        had_snapshots: false,
         transactions: BTreeSet::new(),
         epochs,
         segments: Vec::new(),
@@ -63,6 +64,8 @@ struct Loader<'a> {
     /// Of the segments, oldest first.
     bases: Vec<Offset>,
     snapshots: BTreeSet<Offset>,
+    /// There were some, above the log's start or not.
+    had_snapshots: bool,
     /// Segments that have a transaction index.
     transactions: BTreeSet<Offset>,
     epochs: Epochs,
@@ -134,12 +137,19 @@ impl Loader<'_> {
         for stray in stray_snapshots(&names) {
             self.forget_snapshot(stray)?;
         }
-        // What lies below the first segment says nothing about the records that were there in between.
-        let first = self.bases.first().copied().unwrap_or(Offset(i64::MAX));
-        while let Some(oldest) = self.snapshots.first().filter(|oldest| **oldest < first).copied() {
+        self.had_snapshots = !self.snapshots.is_empty();
+        // ProducerStateManager.truncateAndReload: producers whose records are all gone are forgotten.
+        let start = if self.bases.is_empty() { Offset(i64::MAX) } else { self.start() };
+        while let Some(oldest) = self.snapshots.first().filter(|oldest| **oldest <= start).copied() {
             self.forget_snapshot(oldest)?;
         }
         Ok(())
+    }
+
+    /// Where the log begins, unless it ends before.
+    fn start(&self) -> Offset {
+        let listed = self.options.log_start.unwrap_or(Offset::ZERO);
+        self.bases.first().map_or(listed, |first| listed.max(*first))
     }
 
     fn forget_snapshot(&mut self, offset: Offset) -> Result<(), DiskError> {
@@ -202,9 +212,7 @@ impl Loader<'_> {
             self.note(&reading, (base, &scanned), |_, _| {})?;
             let rebuilt = scanned.rebuilt;
             self.refuse_damage(base, &rebuilt)?;
-            rebuilt
-                .replace_indexes(self.disk, &self.dir, base)
-                .map_err(|error| self.disk_error(error))?;
+            rebuilt.replace_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
         }
         match self.aborted(base)? {
@@ -405,7 +413,8 @@ impl Loader<'_> {
 
     fn snapshot_at_end(&mut self, producers: &Producers, end: Offset) -> Result<(), DiskError> {
         self.forget_snapshots_above(end)?;
-        if end.0 == 0 || self.snapshots.contains(&end) {
+        let newest = self.snapshots.last().copied().unwrap_or_else(|| self.start());
+        if newest >= end {
             return Ok(());
         }
         let path = file_path(&self.dir, end, SNAPSHOT);
