@@ -72,6 +72,8 @@ struct Life {
     gaps: Gaps,
     known: Vec<Known>,
     history: Rc<History>,
+    /// Below it records were forgotten before the last power cut; some may have come back, without their epochs.
+    forgotten: i64,
     clients: BTreeMap<i64, Client>,
     epoch: i32,
     count: u32,
@@ -121,6 +123,7 @@ impl Life {
             gaps,
             known,
             history,
+            forgotten: 0,
             clients,
             epoch: 0,
             count: 0,
@@ -140,6 +143,7 @@ impl Life {
         let create = || create_on(&dir.partition_dir(&partition()), &small(self.gaps), disk.clone());
         let log = opened.unwrap_or_else(create);
         let history = Rc::new(remembered(&log, known));
+        let forgotten = known.0.start.max(known.1.start).min(log.end_offset().0);
         let (known, clients) = (Vec::new(), BTreeMap::new());
         let (epoch, count) = (self.epoch + 1, self.count + 1000);
         let (dice, gaps) = (Dice(seed), self.gaps);
@@ -152,6 +156,7 @@ impl Life {
             gaps,
             known,
             history,
+            forgotten,
             clients,
             epoch,
             count,
@@ -167,7 +172,7 @@ impl Life {
             operations: self.disk.operations(),
             history: self.history.clone(),
             synced: self.log.recovery_point().0,
-            start: self.log.start_offset().0,
+            start: self.log.start_offset().0.max(self.forgotten),
         });
     }
 
@@ -286,6 +291,7 @@ impl Life {
 
     /// What producers know may be of batches that went: they go on from what is there.
     fn truncated(&mut self, truncated: Truncated) {
+        self.forgotten = self.forgotten.min(self.log.end_offset().0);
         self.note();
         self.checkpoint();
         self.note();
@@ -389,6 +395,7 @@ impl Life {
         let removal = log.delete(TopicId::from_u128(u128::from(self.count) + 1), NOW).unwrap();
         self.history = Rc::default();
         self.clients.clear();
+        self.forgotten = 0;
         let gone = Known { operations: 0, history: Rc::default(), synced: 0, start: 0 };
         self.known.push(Known { operations: self.disk.operations(), ..gone.clone() });
         for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart] {
