@@ -30,7 +30,7 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::Shards;
 use crate::tasks::Tasks;
-use crate::upkeep::JobQueue;
+use crate::upkeep::{Amendments, JobQueue};
 
 pub(crate) use controller_epoch::ControllerEpochGate;
 pub(crate) use loading::Loading;
@@ -51,6 +51,7 @@ pub(crate) struct Broker {
     /// Logs found at start that are not open yet.
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
+    pub(crate) amendments: Amendments,
     pub(crate) registration: Registration,
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,

@@ -343,9 +343,8 @@ impl Shard {
             Err(error) => {
                 if error.blames_disk() {
                     tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
-                }
-                // After a sync that failed nobody tries again on the same files.
-                if !error.blames_disk() {
+                    self.step(name, |partition, _| partition.sync_failed());
+                } else {
                     self.step(name, |partition, _| partition.not_flushed());
                 }
                 self.jobs.push(Job::Blame(error));

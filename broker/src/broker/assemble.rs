@@ -26,7 +26,7 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Shard, Shards};
 use crate::tasks::{TaskKind, Tasks};
-use crate::upkeep::{self, Job, JobQueue};
+use crate::upkeep::{self, Amendment, Amendments, Job, JobQueue};
 
 /// What a broker is made of.
 pub(crate) struct Materials {
@@ -48,6 +48,7 @@ pub(crate) struct Materials {
 pub(crate) struct Parts {
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     jobs: mpsc::Receiver<Job>,
+    amendments: mpsc::Receiver<Amendment>,
     removals: Vec<Removal>,
     unopened: Vec<VecDeque<Unopened>>,
 }
@@ -55,7 +56,7 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn run(self, broker: &Arc<Broker>) {
         broker.shards.run(self.shards, &broker.tasks);
-        upkeep::start(broker, self.jobs, self.removals);
+        upkeep::start(broker, (self.jobs, self.amendments), self.removals);
         broker.tasks.spawn(
             TaskKind::Upkeep,
             "opening logs",
@@ -69,6 +70,7 @@ impl Materials {
         let Self { config, identity, settings, store, clock, .. } = self;
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
+        let (amendments, asked) = Amendments::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (shards, mailboxes) = Shards::open(count, clock);
         let mut parts: Vec<_> = mailboxes
@@ -88,6 +90,7 @@ impl Materials {
             log_dirs: self.log_dirs,
             loading: Loading::of(&self.unopened),
             jobs,
+            amendments,
             registration: self.registration,
             office,
             controller_epoch: ControllerEpochGate::default(),
@@ -104,7 +107,13 @@ impl Materials {
         };
         (
             Arc::new(broker),
-            Parts { shards: parts, jobs: job_receiver, removals: self.removals, unopened: self.unopened },
+            Parts {
+                shards: parts,
+                jobs: job_receiver,
+                amendments: asked,
+                removals: self.removals,
+                unopened: self.unopened,
+            },
         )
     }
 }

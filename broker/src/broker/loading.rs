@@ -20,6 +20,7 @@ use super::Broker;
 use super::logs::Unopened;
 use crate::shard::Command;
 use crate::tasks::{TaskError, TaskKind};
+use crate::upkeep::Change;
 
 /// How often a long recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -80,6 +81,10 @@ async fn open_and_hand_over(
 async fn hand_over(broker: &Broker, opened: &mut mpsc::Receiver<Opened>, total: usize) -> usize {
     let (mut failed, mut said) = (0, Instant::now());
     while let Some((partition, log)) = opened.recv().await {
+        let log = match log {
+            Some(log) if lowered(broker, &log).await => Some(log),
+            Some(_) | None => None,
+        };
         failed += usize::from(log.is_none());
         let command = Command::Opened { partition: partition.clone(), log };
         // While the broker stops, what is not handed over is as if it had not been opened.
@@ -94,6 +99,20 @@ async fn hand_over(broker: &Broker, opened: &mut mpsc::Receiver<Opened>, total: 
         }
     }
     failed
+}
+
+/// Has the listed recovery point lowered of a log that ends below it. What is appended next would be taken for synced otherwise.
+async fn lowered(broker: &Broker, log: &Log) -> bool {
+    let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return true };
+    let (partition, to) = (log.partition.clone(), log.recovery_point());
+    let is_lowered = broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await;
+    if !is_lowered {
+        tracing::error!(
+            partition = %log.partition,
+            "the partition stays offline: its log ends before its recovery point, and the checkpoint that lists it cannot be written"
+        );
+    }
+    is_lowered
 }
 
 /// Threads for each directory; `num.recovery.threads.per.data.dir` is the least.

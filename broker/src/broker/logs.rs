@@ -124,6 +124,13 @@ async fn list_dir(
 ) -> Result<VecDeque<Unopened>, StartError> {
     let listing = dir.list()?;
     let shutdown = dir.take_clean_mark().map_err(LogDirError::from)?;
+    for which in Checkpoint::ALL {
+        // What a crash has left behind of deleted logs would be believed of new ones.
+        let is_there = |name: &_| listing.replicas.contains_key(name) || listing.future.contains_key(name);
+        if let Err(error) = dir.retain_offsets(which, is_there) {
+            tracing::warn!(%error, "a checkpoint goes on listing logs that are not there");
+        }
+    }
     let recovery_points = dir.read_offsets(Checkpoint::RecoveryPoint)?;
     let log_starts = dir.read_offsets(Checkpoint::LogStart)?;
     let watermarks = dir.read_offsets(Checkpoint::HighWatermark)?;
