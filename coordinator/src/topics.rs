@@ -117,6 +117,11 @@ pub fn collide(one: &str, other: &str) -> bool {
     unified(one) == unified(other)
 }
 
+/// Whether a topic of another name can collide with this one.
+pub fn can_collide(name: &str) -> bool {
+    name.contains(['.', '_'])
+}
+
 /// What CreateTopics says of a topic's partitions.
 #[derive(Debug, Clone, Default)]
 pub struct Creation {
@@ -156,7 +161,7 @@ pub fn plan_creation(
 /// What is known of other topics when one is created.
 #[derive(Debug, Clone, Default)]
 pub struct Existing {
-    /// The children of `/brokers/topics`.
+    /// The children of `/brokers/topics`, or only the topic of this name where no other can collide with it.
     pub topics: BTreeSet<String>,
     /// Whether `/admin/delete_topics/T` exists.
     pub marked_for_deletion: bool,

@@ -33,13 +33,18 @@ pub(crate) enum TopicWriteError {
 
 /// What the checks of a new topic need to know of those there are.
 pub(crate) async fn existing(store: &Store, name: &str) -> Result<Existing, TopicWriteError> {
-    let (topics, _) = store.children(paths::TOPICS, Watch::None).await?;
-    let mark = match coordinator::topics::check_name(name) {
-        Ok(()) => store.exists(&paths::delete_topic(name), Watch::None).await?,
-        // Such a name can be no znode either.
-        Err(_) => None,
+    if coordinator::topics::check_name(name).is_err() {
+        // It can be no znode either.
+        return Ok(Existing::default());
+    }
+    let marked_for_deletion = store.exists(&paths::delete_topic(name), Watch::None).await?.is_some();
+    let topics = if coordinator::topics::can_collide(name) {
+        store.children(paths::TOPICS, Watch::None).await?.0.into_iter().collect()
+    } else {
+        let found = store.exists(&paths::topic(name), Watch::None).await?;
+        found.map(|_| name.to_owned()).into_iter().collect()
     };
-    Ok(Existing { topics: topics.into_iter().collect(), marked_for_deletion: mark.is_some() })
+    Ok(Existing { topics, marked_for_deletion })
 }
 
 /// The settings first, then the topic, so that whoever hears of it finds its settings. A lost race is `Exists`.
