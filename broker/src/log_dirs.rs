@@ -13,8 +13,10 @@ use tokio::sync::Notify;
 pub(crate) struct LogDirs {
     dirs: BTreeMap<PathBuf, Arc<LogDir>>,
     state: Mutex<State>,
-    /// Replicas of this broker went offline, and the controller has not been told yet.
-    pub(crate) losses: Notify,
+    /// Replicas of this broker went offline or are back, and the controller has not been told yet.
+    pub(crate) news: Notify,
+    /// A full directory has room again.
+    pub(crate) room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -45,7 +47,7 @@ impl LogDirs {
     ) -> Self {
         let dirs = dirs.into_iter().map(|dir| (dir.path.clone(), Arc::new(dir))).collect();
         let state = State { homes, failed, full: BTreeSet::new() };
-        Self { dirs, state: Mutex::new(state), losses: Notify::new() }
+        Self { dirs, state: Mutex::new(state), news: Notify::new(), room: Notify::new() }
     }
 
     /// The directory if it is in service.

@@ -10,11 +10,12 @@ use protocol::ids::{BrokerId, LeaderEpoch, TopicId, TopicPartition};
 use protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use protocol::messages::leader_and_isr_response::{LeaderAndIsrPartitionError, LeaderAndIsrTopicError};
 use protocol::messages::{LeaderAndIsrRequest, LeaderAndIsrResponse};
-use storage::{CreateOptions, Log, OsDisk, RecoveryError};
+use storage::{CreateOptions, Log, RecoveryError};
 use tokio::sync::oneshot;
 
 use super::control::check_epochs;
 use crate::broker::Broker;
+use crate::hosted::Absent;
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
 use crate::upkeep::Job;
@@ -35,10 +36,25 @@ async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> Lea
     let name: Arc<str> = Arc::from(&**topic.topic_name);
     let settings = broker.settings.topic(&name).await;
     let mut waiting = Vec::with_capacity(topic.partition_states.len());
+    let mut missed = Vec::new();
     for state in topic.partition_states {
         let index = state.partition_index;
         let partition = TopicPartition { topic: Arc::clone(&name), partition: index };
-        waiting.push((index, assign(broker, partition, (topic.topic_id, &settings), state).await));
+        let sent = if is_lost(broker, &partition, &state) {
+            let is_known = broker.hosted.get(&name, index).err() == Some(Absent::Offline);
+            missed.extend(Some(index).filter(|_| !is_known));
+            broker.hosted.take_offline(&partition);
+            Err(ErrorCode::KafkaStorageError)
+        } else {
+            assign(broker, partition, (topic.topic_id, &settings), state).await
+        };
+        waiting.push((index, sent));
+    }
+    if !missed.is_empty() {
+        tracing::error!(
+            topic = %name, partitions = ?missed,
+            "partitions are not served: their logs are in none of the log directories that are online. Repair those that are offline and restart"
+        );
     }
     let mut errors = Vec::with_capacity(waiting.len());
     for (index, sent) in waiting {
@@ -53,6 +69,12 @@ async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> Lea
     LeaderAndIsrTopicError::default().with_topic_id(topic.topic_id).with_partition_errors(errors)
 }
 
+/// Whether the partition's log may be in a directory that cannot be read: an empty one in its place would lose it.
+/// Source: LogManager.getOrCreateLog (3.9).
+fn is_lost(broker: &Broker, partition: &TopicPartition, state: &LeaderAndIsrPartitionState) -> bool {
+    !state.is_new && broker.log_dirs.any_failed() && !broker.log_dirs.has_log(partition)
+}
+
 type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
 
 async fn assign(
@@ -63,11 +85,6 @@ async fn assign(
 ) -> Result<Reply, ErrorCode> {
     let log = if broker.log_dirs.has_log(&partition) {
         None
-    } else if !state.is_new && broker.log_dirs.any_failed() {
-        // An empty log in place of the one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
-        tracing::error!(%partition, "the partition is not served: its log is in none of the log directories that are online");
-        broker.hosted.take_offline(&partition);
-        return Err(ErrorCode::KafkaStorageError);
     } else {
         Some(create_log(broker, &partition, topic_id, settings).await?)
     };
@@ -101,7 +118,8 @@ async fn create_log(
             settings: settings.log.clone(),
             now: broker.shards.clock().now().wall,
         };
-        let error = match broker.tasks.blocking(|| Log::create(options, Arc::new(OsDisk))).await {
+        let disk = Arc::clone(&broker.disk);
+        let error = match broker.tasks.blocking(|| Log::create(options, disk)).await {
             Ok(log) => return Ok(log),
             Err(error) => error,
         };
