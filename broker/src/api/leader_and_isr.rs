@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::control::check_epochs;
 use crate::broker::{Broker, wiring};
+use crate::hosted::Absent;
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
 use missing::{Missing, make};
@@ -35,6 +36,7 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     // All are sent before the first answer is waited for.
     let mut sent = Vec::with_capacity(topics.len());
     for (id, parts) in topics {
+        tell_of_lost(broker, &parts);
         let mut waiting = Vec::with_capacity(parts.len());
         for part in parts {
             let (index, log) = (part.partition.partition, made.remove(&part.partition));
@@ -74,12 +76,29 @@ fn parts(topic: LeaderAndIsrTopicState, (name, settings): (Arc<str>, TopicSettin
 
 impl Part {
     fn is_missing(&self, broker: &Broker) -> bool {
-        !broker.log_dirs.has_log(&self.partition) && self.may_be_made(broker)
+        !broker.log_dirs.has_log(&self.partition) && !self.is_lost(broker)
     }
 
-    /// An empty log in place of one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
-    fn may_be_made(&self, broker: &Broker) -> bool {
-        self.state.is_new || !broker.log_dirs.any_failed()
+    /// Whether the partition's log may be in a directory that cannot be read: an empty one in its place would lose it.
+    /// Source: LogManager.getOrCreateLog (3.9).
+    fn is_lost(&self, broker: &Broker) -> bool {
+        !self.state.is_new && broker.log_dirs.any_failed() && !broker.log_dirs.has_log(&self.partition)
+    }
+}
+
+/// Names in one line the partitions of a topic that are lost and not yet known to be.
+fn tell_of_lost(broker: &Broker, parts: &[Part]) {
+    let is_news = |part: &&Part| {
+        let Part { partition, .. } = part;
+        part.is_lost(broker)
+            && broker.hosted.get(&partition.topic, partition.partition).err() != Some(Absent::Offline)
+    };
+    let lost: Vec<_> = parts.iter().filter(is_news).map(|part| part.partition.partition).collect();
+    if let (Some(part), false) = (parts.first(), lost.is_empty()) {
+        tracing::error!(
+            topic = %part.partition.topic, partitions = ?lost,
+            "partitions are not served: their logs are in none of the log directories that are online. Repair those that are offline and restart"
+        );
     }
 }
 
@@ -100,10 +119,7 @@ type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
 /// `log` was made for this.
 async fn assign(broker: &Broker, part: Part, log: Option<Log>) -> Result<Reply, ErrorCode> {
     if log.is_none() && !broker.log_dirs.has_log(&part.partition) {
-        // Why a log could not be made has been said.
-        if !part.may_be_made(broker) {
-            tracing::error!(partition = %part.partition, "the partition is not served: its log is in none of the log directories that are online");
-        }
+        // Why has been said.
         broker.hosted.take_offline(&part.partition);
         return Err(ErrorCode::KafkaStorageError);
     }

@@ -28,7 +28,7 @@ enum Stage {
     GoingOffline,
     /// These have been told to delete their logs and have not answered.
     Stopping(BTreeSet<(BrokerId, i32)>),
-    /// Some replica's broker is dead or did not do it; a broker that is born starts it again.
+    /// Some replica's broker is dead or did not do it; a broker that is born, or has news of its disks, starts it again.
     Halted,
     /// The znodes are being deleted.
     Removing,
@@ -103,11 +103,12 @@ impl Tenure {
         }
     }
 
-    /// The live replicas that have not yet deleted their logs are told to.
+    /// The replicas on live brokers that have not yet deleted their logs are told to. Kafka leaves out those that cannot be
+    /// served; but the directory of a log that cannot be opened can be deleted all the same.
     fn stop_replicas(&mut self, name: &TopicName) {
         let mut awaited = BTreeSet::new();
         for partition in self.picture.partitions_of(name) {
-            for replica in self.picture.online_replicas(&partition) {
+            for replica in self.picture.live_replicas(&partition) {
                 if !self.has_deleted(name, replica, partition.partition) {
                     awaited.insert((replica, partition.partition));
                     self.out.requests.delete(&partition, replica);
@@ -171,8 +172,8 @@ impl Tenure {
         }
     }
 
-    /// Nobody answers for a dead broker; one that is born can be asked (again).
-    pub(super) fn resume_deletions(&mut self, died: &BTreeSet<BrokerId>, born: &BTreeSet<BrokerId>) {
+    /// Nobody answers for a dead broker; one that is born, or whose disks are back, can be asked (again).
+    pub(super) fn resume_deletions(&mut self, died: &BTreeSet<BrokerId>, ready: &BTreeSet<BrokerId>) {
         let topics: Vec<TopicName> = self
             .picture
             .topics
@@ -186,7 +187,8 @@ impl Tenure {
                 awaited.retain(|(broker, _)| !died.contains(broker));
                 self.advance_deletion(&topic);
             }
-            if !born.is_empty() && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted)
+            if !ready.is_empty()
+                && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted)
             {
                 self.stop_replicas(&topic);
             }
