@@ -246,11 +246,16 @@ impl Shard {
         drop(unheard);
         let (local, hosted) = (self.local, Arc::clone(&self.hosted));
         let mut result = Err(AssignFailure::Offline);
+        let mut knew_its_topic = true;
         self.step(&name, |partition, produces| {
+            knew_its_topic = partition.knows_its_topic();
             result = partition.assign(assign, (local, now), &hosted, produces);
         });
         // The sender of a LeaderAndIsr that went away asks again.
         let _ = reply.send(result);
+        if !knew_its_topic {
+            self.flush_if_due(&name, now);
+        }
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {

@@ -184,7 +184,8 @@ async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) -> Result<(), 
 async fn keep_times(broker: Arc<Broker>, mut amendments: mpsc::Receiver<Amendment>) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let log = &broker.config.log;
-    let mut watermarks = every(broker.config.replication.high_watermark_checkpoint_interval_ms, 0);
+    let watermark_interval_ms = broker.config.replication.high_watermark_checkpoint_interval_ms;
+    let mut watermarks = every(watermark_interval_ms, watermark_interval_ms);
     let mut recovery_points = every(log.flush_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
     let mut log_starts = every(log.flush_start_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
     let mut retention = every(log.retention_check_interval_ms, log.initial_task_delay_ms);
@@ -204,12 +205,28 @@ async fn keep_times(broker: Arc<Broker>, mut amendments: mpsc::Receiver<Amendmen
     }
 }
 
-/// A period in milliseconds that begins after `delay_ms`. Kafka's "never" is further away than a timer reaches.
+/// Ticks every `period_ms`, for the first time after `delay_ms`: a broker that is restarted more often than that has its
+/// retention all the same. Kafka's "never" is further away than a timer reaches.
 fn every(period_ms: u64, delay_ms: u64) -> tokio::time::Interval {
     const LONGEST_MS: u64 = 365 * 24 * 3_600_000;
     let period = Duration::from_millis(period_ms.clamp(1, LONGEST_MS));
-    let first = Instant::now() + Duration::from_millis(delay_ms.min(LONGEST_MS)) + period;
+    let first = Instant::now() + Duration::from_millis(delay_ms.min(LONGEST_MS));
     let mut interval = interval_at(first, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_schedule_begins_after_its_delay_and_not_a_period_later() {
+        let begun = Instant::now();
+        let mut retention = every(300_000, 30_000);
+        for seconds in [30, 330, 630] {
+            retention.tick().await;
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+        }
+    }
 }

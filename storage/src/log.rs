@@ -135,7 +135,7 @@ enum Health {
 pub struct Log {
     pub partition: TopicPartition,
     pub dir: Arc<Path>,
-    /// From `partition.metadata`.
+    /// From `partition.metadata`, or from the controller where that file is missing.
     pub topic_id: Option<TopicId>,
     /// As [`RecoveryReport::missing_up_to`]: the checkpoint has to be lowered before the first append.
     pub missing_up_to: Option<Offset>,
@@ -273,6 +273,15 @@ impl Log {
         if is_newer && Arc::make_mut(&mut self.epochs).assign(epoch, self.end) {
             self.progress.epochs_changed();
             self.publish();
+        }
+    }
+
+    /// Takes the id that the controller tells where the directory has none: Kafka before 2.8 made it, or the file was lost. The next flush
+    /// writes it. Source: ReplicaManager.becomeLeaderOrFollower, UnifiedLog.assignTopicId.
+    pub fn adopt_topic_id(&mut self, id: TopicId) {
+        if self.topic_id.is_none() && !id.is_nil() {
+            self.topic_id = Some(id);
+            self.progress.learnt_id();
         }
     }
 

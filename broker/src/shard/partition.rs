@@ -117,6 +117,7 @@ impl Partition {
             return Err(AssignFailure::TopicId { known, asked: assign.topic_id });
         }
         self.replica.check_assignment(&assign.assigned)?;
+        self.log.adopt_topic_id(assign.topic_id);
         self.configure(&assign.settings, produces, now);
         let Assign { assigned, leader, .. } = assign;
         let log = LogEnds { end: self.log.end_offset(), high_watermark: self.log.high_watermark() };
@@ -129,6 +130,11 @@ impl Partition {
         self.carry_out(now, produces);
         self.publish(&assign.settings, assign.topic_id, hosted);
         Ok(())
+    }
+
+    /// Whether the log's directory tells the id of its topic.
+    pub(super) fn knows_its_topic(&self) -> bool {
+        self.log.topic_id.is_some()
     }
 
     /// Leads and follows no more; whoever waits is told.

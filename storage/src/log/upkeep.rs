@@ -13,6 +13,7 @@ use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
 use crate::names::{LOG, SNAPSHOT, TXN_INDEX, delete_dir_name, file_path};
+use crate::partition_metadata;
 use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, below_start, plan};
 use crate::segment::{Indexes, Segment, modified};
 
@@ -37,6 +38,8 @@ pub(super) struct Progress {
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+    /// The `epochs_version` whose flush writes the topic id too; none if the file has it.
+    id_unwritten: Option<u64>,
     truncations: u64,
 }
 
@@ -66,6 +69,7 @@ impl Progress {
             epochs_version: 0,
             epochs_planned: 0,
             epochs_synced: 0,
+            id_unwritten: None,
             truncations: 0,
         }
     }
@@ -92,6 +96,12 @@ impl Progress {
 
     pub(super) fn epochs_changed(&mut self) {
         self.epochs_version += 1;
+    }
+
+    /// The topic id is known now and stands in no file. It is written as the epochs are.
+    pub(super) fn learnt_id(&mut self) {
+        self.epochs_changed();
+        self.id_unwritten = Some(self.epochs_version);
     }
 
     pub(super) fn appended(&mut self, records: u64) {
@@ -154,11 +164,17 @@ impl Log {
         if self.progress.dir_is_new {
             dirs.extend(self.dir.parent().map(PathBuf::from));
         }
-        let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
+        let mut texts = Vec::new();
+        if has_epochs {
+            texts.push((Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
+        }
+        if let Some(id) = self.topic_id.filter(|_| self.progress.id_unwritten.is_some()) {
+            texts.push((partition_metadata::path(&self.dir), partition_metadata::text(id).into_bytes()));
+        }
         let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
         let truncations = self.progress.truncations;
         let done = Flushed { up_to, names: Names { made }, epochs_version, truncations };
-        Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
+        Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), texts, dirs, done })
     }
 
     /// Takes the report of a finished flush: the recovery point moves.
@@ -171,6 +187,7 @@ impl Log {
         }
         progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
         progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
+        progress.id_unwritten = progress.id_unwritten.filter(|version| *version > flushed.epochs_version);
         progress.made_synced = progress.made_synced.max(flushed.names.made);
         progress.dir_is_new = false;
         progress.unsynced_logs.retain(|base, _| *base >= flushed.up_to);

@@ -178,7 +178,7 @@ impl Loader<'_> {
         };
         let mut at = 0;
         while at < untrusted.min(self.bases.len() - 1) {
-            match self.trust(self.bases[at], self.bases[at + 1])? {
+            match self.trust(at)? {
                 Some(segment) => self.segments.push(Arc::new(segment)),
                 None => untrusted = at,
             }
@@ -195,7 +195,8 @@ impl Loader<'_> {
     }
 
     /// A segment below the recovery point; none if its transaction index is damaged, so that it has to be recovered.
-    fn trust(&mut self, base: Offset, next: Offset) -> Result<Option<Segment>, RecoveryError> {
+    fn trust(&mut self, at: usize) -> Result<Option<Segment>, RecoveryError> {
+        let (base, next) = (self.bases[at], self.bases[at + 1]);
         let path = file_path(&self.dir, base, LOG);
         let size = path.metadata().during("read", &path).map_err(|error| self.disk_error(error))?.len();
         let is_whole = |kind: &str, entry: usize| {
@@ -209,7 +210,10 @@ impl Loader<'_> {
             let dir = Arc::clone(&self.dir);
             let reading = self.reading(&dir);
             let scanned = reading.scan(base).map_err(|error| self.disk_error(error))?;
-            self.note(&reading, (base, &scanned), |_, _| {})?;
+            match self.may_lack_aborted(base) {
+                true => self.find_aborted(at, &reading, &scanned)?,
+                false => self.note(&reading, (base, &scanned), |_, _| {})?,
+            }
             let rebuilt = scanned.rebuilt;
             self.refuse_damage(base, &rebuilt)?;
             rebuilt.replace_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
@@ -219,6 +223,40 @@ impl Loader<'_> {
             TxnIndexFile::Good(aborted) => Ok(Some(Segment::sealed(&self.dir, base, size, aborted))),
             TxnIndexFile::Damaged => Ok(None),
         }
+    }
+
+    /// Whoever removes the indexes of a segment to have them made anew removes its transaction index with them.
+    fn may_lack_aborted(&self, base: Offset) -> bool {
+        !self.transactions.contains(&base) && !file_path(&self.dir, base, INDEX).exists()
+    }
+
+    /// Makes the transaction index of a trusted segment anew.
+    fn find_aborted(
+        &mut self,
+        at: usize,
+        reading: &Reading<'_>,
+        scanned: &Scanned,
+    ) -> Result<(), RecoveryError> {
+        let base = self.bases[at];
+        let mut producers = self.producers_at(base, at).map_err(|error| self.disk_error(error))?;
+        let mut aborted = Vec::new();
+        self.note(reading, (base, scanned), |header, marker| {
+            aborted.extend(producers.replay(header, marker));
+        })?;
+        if !aborted.is_empty() {
+            // Before there is an index again: that it was missing is what tells that this was, too.
+            let synced = self.write_aborted(base, &aborted).and_then(|()| self.sync_aborted(base));
+            synced.map_err(|error| self.disk_error(error))?;
+            self.transactions.insert(base);
+        }
+        Ok(())
+    }
+
+    fn sync_aborted(&self, base: Offset) -> Result<(), DiskError> {
+        let path = file_path(&self.dir, base, TXN_INDEX);
+        let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
+        self.disk.sync(&file).during("sync", &path)?;
+        self.disk.sync_dir(&self.dir).during("sync", &self.dir)
     }
 
     fn indexes_reach_the_end(&self, base: Offset, size: u64) -> Result<bool, RecoveryError> {
