@@ -14,7 +14,7 @@ use storage::{CreateOptions, Log, OsDisk, RecoveryError};
 use tokio::sync::oneshot;
 
 use super::control::check_epochs;
-use crate::broker::Broker;
+use crate::broker::{Broker, wiring};
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
 use crate::upkeep::Job;
@@ -50,7 +50,20 @@ async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> Lea
             LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error.code()),
         );
     }
+    catch_up(broker, &name, settings).await;
     LeaderAndIsrTopicError::default().with_topic_id(topic.topic_id).with_partition_errors(errors)
+}
+
+/// A change that came while the logs were made reached the shards before the partitions did. Source: KAFKA-8813.
+async fn catch_up(broker: &Broker, topic: &str, mut given: TopicSettings) {
+    loop {
+        let known = broker.settings.known_topic(topic);
+        if known == given {
+            return;
+        }
+        wiring::configure(broker, topic.to_owned(), known.clone()).await;
+        given = known;
+    }
 }
 
 type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
