@@ -3,7 +3,7 @@
 
 pub(crate) mod assemble;
 mod controller_epoch;
-mod handles;
+pub(crate) mod handles;
 mod loading;
 pub(crate) mod logs;
 mod reachability;
@@ -36,6 +36,8 @@ pub(crate) use controller_epoch::ControllerEpochGate;
 pub(crate) use loading::Loading;
 pub use start::StartError;
 
+use handles::Room;
+
 /// Everything that requests and tasks share. Parts that change have an owner of their own.
 #[derive(Debug)]
 pub(crate) struct Broker {
@@ -52,6 +54,8 @@ pub(crate) struct Broker {
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
     pub(crate) amendments: Amendments,
+    /// How many logs may be open.
+    pub(crate) room: Room,
     pub(crate) registration: Registration,
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,

@@ -8,7 +8,7 @@ use config::broker::BrokerConfig;
 use config::layers::{ConfigMap, Layers, Scope};
 use zookeeper::store::MetadataStore;
 
-use crate::config_changes::{ConfigEntity, ConfigReadError, read_config};
+use crate::config_changes::{ConfigEntity, ConfigReadError, read_config, read_configs};
 use crate::topic_settings::TopicSettings;
 
 #[derive(Debug)]
@@ -49,15 +49,18 @@ impl Settings {
         self.read().stored.clone()
     }
 
-    /// The settings of a topic as its znode has them now. Where that cannot be read the last known map counts, and a warning says so.
-    pub(crate) async fn topic(&self, name: &str) -> TopicSettings {
-        match self.stored(&ConfigEntity::Topic(name.to_owned())).await {
+    /// The settings of topics as their znodes have them now. Where one cannot be read the last known map counts, and a warning says so.
+    pub(crate) async fn topics(&self, names: &[Arc<str>]) -> Vec<TopicSettings> {
+        let entities: Vec<_> = names.iter().map(|name| ConfigEntity::Topic(name.to_string())).collect();
+        let stored = read_configs(&*self.store, &entities).await;
+        let settings = names.iter().zip(stored).map(|(name, stored)| match stored {
             Ok(map) => self.topic_changed(name, map),
             Err(error) => {
-                tracing::warn!(topic = name, %error, "the topic's settings cannot be read: the last known ones stay in force");
+                tracing::warn!(topic = %name, %error, "the topic's settings cannot be read: the last known ones stay in force");
                 self.known_topic(name)
             }
-        }
+        });
+        settings.collect()
     }
 
     /// The map of one entity as its znode has it now; an absent znode is an empty map.

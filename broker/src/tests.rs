@@ -6,6 +6,7 @@ mod committed;
 mod delete_records;
 mod disks;
 mod fetch;
+mod handles;
 mod log_dirs;
 mod offsets;
 mod old_clients;

@@ -38,6 +38,20 @@ pub enum RecoveryError {
     DamagedBelowRecoveryPoint { partition: TopicPartition, file: PathBuf, position: u64, flaw: Flaw },
 }
 
+impl RecoveryError {
+    /// Whether handles or memory ran out, so that the same may work later.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            RecoveryError::Disk { error, .. }
+            | RecoveryError::Checkpoint { error: CheckpointError::Disk(error), .. }
+            | RecoveryError::Metadata { error: PartitionMetadataError::Disk(error), .. } => error.is_shortage,
+            RecoveryError::Checkpoint { .. }
+            | RecoveryError::Metadata { .. }
+            | RecoveryError::DamagedBelowRecoveryPoint { .. } => false,
+        }
+    }
+}
+
 /// What is wrong with the bytes where a batch should begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {

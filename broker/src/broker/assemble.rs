@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
 
+use super::handles::Room;
 use super::logs::Unopened;
 use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::slots::SessionSlots;
@@ -39,6 +40,7 @@ pub(crate) struct Materials {
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
+    pub(crate) room: Room,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -91,6 +93,7 @@ impl Materials {
             loading: Loading::of(&self.unopened),
             jobs,
             amendments,
+            room: self.room,
             registration: self.registration,
             office,
             controller_epoch: ControllerEpochGate::default(),

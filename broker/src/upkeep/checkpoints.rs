@@ -1,5 +1,5 @@
 //! The checkpoint files of the log directories, kept up to date from what the shards say has changed.
-//! Written only when something changed. Source: LogManager.checkpoint…, ReplicaManager.checkpointHighWatermarks (3.9).
+//! Written, and looked at, only when something changed. Source: LogManager.checkpoint…, ReplicaManager.checkpointHighWatermarks (3.9).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,13 +17,17 @@ use crate::upkeep::{Amendment, Change, Job};
 #[derive(Debug, Default)]
 pub(crate) struct Checkpoints {
     dirs: BTreeMap<PathBuf, Dir>,
+    /// How many partitions had gone when that was looked at last.
+    forgotten: u64,
 }
 
 #[derive(Debug, Default)]
 struct Dir {
     standings: BTreeMap<TopicPartition, Standing>,
-    /// What each file says now.
-    written: BTreeMap<&'static str, BTreeMap<TopicPartition, Offset>>,
+    /// Grows with every change of the standings.
+    version: u64,
+    /// What each file says now, and since which version.
+    written: BTreeMap<&'static str, (u64, BTreeMap<TopicPartition, Offset>)>,
 }
 
 impl Checkpoints {
@@ -32,15 +36,12 @@ impl Checkpoints {
         self.take_changes(broker).await;
         self.forget_deleted(broker);
         for (path, dir) in &mut self.dirs {
-            let offsets = dir.offsets(which);
-            if dir.written.get(which.file_name()) == Some(&offsets) {
-                continue;
-            }
+            let Some(offsets) = dir.news(which) else { continue };
             let Some(log_dir) = broker.log_dirs.online(path) else { continue };
             let content = offsets.clone();
             let written = broker.tasks.blocking(move || log_dir.write_offsets(which, &content)).await;
             match written {
-                Ok(()) => drop(dir.written.insert(which.file_name(), offsets)),
+                Ok(()) => drop(dir.written.insert(which.file_name(), (dir.version, offsets))),
                 Err(error) => {
                     if !error.is_full() {
                         tracing::error!(%error, file = which.file_name(), "checkpoint could not be written");
@@ -95,13 +96,19 @@ impl Checkpoints {
                 let Some(parent) = standing.dir.parent() else { continue };
                 let dir = self.dirs.entry(parent.to_path_buf()).or_default();
                 dir.standings.insert(standing.partition.clone(), standing);
+                dir.version += 1;
             }
         }
     }
 
     fn forget_deleted(&mut self, broker: &Broker) {
+        let forgotten = broker.log_dirs.forgotten();
+        if std::mem::replace(&mut self.forgotten, forgotten) == forgotten {
+            return;
+        }
         for (path, dir) in &mut self.dirs {
             dir.standings.retain(|partition, _| broker.log_dirs.holds(partition, path));
+            dir.version += 1;
         }
     }
 }
@@ -123,6 +130,21 @@ async fn forget_cleaned(broker: &Arc<Broker>) -> bool {
 }
 
 impl Dir {
+    /// What a file should say, if it does not say so already.
+    fn news(&mut self, which: Checkpoint) -> Option<BTreeMap<TopicPartition, Offset>> {
+        if self.written.get(which.file_name()).is_some_and(|(version, _)| *version == self.version) {
+            return None;
+        }
+        let offsets = self.offsets(which);
+        match self.written.get_mut(which.file_name()) {
+            Some((version, written)) if *written == offsets => {
+                *version = self.version;
+                None
+            }
+            _ => Some(offsets),
+        }
+    }
+
     fn offsets(&self, which: Checkpoint) -> BTreeMap<TopicPartition, Offset> {
         let listed = self.standings.iter().filter_map(|(partition, standing)| {
             let offset = match which {
