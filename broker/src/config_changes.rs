@@ -81,6 +81,15 @@ pub(crate) async fn read_config(
     settings(&path, store.get(&path, Watch::None).await)
 }
 
+/// The settings of many, asked for at once.
+pub(crate) async fn read_configs(
+    store: &dyn MetadataStore,
+    entities: &[ConfigEntity],
+) -> Vec<Result<BTreeMap<String, String>, ConfigReadError>> {
+    let nodes = together(entities.iter().map(|entity| store.get(&entity.path(), Watch::None))).await;
+    entities.iter().zip(nodes).map(|(entity, node)| settings(&entity.path(), node)).collect()
+}
+
 impl ConfigChanges {
     pub(crate) fn new(store: Arc<dyn MetadataStore>) -> ConfigChanges {
         ConfigChanges { store, last_seen: -1 }
@@ -174,10 +183,10 @@ impl ConfigChanges {
     }
 
     async fn read(&self, entities: Vec<ConfigEntity>) -> Result<Vec<ConfigUpdate>, StoreError> {
-        let nodes = together(entities.iter().map(|entity| self.store.get(&entity.path(), Watch::None))).await;
+        let stored = read_configs(&*self.store, &entities).await;
         let mut updates = Vec::new();
-        for (entity, node) in entities.into_iter().zip(nodes) {
-            match settings(&entity.path(), node) {
+        for (entity, stored) in entities.into_iter().zip(stored) {
+            match stored {
                 Ok(settings) => updates.push(ConfigUpdate { entity, settings }),
                 // What was in force stays so.
                 Err(ConfigReadError::Znode(error)) => {

@@ -12,7 +12,7 @@ use crate::controller::cluster::Assignment;
 
 mod names;
 
-pub use names::{NameFlaw, check_name, collide, is_internal};
+pub use names::{NameFlaw, can_collide, check_name, collide, is_internal};
 
 /// A version 4 UUID of these random bits. None for one that begins with a dash in base64, as ids are printed: tools would
 /// take it for an option, so Kafka draws again (org.apache.kafka.common.Uuid.randomUuid).
@@ -92,7 +92,7 @@ pub fn plan_creation(
 /// What is known of other topics when one is created.
 #[derive(Debug, Clone, Default)]
 pub struct Existing {
-    /// The children of `/brokers/topics`.
+    /// The children of `/brokers/topics`, or only the topic of this name where no other can collide with it.
     pub topics: BTreeSet<String>,
     /// Whether `/admin/delete_topics/T` exists.
     pub marked_for_deletion: bool,

@@ -42,6 +42,11 @@ pub fn collide(one: &str, other: &str) -> bool {
     unified(one) == unified(other)
 }
 
+/// Whether a topic of another name can collide with this one.
+pub fn can_collide(name: &str) -> bool {
+    name.contains(['.', '_'])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

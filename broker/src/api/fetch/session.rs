@@ -139,6 +139,10 @@ impl FetchSession {
         for _ in 0..self.queue.len() {
             let Some(key) = self.queue.pop_front() else { break };
             let Some(fetched) = self.partitions.get_mut(&key) else { continue };
+            // Another log may be in its place by now: that of a topic made anew under the same name.
+            if fetched.hosted.as_ref().is_some_and(|hosted| hosted.leadership.is_over()) {
+                fetched.lose(&self.watch, key);
+            }
             let room = Room { bytes: max_bytes.saturating_sub(selection.bytes), empty: selection.bytes == 0 };
             let found = read(fetched, room);
             if found.error != ErrorCode::None {
