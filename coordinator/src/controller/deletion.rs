@@ -4,7 +4,7 @@
 //! A mark in `/admin/delete_topics` starts it; the mark goes last, so that the next controller resumes what is half done.
 //! Source: kafka.controller.TopicDeletionManager of 3.9.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::{BrokerId, TopicPartition};
 use protocol::messages::{StopReplicaRequest, StopReplicaResponse};
@@ -146,11 +146,14 @@ impl Tenure {
         response: &StopReplicaResponse,
     ) {
         let mut topics = BTreeSet::new();
+        let codes = codes(response);
         for topic in &request.topic_states {
             let deleted_here = topic.partition_states.iter().filter(|partition| partition.delete_partition);
             for index in deleted_here.map(|partition| partition.partition_index) {
                 let partition = TopicPartition::new(topic.topic_name.0.as_str(), index);
-                self.replica_answered(broker, &partition, code_for(&partition, response));
+                let code = codes.get(&(&*partition.topic, index)).copied();
+                let code = if response.error_code == 0 { code } else { Some(response.error_code) };
+                self.replica_answered(broker, &partition, code);
                 topics.insert(partition.topic);
             }
         }
@@ -239,13 +242,8 @@ fn is_offline(topic: &Topic) -> bool {
     })
 }
 
-fn code_for(partition: &TopicPartition, response: &StopReplicaResponse) -> Option<i16> {
-    if response.error_code != 0 {
-        return Some(response.error_code);
-    }
-    let mut answers = response.partition_errors.iter();
-    let answer = answers.find(|answer| {
-        answer.partition_index == partition.partition && *answer.topic_name.0 == *partition.topic
-    })?;
-    Some(answer.error_code)
+/// What the answer says of each partition.
+fn codes(response: &StopReplicaResponse) -> BTreeMap<(&str, i32), i16> {
+    let answers = response.partition_errors.iter();
+    answers.map(|answer| ((&**answer.topic_name, answer.partition_index), answer.error_code)).collect()
 }
