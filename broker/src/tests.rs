@@ -2,10 +2,12 @@
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
 mod authorization;
 mod bad_disk;
+mod checkpoints;
 mod committed;
 mod delete_records;
 mod disks;
 mod fetch;
+mod handles;
 mod log_dirs;
 mod offsets;
 mod old_clients;

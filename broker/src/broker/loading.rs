@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::TopicPartition;
 use storage::salvage;
-use storage::{Crew, Disk, DiskError, Log, RecoveryError, RecoveryReport, Shutdown};
+use storage::{Crew, Disk, DiskError, Handles, Log, OpenOptions, RecoveryError, RecoveryReport, Shutdown};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,7 @@ use super::Broker;
 use super::logs::Unopened;
 use crate::shard::{Command, Opening};
 use crate::tasks::{TaskError, TaskKind};
-use crate::upkeep::Job;
+use crate::upkeep::{Change, Job};
 
 /// How often a long recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -31,6 +31,8 @@ const PAUSE: Duration = Duration::from_secs(30);
 const OPENED: usize = 64;
 /// Threads for each core in all directories together: they wait for the disk about as long as they compute.
 const THREADS_PER_CORE: usize = 2;
+/// Between two looks whether there are file handles again.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How many logs are still to be opened.
 #[derive(Debug)]
@@ -142,6 +144,10 @@ async fn hand_over(
 ) -> (usize, Vec<Unopened>) {
     let (mut failed, mut behind, mut said) = (0, Vec::new(), Instant::now());
     while let Some(Attempt { partition, opening, again }) = attempts.recv().await {
+        let opening = match opening {
+            Opening::Open(log) => if_lowered(broker, log).await,
+            other @ (Opening::NoRoom | Opening::Failed) => other,
+        };
         failed += usize::from(!matches!(opening, Opening::Open(_)));
         if let Some(Again { log, error }) = again {
             broker.jobs.push(Job::Blame(error));
@@ -160,6 +166,20 @@ async fn hand_over(
         }
     }
     (failed, behind)
+}
+
+/// Has the listed recovery point lowered of a log that ends below it. What is appended next would be taken for synced otherwise.
+async fn if_lowered(broker: &Broker, log: Box<Log>) -> Opening {
+    let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return Opening::Open(log) };
+    let (partition, to) = (log.partition.clone(), log.recovery_point());
+    if broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await {
+        return Opening::Open(log);
+    }
+    tracing::error!(
+        partition = %log.partition,
+        "the partition stays offline: its log ends before its recovery point, and the checkpoint that lists it cannot be written"
+    );
+    Opening::Failed
 }
 
 /// Threads for each directory; `num.recovery.threads.per.data.dir` is the least.
@@ -187,7 +207,7 @@ fn open_all(
                 scope.spawn(move || {
                     while let Some(unopened) = pop(queue).filter(|_| !stopping.is_cancelled()) {
                         // Nobody takes it while the broker stops.
-                        let _ = attempts.blocking_send(attempt(unopened, disk, crew, bytes));
+                        let _ = attempts.blocking_send(attempt(unopened, (disk, crew), bytes, stopping));
                     }
                     crew.join();
                 });
@@ -201,9 +221,14 @@ fn pop(queue: &Mutex<VecDeque<Unopened>>) -> Option<Unopened> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
-fn attempt(unopened: Unopened, disk: &Arc<dyn Disk>, crew: &Crew, bytes: &AtomicU64) -> Attempt {
-    let (partition, options) = (unopened.options.partition.clone(), unopened.options.clone());
-    let outcome = catch_unwind(AssertUnwindSafe(|| Log::open_with(options, Arc::clone(disk), crew)));
+fn attempt(
+    unopened: Unopened,
+    (disk, crew): (&Arc<dyn Disk>, &Crew),
+    bytes: &AtomicU64,
+    stopping: &CancellationToken,
+) -> Attempt {
+    let (partition, options) = (unopened.options.partition.clone(), &unopened.options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| open(options, disk, crew, stopping)));
     let (opening, again) = match outcome {
         Ok(Ok((log, report))) => {
             tell(&partition, &report);
@@ -214,6 +239,7 @@ fn attempt(unopened: Unopened, disk: &Arc<dyn Disk>, crew: &Crew, bytes: &Atomic
             tracing::error!(%partition, %error, "the partition is offline until there is room on the disk to open its log");
             (Opening::NoRoom, Some(Again { log: unopened, error }))
         }
+        Ok(Err(error)) if error.is_shortage() => (Opening::Failed, None),
         Ok(Err(error)) => {
             offline(&partition, &unopened.options.dir, &error);
             (Opening::Failed, None)
@@ -222,6 +248,28 @@ fn attempt(unopened: Unopened, disk: &Arc<dyn Disk>, crew: &Crew, bytes: &Atomic
         Err(_) => (Opening::Failed, None),
     };
     Attempt { partition, opening, again }
+}
+
+/// A log that there are no handles for is waited with, until the broker stops: clients may hold them, and there is nothing wrong with it.
+fn open(
+    options: &OpenOptions,
+    disk: &Arc<dyn Disk>,
+    crew: &Crew,
+    stopping: &CancellationToken,
+) -> Result<(Log, RecoveryReport), RecoveryError> {
+    let mut said = false;
+    loop {
+        match Log::open_with(options.clone(), Arc::clone(disk), crew) {
+            Err(error) if error.is_shortage() && !stopping.is_cancelled() => {
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(partition = %options.partition, %error, "the opening of logs waits for file handles: raise `ulimit -n`");
+                }
+                Handles::give_back();
+                std::thread::sleep(SHORTAGE_PAUSE);
+            }
+            other => return other,
+        }
+    }
 }
 
 fn offline(partition: &TopicPartition, dir: &Path, error: &RecoveryError) {

@@ -113,9 +113,9 @@ fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>, disk: &dyn Disk) {
     }
 }
 
-/// Lists the logs of `dirs`, with the settings that their topics have in ZooKeeper; opens none. A directory whose disk fails
-/// meanwhile is left out.
-pub(crate) async fn list(
+/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before; opens none. A directory whose
+/// disk fails meanwhile is left out.
+pub(crate) fn list(
     dirs: OpenDirs,
     settings: &Settings,
     now: Millis,
@@ -123,7 +123,7 @@ pub(crate) async fn list(
     let (mut found, known) = (Found::default(), dirs.failed.len());
     let mut left = OpenDirs { online: Vec::new(), failed: dirs.failed };
     for dir in dirs.online {
-        match list_dir(&dir, settings, now, &mut found).await {
+        match list_dir(&dir, settings, now, &mut found) {
             Ok(queue) => {
                 found.unopened.push(queue);
                 left.online.push(dir);
@@ -136,7 +136,7 @@ pub(crate) async fn list(
 }
 
 /// The logs of one directory, each with what it is to be opened with.
-async fn list_dir(
+fn list_dir(
     dir: &LogDir,
     settings: &Settings,
     now: Millis,
@@ -144,6 +144,13 @@ async fn list_dir(
 ) -> Result<VecDeque<Unopened>, StartError> {
     let listing = dir.list()?;
     let shutdown = dir.take_clean_mark().map_err(LogDirError::from)?;
+    for which in Checkpoint::ALL {
+        // What a crash has left behind of deleted logs would be believed of new ones.
+        let is_there = |name: &_| listing.replicas.contains_key(name) || listing.future.contains_key(name);
+        if let Err(error) = dir.retain_offsets(which, is_there) {
+            tracing::warn!(%error, "a checkpoint goes on listing logs that are not there");
+        }
+    }
     let recovery_points = dir.read_offsets(Checkpoint::RecoveryPoint)?;
     let log_starts = dir.read_offsets(Checkpoint::LogStart)?;
     let watermarks = dir.read_offsets(Checkpoint::HighWatermark)?;
@@ -163,7 +170,7 @@ async fn list_dir(
         let known = topic.take().filter(|(name, _)| *name == partition.topic);
         let (name, settings) = match known {
             Some(known) => known,
-            None => (Arc::clone(&partition.topic), settings.topic(&partition.topic).await),
+            None => (Arc::clone(&partition.topic), settings.known_topic(&partition.topic)),
         };
         topic = Some((name, settings.clone()));
         let options = OpenOptions {

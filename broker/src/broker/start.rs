@@ -118,8 +118,9 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     for update in changes.load().await? {
         apply_at_start(&settings, identity.broker, update);
     }
-    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall).await?;
+    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
     room.check(found.homes.len())?;
+    room.warn_if_little(found.homes.len());
     let listeners = bind(&config).await?;
     let endpoints = advertised(&config, &listeners);
     alone(&*store, identity.broker).await?;
@@ -144,6 +145,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         log_dirs,
         unopened,
         removals,
+        room,
         tasks,
         clock,
         authorizer,

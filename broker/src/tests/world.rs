@@ -29,6 +29,7 @@ use crate::api::handle;
 use crate::authorizer::Authorizer;
 use crate::authorizer::record::Record;
 use crate::broker::assemble::Materials;
+use crate::broker::handles::Room;
 use crate::broker::logs::{self, OpenDirs};
 use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
@@ -99,6 +100,11 @@ impl World {
 
     /// The same, where an earlier broker may have been.
     pub(super) async fn start_on(ground: Arc<Ground>, overrides: &[&str]) -> World {
+        World::start_in(Room { limit: 1 << 20 }, ground, overrides).await
+    }
+
+    /// The same, where so many files may be open.
+    pub(super) async fn start_in(room: Room, ground: Arc<Ground>, overrides: &[&str]) -> World {
         let (session, events) = ground.zookeeper.connect();
         let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
         create_persistent_paths(&*store).await.unwrap();
@@ -107,11 +113,11 @@ impl World {
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
         let disk: Arc<dyn Disk> = Arc::clone(&ground.disk) as Arc<dyn Disk>;
         let dirs = logs::open_dirs(&config, &disk).unwrap();
-        let listed = logs::list(dirs, &settings, clock.now().wall).await.unwrap();
-        let (OpenDirs { online: dirs, failed }, found) = listed;
-        let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         changes.load().await.unwrap();
+        let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
+        let (OpenDirs { online: dirs, failed }, found) = listed;
+        let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let materials = Materials {
@@ -124,6 +130,7 @@ impl World {
             log_dirs: LogDirs::new(dirs, failed, found.homes),
             unopened: found.unopened,
             removals: found.removals,
+            room,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),

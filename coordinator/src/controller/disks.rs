@@ -30,7 +30,9 @@ impl Tenure {
         if brokers.is_empty() || !self.is_in_office() {
             return;
         }
-        tracing::info!(?brokers, "disks of brokers have failed or are back: asking about all their replicas");
+        for broker in &brokers {
+            tracing::info!(%broker, "a disk of the broker has failed or is back: it is asked about all its replicas");
+        }
         for partition in self.picture.all_partitions() {
             let Some(found) = self.picture.partition(&partition) else { continue };
             let replicas = found.assignment.replicas.iter().copied();
@@ -46,6 +48,10 @@ impl Tenure {
     /// A replica in a failed log directory counts as offline until its broker answers 0 for it or registers again.
     pub(super) fn leader_and_isr_answered(&mut self, broker: BrokerId, response: LeaderAndIsrResponse) {
         complain(broker, "LeaderAndIsr", response.error_code);
+        let mut codes = response.topics.iter().flat_map(|topic| &topic.partition_errors);
+        if self.picture.failed.is_empty() && codes.all(|partition| partition.error_code == 0) {
+            return;
+        }
         for (partition, code) in self.partition_errors(&response) {
             let code = ErrorCode::from_code(code);
             let changed = if code == ErrorCode::None {
