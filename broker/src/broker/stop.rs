@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use protocol::ids::{Offset, TopicPartition};
+use protocol::ids::Offset;
 use storage::{Checkpoint, Closed, DiskError, Log, LogDir};
 use tokio::sync::oneshot;
 
@@ -114,14 +114,53 @@ fn close_each(logs: Vec<Log>) -> Vec<(PathBuf, Closed)> {
 
 /// Writes the checkpoints, and the mark of a clean stop where everything in the directory was closed.
 fn finish(dir: &LogDir, ends: &[Closed], clean: bool) -> Result<(), DiskError> {
-    let offsets = |pick: fn(&Closed) -> Option<Offset>| -> BTreeMap<TopicPartition, Offset> {
-        ends.iter().filter_map(|end| Some((end.partition.clone(), pick(end)?))).collect()
+    let write = |which, pick: fn(&Closed) -> Option<Offset>| {
+        // A log that was not given back stays listed as it is: without its start, deleted records would be back.
+        let mut offsets = dir.read_offsets(which).unwrap_or_default();
+        for end in ends {
+            offsets.remove(&end.partition);
+            offsets.extend(pick(end).map(|offset| (end.partition.clone(), offset)));
+        }
+        dir.write_offsets(which, &offsets)
     };
-    dir.write_offsets(Checkpoint::HighWatermark, &offsets(|end| Some(end.high_watermark)))?;
-    dir.write_offsets(Checkpoint::RecoveryPoint, &offsets(|end| Some(end.recovery_point)))?;
-    dir.write_offsets(Checkpoint::LogStart, &offsets(|end| end.log_start))?;
+    write(Checkpoint::HighWatermark, |end| Some(end.high_watermark))?;
+    write(Checkpoint::RecoveryPoint, |end| Some(end.recovery_point))?;
+    write(Checkpoint::LogStart, |end| end.log_start)?;
     if clean {
         dir.write_clean_mark()?;
     }
     dir.release()
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::TopicPartition;
+    use storage::OsDisk;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_was_not_given_back_stays_listed() {
+        let folder = std::env::temp_dir().join(format!("ottla-stop-test-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let dir = LogDir::open(&folder, Arc::new(OsDisk)).unwrap();
+        let name = |topic| TopicPartition::new(topic, 0);
+        let listed = BTreeMap::from([(name("lost"), Offset(7)), (name("t"), Offset(3))]);
+        for which in [Checkpoint::LogStart, Checkpoint::RecoveryPoint] {
+            dir.write_offsets(which, &listed).unwrap();
+        }
+        let end = Closed {
+            partition: name("t"),
+            recovery_point: Offset(9),
+            log_start: None,
+            high_watermark: Offset(9),
+        };
+        finish(&dir, &[end], false).unwrap();
+        let dir = LogDir::open(&folder, Arc::new(OsDisk)).unwrap();
+        let starts = dir.read_offsets(Checkpoint::LogStart).unwrap();
+        assert_eq!(starts, BTreeMap::from([(name("lost"), Offset(7))]));
+        let points = dir.read_offsets(Checkpoint::RecoveryPoint).unwrap();
+        assert_eq!(points, BTreeMap::from([(name("lost"), Offset(7)), (name("t"), Offset(9))]));
+        std::fs::remove_dir_all(&folder).unwrap();
+    }
 }
