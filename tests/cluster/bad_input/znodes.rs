@@ -25,7 +25,10 @@ fn garbage_topics_do_not_hurt_others() -> Result<()> {
         scene.broker.announce(&format!("bad-{number}"));
         tree.create(&format!("/brokers/topics/bad-{number}"), *contents)?;
     }
+    let (fine, long) = (r#"{"version":1,"partitions":{"0":[1]}}"#, "x".repeat(260));
     for (name, json) in [
+        ("a blank", fine),
+        (&long, fine),
         ("lacking", r#"{"version":3}"#),
         ("negative", r#"{"version":3,"partitions":{"-1":[1]},"adding_replicas":{},"removing_replicas":{}}"#),
         ("empty", r#"{"version":3,"partitions":{"0":[]},"adding_replicas":{},"removing_replicas":{}}"#),

@@ -109,7 +109,7 @@ impl DescribedTopic {
         let replication_factor = self.partitions.first().map_or(0, |first| first.replicas.len());
         write!(out, "Topic: {}", self.name)?;
         if !self.id.is_nil() {
-            write!(out, "\tTopicId: {}", URL_SAFE_NO_PAD.encode(self.id.as_bytes()))?;
+            write!(out, "\tTopicId: {}", id_text(self.id))?;
         }
         write!(out, "\tPartitionCount: {}", self.partitions.len())?;
         write!(out, "\tReplicationFactor: {replication_factor}")?;
@@ -134,6 +134,11 @@ impl DescribedPartition {
         }
         writeln!(out, "{}", topic.deletion_mark())
     }
+}
+
+/// An id as Kafka writes it.
+pub(super) fn id_text(id: TopicId) -> String {
+    URL_SAFE_NO_PAD.encode(id.as_bytes())
 }
 
 #[cfg(test)]

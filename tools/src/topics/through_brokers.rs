@@ -10,7 +10,7 @@ use client::{Outcome, Refusal, Resource, Topic};
 use protocol::{BrokerId, ErrorCode, TopicId};
 
 use super::command::{Action, Command};
-use super::described::{DescribedPartition, DescribedTopic, Dialect, Report};
+use super::described::{DescribedPartition, DescribedTopic, Dialect, Report, id_text};
 use super::wishes::Wishes;
 use crate::failure::Failure;
 use crate::java_hash::in_map_order;
@@ -126,10 +126,7 @@ async fn wanted_topics(command: &Command, cluster: &mut Client) -> Result<Vec<To
     let mut topics = cluster.list_topics().await?;
     topics.retain(|topic| topic.id == id && !hidden(topic));
     match topics.is_empty() && !command.has("if-exists") {
-        true => {
-            let given = command.options.text("topic-id")?.unwrap_or_default();
-            refuse(format!("TopicId '{given}' does not exist as expected"))
-        }
+        true => refuse(format!("TopicId '{}' does not exist as expected", id_text(id))),
         false => Ok(topics),
     }
 }
@@ -228,6 +225,8 @@ mod tests {
     #[test]
     fn reads_ids_as_kafka_does() {
         assert!(topic_id("AAAAAAAAAAAAAAAAAAAAAA").unwrap().is_nil());
+        // The last letter has bits to spare; Kafka writes none into them.
+        assert_eq!(id_text(topic_id("abcdefghijklmnopqrstuv").unwrap()), "abcdefghijklmnopqrstug");
         let Err(Failure::Sentence(sentence)) = topic_id("xyz") else { panic!("xyz is no id") };
         assert_eq!(
             sentence,
