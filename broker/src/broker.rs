@@ -3,7 +3,7 @@
 
 pub(crate) mod assemble;
 mod controller_epoch;
-mod handles;
+pub(crate) mod handles;
 mod loading;
 pub(crate) mod logs;
 mod reachability;
@@ -30,11 +30,13 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::Shards;
 use crate::tasks::Tasks;
-use crate::upkeep::JobQueue;
+use crate::upkeep::{Amendments, JobQueue};
 
 pub(crate) use controller_epoch::ControllerEpochGate;
 pub(crate) use loading::Loading;
 pub use start::StartError;
+
+use handles::Room;
 
 /// Everything that requests and tasks share. Parts that change have an owner of their own.
 #[derive(Debug)]
@@ -51,6 +53,9 @@ pub(crate) struct Broker {
     /// Logs found at start that are not open yet.
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
+    pub(crate) amendments: Amendments,
+    /// How many logs may be open.
+    pub(crate) room: Room,
     pub(crate) registration: Registration,
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{BrokerId, Millis};
+use protocol::Millis;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -17,24 +17,17 @@ use zookeeper::session::together;
 use zookeeper::store::{Expected, MetadataStore, Node, Refusal, StoreError, Watch};
 use zookeeper::znodes::{ConfigChange, EntityConfig, ZnodeError};
 
+mod entity;
+
+pub(crate) use entity::ConfigEntity;
+use entity::{BROKERS, TOPICS};
+
 /// ZkNodeChangeNotificationListener.changeExpirationMs: any broker that was away for less finds its announcements.
 const KEPT_MS: i64 = 15 * 60 * 1000;
 /// Updates on their way to whoever applies them; when it is full, reading waits.
 pub(crate) const UPDATES_CAPACITY: usize = 64;
 /// After a failure, which a hint may end earlier.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-const TOPICS: &str = "topics";
-const BROKERS: &str = "brokers";
-/// The entity whose settings hold for all brokers.
-const DEFAULT: &str = "<default>";
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ConfigEntity {
-    Topic(String),
-    Broker(BrokerId),
-    AllBrokers,
-}
 
 /// All settings that an entity has now; none where it is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,6 +79,15 @@ pub(crate) async fn read_config(
 ) -> Result<BTreeMap<String, String>, ConfigReadError> {
     let path = entity.path();
     settings(&path, store.get(&path, Watch::None).await)
+}
+
+/// The settings of many, asked for at once.
+pub(crate) async fn read_configs(
+    store: &dyn MetadataStore,
+    entities: &[ConfigEntity],
+) -> Vec<Result<BTreeMap<String, String>, ConfigReadError>> {
+    let nodes = together(entities.iter().map(|entity| store.get(&entity.path(), Watch::None))).await;
+    entities.iter().zip(nodes).map(|(entity, node)| settings(&entity.path(), node)).collect()
 }
 
 impl ConfigChanges {
@@ -181,10 +183,10 @@ impl ConfigChanges {
     }
 
     async fn read(&self, entities: Vec<ConfigEntity>) -> Result<Vec<ConfigUpdate>, StoreError> {
-        let nodes = together(entities.iter().map(|entity| self.store.get(&entity.path(), Watch::None))).await;
+        let stored = read_configs(&*self.store, &entities).await;
         let mut updates = Vec::new();
-        for (entity, node) in entities.into_iter().zip(nodes) {
-            match settings(&entity.path(), node) {
+        for (entity, stored) in entities.into_iter().zip(stored) {
+            match stored {
                 Ok(settings) => updates.push(ConfigUpdate { entity, settings }),
                 // What was in force stays so.
                 Err(ConfigReadError::Znode(error)) => {
@@ -202,36 +204,6 @@ impl ConfigChanges {
             if let Err(error) = result {
                 debug!(%error, "an old announcement was not removed");
             }
-        }
-    }
-}
-
-impl ConfigEntity {
-    /// `None`: of a kind that this broker has no settings of, or with an id that is none.
-    fn of(kind: &str, name: &str) -> Option<ConfigEntity> {
-        match (kind, name) {
-            (TOPICS, topic) => Some(ConfigEntity::Topic(topic.to_owned())),
-            (BROKERS, DEFAULT) => Some(ConfigEntity::AllBrokers),
-            (BROKERS, id) => id.parse().ok().map(|id| ConfigEntity::Broker(BrokerId(id))),
-            _ => None,
-        }
-    }
-
-    /// What tells all brokers that it changed.
-    pub(crate) fn announcement(&self) -> ConfigChange {
-        let (kind, entity) = match self {
-            ConfigEntity::Topic(topic) => (TOPICS, topic.clone()),
-            ConfigEntity::Broker(id) => (BROKERS, id.to_string()),
-            ConfigEntity::AllBrokers => (BROKERS, DEFAULT.to_owned()),
-        };
-        ConfigChange { entity_type: kind.to_owned(), entity }
-    }
-
-    pub(crate) fn path(&self) -> String {
-        match self {
-            ConfigEntity::Topic(topic) => paths::config(TOPICS, topic),
-            ConfigEntity::Broker(id) => paths::config(BROKERS, &id.to_string()),
-            ConfigEntity::AllBrokers => paths::config(BROKERS, DEFAULT),
         }
     }
 }
@@ -262,6 +234,7 @@ fn announced_entity(path: &str, data: &[u8]) -> Option<ConfigEntity> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use protocol::BrokerId;
     use zookeeper::events::{Change, SessionEvent, SessionEvents};
     use zookeeper::session::create_all;
     use zookeeper::store::CreateMode;

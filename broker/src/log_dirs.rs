@@ -20,6 +20,10 @@ pub(crate) struct LogDirs {
 #[derive(Debug, Default)]
 struct State {
     homes: BTreeMap<TopicPartition, PathBuf>,
+    /// How many partitions live in each directory.
+    counts: BTreeMap<PathBuf, usize>,
+    /// How many partitions have gone since the start.
+    forgotten: u64,
     failed: BTreeSet<PathBuf>,
     /// Their disks have no room for records.
     full: BTreeSet<PathBuf>,
@@ -27,7 +31,21 @@ struct State {
 
 impl State {
     fn count(&self, path: &Path) -> usize {
-        self.homes.values().filter(|home| *home == path).count()
+        self.counts.get(path).copied().unwrap_or(0)
+    }
+
+    fn insert(&mut self, partition: TopicPartition, home: PathBuf) {
+        self.remove(&partition);
+        *self.counts.entry(home.clone()).or_default() += 1;
+        self.homes.insert(partition, home);
+    }
+
+    fn remove(&mut self, partition: &TopicPartition) {
+        let Some(home) = self.homes.remove(partition) else { return };
+        self.forgotten += 1;
+        if let Some(count) = self.counts.get_mut(&home) {
+            *count -= 1;
+        }
     }
 }
 
@@ -44,7 +62,10 @@ impl LogDirs {
         homes: BTreeMap<TopicPartition, PathBuf>,
     ) -> Self {
         let dirs = dirs.into_iter().map(|dir| (dir.path.clone(), Arc::new(dir))).collect();
-        let state = State { homes, failed, full: BTreeSet::new() };
+        let mut state = State { failed, ..State::default() };
+        for (partition, home) in homes {
+            state.insert(partition, home);
+        }
         Self { dirs, state: Mutex::new(state), losses: Notify::new() }
     }
 
@@ -103,6 +124,16 @@ impl LogDirs {
         self.state().count(path)
     }
 
+    /// The number of partitions in all directories.
+    pub(crate) fn partitions(&self) -> usize {
+        self.state().homes.len()
+    }
+
+    /// Changes whenever a partition goes.
+    pub(crate) fn forgotten(&self) -> u64 {
+        self.state().forgotten
+    }
+
     pub(crate) fn has_log(&self, partition: &TopicPartition) -> bool {
         self.state().homes.contains_key(partition)
     }
@@ -123,13 +154,13 @@ impl LogDirs {
         let online =
             self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path) && !except.contains(*path));
         let (path, dir) = online.min_by_key(|(path, _)| rank(path)).ok_or(NoneOnline)?;
-        state.homes.insert(partition.clone(), path.clone());
+        state.insert(partition.clone(), path.clone());
         Ok(Arc::clone(dir))
     }
 
     /// The partition is deleted, or could not be made.
     pub(crate) fn forget(&self, partition: &TopicPartition) {
-        self.state().homes.remove(partition);
+        self.state().remove(partition);
     }
 
     /// All directories in service, to be closed when the broker stops.

@@ -39,6 +39,8 @@ pub(crate) struct Shard {
     unopened: BTreeMap<TopicPartition, Standing>,
     /// Whether those who write the files know `unopened`.
     unopened_told: bool,
+    /// Partitions that changed since the last `TakeChanged`.
+    changed: Vec<TopicPartition>,
     hosted: Arc<Hosted>,
     produces: Produces,
     /// Partitions with staged batches, in the order in which the first came.
@@ -70,6 +72,7 @@ impl Shard {
             partitions: HashMap::new(),
             unopened: BTreeMap::new(),
             unopened_told: true,
+            changed: Vec::new(),
             hosted,
             produces: Produces::default(),
             touched: Vec::new(),
@@ -92,6 +95,7 @@ impl Shard {
     pub(crate) fn adopt(&mut self, log: Log, min_insync_replicas: usize) {
         let name = log.partition.clone();
         let partition = Partition::new(log, self.local, min_insync_replicas);
+        self.changed.push(name.clone());
         self.partitions.insert(name, Seat::Online(Box::new(partition)));
     }
 
@@ -295,12 +299,14 @@ impl Shard {
 
     fn take_changed(&mut self) -> Vec<Standing> {
         let told = std::mem::replace(&mut self.unopened_told, true);
-        let mut changed: Vec<_> = self.unopened.values().filter(|_| !told).cloned().collect();
-        changed
-            .extend(self.online().filter_map(|partition| {
-                std::mem::take(&mut partition.changed).then(|| partition.standing())
-            }));
-        changed
+        let mut standings: Vec<_> = self.unopened.values().filter(|_| !told).cloned().collect();
+        for name in std::mem::take(&mut self.changed) {
+            let Some(Seat::Online(partition)) = self.partitions.get_mut(&name) else { continue };
+            if std::mem::take(&mut partition.changed) {
+                standings.push(partition.standing());
+            }
+        }
+        standings
     }
 
     fn retain(&mut self, now: Now) {
@@ -348,9 +354,8 @@ impl Shard {
             Err(error) => {
                 if error.blames_disk() {
                     tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
-                }
-                // After a sync that failed nobody tries again on the same files.
-                if !error.blames_disk() {
+                    self.step(name, |partition, _| partition.sync_failed());
+                } else {
                     self.step(name, |partition, _| partition.not_flushed());
                 }
                 self.jobs.push(Job::Blame(error));
@@ -449,7 +454,7 @@ impl Shard {
     /// Runs one partition's step. If it panics the partition goes offline, so that one poison record cannot take the broker down.
     fn step(&mut self, name: &TopicPartition, step: impl FnOnce(&mut Partition, &mut Produces)) {
         let Some(Seat::Online(partition)) = self.partitions.get_mut(name) else { return };
-        let produces = &mut self.produces;
+        let (produces, was_changed) = (&mut self.produces, partition.changed);
         // Nobody looks at the partition after a panic, so no broken invariant of it is seen.
         if catch_unwind(AssertUnwindSafe(|| step(partition, produces))).is_err() {
             tracing::error!(
@@ -458,6 +463,8 @@ impl Shard {
                  Restart the broker to try again, and please report it"
             );
             self.take_offline(name);
+        } else if partition.changed && !was_changed {
+            self.changed.push(name.clone());
         }
     }
 

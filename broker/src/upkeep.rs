@@ -1,6 +1,7 @@
 //! The work on logs that must not happen in a shard's turn: flushes, removals, retention, checkpoint files.
 //! Plans come from the shards, run on threads that may block, and are reported back. Decides nothing itself.
 
+mod amendments;
 mod checkpoints;
 mod log_dirs;
 
@@ -19,6 +20,7 @@ use crate::network::Unsendable;
 use crate::shard::Command;
 use crate::tasks::{TaskError, TaskKind};
 
+pub(crate) use amendments::{Amendment, Amendments, Change};
 pub(crate) use checkpoints::Checkpoints;
 
 /// Jobs that wait for the disk. A shard that finds the queue full tries again after the next flush, so the number only bounds memory.
@@ -99,10 +101,14 @@ impl JobQueue {
 
 /// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of losses. `removals` were
 /// found at start.
-pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>, removals: Vec<Removal>) {
+pub(crate) fn start(
+    broker: &Arc<Broker>,
+    (jobs, amendments): (mpsc::Receiver<Job>, mpsc::Receiver<Amendment>),
+    removals: Vec<Removal>,
+) {
     let tasks = broker.tasks.clone();
     tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs, removals));
-    tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker)));
+    tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker), amendments));
     tasks.spawn(TaskKind::Upkeep, "notices of losses", log_dirs::tell_controller(Arc::clone(broker)));
 }
 
@@ -172,7 +178,7 @@ async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) -> Result<(), 
     Ok(())
 }
 
-async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {
+async fn keep_times(broker: Arc<Broker>, mut amendments: mpsc::Receiver<Amendment>) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let log = &broker.config.log;
     let watermark_interval_ms = broker.config.replication.high_watermark_checkpoint_interval_ms;
@@ -183,9 +189,10 @@ async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {
     let mut flushes = every(log.flush_scheduler_interval_ms, log.initial_task_delay_ms);
     let mut checkpoints = Checkpoints::default();
     loop {
-        // Ticks and the token have no state to lose.
+        // Ticks and the token have no state to lose; recv takes an amendment only when it returns one.
         tokio::select! {
             () = stopping.cancelled() => return Ok(()),
+            Some(amendment) = amendments.recv() => checkpoints.amend(&broker, amendment).await,
             _ = watermarks.tick() => checkpoints.write(&broker, storage::Checkpoint::HighWatermark).await,
             _ = recovery_points.tick() => checkpoints.write(&broker, storage::Checkpoint::RecoveryPoint).await,
             _ = log_starts.tick() => checkpoints.write(&broker, storage::Checkpoint::LogStart).await,

@@ -63,6 +63,7 @@ pub(crate) enum Target {
 }
 
 impl Client {
+    /// `bootstrap` are the addresses to begin with, tried in their order.
     pub fn new(bootstrap: Vec<Address>, settings: Settings) -> Client {
         let (connections, failing) = (BTreeMap::new(), BTreeSet::new());
         Client { settings, bootstrap, connections, cluster: Cluster::default(), failing }

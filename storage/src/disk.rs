@@ -13,7 +13,7 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use crate::handles;
+use crate::handles::Handles;
 
 pub mod crash;
 
@@ -86,12 +86,7 @@ impl Disk for OsDisk {
         let mut options = fs::OpenOptions::new();
         options.read(true).write(mode != Mode::Read);
         options.create(matches!(mode, Mode::Create | Mode::Replace)).truncate(mode == Mode::Replace);
-        let file = match options.open(path) {
-            // The files that are only open in case they are read again make room.
-            Err(error) if is_shortage(&error) && handles::give_back() => options.open(path)?,
-            other => other?,
-        };
-        Ok(DiskFile { os: Arc::new(file), id: 0 })
+        Ok(DiskFile { os: Arc::new(open(&options, path)?), id: 0 })
     }
 
     fn write_at(&self, file: &DiskFile, mut position: u64, mut parts: &mut [IoSlice<'_>]) -> io::Result<()> {
@@ -124,7 +119,7 @@ impl Disk for OsDisk {
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {
-        fs::File::open(path)?.sync_all()
+        open(fs::OpenOptions::new().read(true), path)?.sync_all()
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -144,6 +139,14 @@ impl Disk for OsDisk {
 
     fn remove_dir(&self, path: &Path) -> io::Result<()> {
         fs::remove_dir_all(path)
+    }
+}
+
+/// Where handles have run out, the files that are only open in case they are read again make room.
+fn open(options: &fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+    match options.open(path) {
+        Err(error) if is_shortage(&error) && Handles::give_back() => options.open(path),
+        other => other,
     }
 }
 

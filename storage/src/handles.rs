@@ -36,11 +36,11 @@ impl Handles {
     pub fn in_use() -> Handles {
         Handles { files: FILES.count(), maps: MAPS.count() }
     }
-}
 
-/// Closes all files between reads, so that others can be opened; false if there were none.
-pub(crate) fn give_back() -> bool {
-    FILES.empty()
+    /// Closes all files between reads, so that others can be opened; false if there were none.
+    pub fn give_back() -> bool {
+        FILES.empty()
+    }
 }
 
 /// Directories whose disk has shown an error: their indexes are read, not mapped, since a page that cannot be brought in
@@ -54,7 +54,7 @@ struct Distrusted {
 }
 
 /// Maps nothing below `dir` from now on, and takes back the maps there are: its disk has shown an error.
-pub fn distrust(dir: &Path) {
+pub(crate) fn distrust(dir: &Path) {
     let mut dirs = DISTRUSTED.dirs.write().unwrap_or_else(PoisonError::into_inner);
     if !dirs.iter().any(|known| dir.starts_with(known)) {
         dirs.push(dir.to_owned());

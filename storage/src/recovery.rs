@@ -38,6 +38,20 @@ pub enum RecoveryError {
     DamagedBelowRecoveryPoint { partition: TopicPartition, file: PathBuf, position: u64, flaw: Flaw },
 }
 
+impl RecoveryError {
+    /// Whether handles or memory ran out, so that the same may work later.
+    pub fn is_shortage(&self) -> bool {
+        match self {
+            RecoveryError::Disk { error, .. }
+            | RecoveryError::Checkpoint { error: CheckpointError::Disk(error), .. }
+            | RecoveryError::Metadata { error: PartitionMetadataError::Disk(error), .. } => error.is_shortage,
+            RecoveryError::Checkpoint { .. }
+            | RecoveryError::Metadata { .. }
+            | RecoveryError::DamagedBelowRecoveryPoint { .. } => false,
+        }
+    }
+}
+
 /// What is wrong with the bytes where a batch should begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
@@ -109,6 +123,8 @@ pub struct RecoveryReport {
     /// Files of interrupted deletions and cleanings that were removed or put in place.
     pub leftovers: Vec<PathBuf>,
     pub cut: Option<Cut>,
-    /// The log ends below the offset that a checkpoint says was synced: files are missing.
+    /// The log ends below the offset that a checkpoint says was synced: files are missing, or a truncation was cut off.
+    /// Before the next append the log's recovery point has to be written to its checkpoint, or a start after a power
+    /// cut would take what comes next for synced.
     pub missing_up_to: Option<Offset>,
 }

@@ -1,15 +1,16 @@
 //! What thousands of logs keep open: counted in /proc, by the paths of this test's own files. And that nobody notices when
 //! something is closed between two reads, or is gone when it is to be opened.
 
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use protocol::{Millis, Offset};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use storage::disk::crash::scratch;
 use storage::{
-    FirstBatch, FlushScope, Handles, Log, LogReader, LogSettings, OpenOptions, RetentionPlan,
+    FirstBatch, FlushScope, Handles, Log, LogReader, LogSettings, OpenOptions, ReadError, RetentionPlan,
     RetentionReason, Shutdown, UpTo,
 };
 
@@ -171,4 +172,87 @@ fn the_cold_part_of_the_last_segment_is_found_by_index_files_that_are_opened_for
     }
     assert_eq!(in_use(scratch.path()).files, 3);
     PLENTY.bound();
+}
+
+/// Runs the named test in a process of its own; true in that process. Where no file can be opened any more, the other tests of this
+/// binary would fail.
+fn is_alone(test: &str) -> bool {
+    const ALONE: &str = "OTTLA_TEST_ALONE";
+    if std::env::var_os(ALONE).is_some() {
+        return true;
+    }
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let output = command.args([test, "--exact", "--nocapture"]).env(ALONE, "1").output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    false
+}
+
+/// Lets this process open `more` files beside those it has open.
+fn allow(more: u64) {
+    let open = fs::read_dir("/proc/self/fd").unwrap().count() as u64;
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: Some(open + more), maximum }).unwrap();
+}
+
+#[test]
+fn where_handles_run_out_the_files_between_reads_make_room() {
+    if !is_alone("handles::where_handles_run_out_the_files_between_reads_make_room") {
+        return;
+    }
+    PLENTY.bound();
+    let scratch = scratch();
+    let mut logs: Vec<_> = (0..8).map(|index| grown(&scratch.path().join(format!("t-{index}")))).collect();
+    Handles::give_back();
+    allow(10);
+    let readers: Vec<_> = logs.iter().map(Log::reader).collect();
+    let all = fetch(&readers[0], Offset(0), 1 << 20);
+    let one = all.len() / 50;
+    for offset in 0..50 {
+        for reader in &readers {
+            let at = offset as usize * one;
+            assert_eq!(first_slice(reader, offset), &all[at..at + one]);
+        }
+    }
+    // What is written makes room for itself too: new segments, flushes that open a directory, deletions.
+    for log in &mut logs {
+        for at in 50..70 {
+            append(log, &batch(&["a"], NOW.0 + at));
+        }
+        let flushed = log.flush_plan(FlushScope::Everything, NOW).unwrap().run().unwrap();
+        log.flushed(flushed);
+        assert_eq!(values(log).len(), 70);
+    }
+}
+
+#[test]
+fn where_no_handle_is_left_nothing_is_blamed_on_the_disk() {
+    if !is_alone("handles::where_no_handle_is_left_nothing_is_blamed_on_the_disk") {
+        return;
+    }
+    let scratch = scratch();
+    let (open, closed) = (scratch.path().join("t-0"), scratch.path().join("t-1"));
+    let reader = grown(&open).reader();
+    grown(&closed).close().unwrap();
+    Handles::give_back();
+    allow(20);
+    let others: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+    assert!(others.len() >= 15, "{}", others.len());
+    let error = reader.read(Offset(0), 1, UpTo::LogEnd, FirstBatch::Whole).unwrap_err();
+    let ReadError::Disk { error, .. } = error else { panic!("{error}") };
+    assert!(error.is_shortage && !error.blames_disk(), "{error}");
+    let options =
+        || OpenOptions { recovery_point: Offset(50), ..options(&closed, &tight(), Shutdown::Clean) };
+    let error = Log::open(options(), os()).unwrap_err();
+    assert!(error.is_shortage(), "{error}");
+
+    drop(others);
+    assert_eq!(
+        fetch(&reader, Offset(0), 1 << 20),
+        fetch(&Log::open(options(), os()).unwrap().0.reader(), Offset(0), 1 << 20)
+    );
 }

@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use protocol::StrBytes;
 use protocol::messages::alter_configs_request::AlterConfigsResource;
 use protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use super::alteration::{Alteration, Alterations, Wanted};
 use super::context::Context;
-use super::error::Refused;
+use super::error::{Refused, told};
 use crate::broker::Broker;
 
 pub(crate) async fn answer(
@@ -35,13 +34,10 @@ fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {
 }
 
 fn response(asked: &AlterConfigsResource, outcome: Result<(), Refused>) -> AlterConfigsResourceResponse {
-    let response = AlterConfigsResourceResponse::default()
+    let (code, message) = told(outcome);
+    AlterConfigsResourceResponse::default()
+        .with_error_code(code)
+        .with_error_message(message)
         .with_resource_type(asked.resource_type)
-        .with_resource_name(asked.resource_name.clone());
-    match outcome {
-        Ok(()) => response.with_error_message(None),
-        Err(Refused { code, message }) => {
-            response.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
-        }
-    }
+        .with_resource_name(asked.resource_name.clone())
 }

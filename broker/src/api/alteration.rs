@@ -106,7 +106,7 @@ async fn broker_map(
 ) -> Result<(ConfigEntity, ConfigMap), Refused> {
     let entity = broker_entity(scope, broker);
     let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
-    let layers = broker.settings.layers();
+    let layers = broker.settings.stored_layers();
     let map = match wanted {
         Wanted::Replaced(entries) => alter::replace_broker(&layers, scope, &stored, &entries)?,
         Wanted::Changed(changes) => alter::incremental_broker(&layers, scope, &stored, &changes)?,

@@ -1,7 +1,8 @@
 //! LeaderAndIsr (key 4), from the controller on this broker: makes logs where they are missing and assigns roles.
 //! Not served on the wire; the controller's driver calls it directly. Source: ReplicaManager.becomeLeaderOrFollower (3.9).
 
-use std::collections::BTreeSet;
+mod missing;
+
 use std::sync::Arc;
 
 use coordinator::replica::Assigned;
@@ -10,36 +11,118 @@ use protocol::ids::{BrokerId, LeaderEpoch, TopicId, TopicPartition};
 use protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use protocol::messages::leader_and_isr_response::{LeaderAndIsrPartitionError, LeaderAndIsrTopicError};
 use protocol::messages::{LeaderAndIsrRequest, LeaderAndIsrResponse};
-use storage::{CreateOptions, Log, OsDisk, RecoveryError};
+use storage::Log;
 use tokio::sync::oneshot;
 
 use super::control::check_epochs;
-use crate::broker::Broker;
+use crate::broker::{Broker, wiring};
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
-use crate::upkeep::Job;
+use missing::{Missing, make};
 
 pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) -> LeaderAndIsrResponse {
     if let Err(error) = check_epochs(broker, request.controller_epoch, request.broker_epoch) {
         return LeaderAndIsrResponse::default().with_error_code(error.code());
     }
-    let mut topics = Vec::with_capacity(request.topic_states.len());
-    for topic in request.topic_states {
-        topics.push(apply_topic(broker, topic).await);
+    let names: Vec<Arc<str>> =
+        request.topic_states.iter().map(|topic| Arc::from(&**topic.topic_name)).collect();
+    let settings = broker.settings.topics(&names).await;
+    let given: Vec<_> = names.iter().map(Arc::clone).zip(settings.clone()).collect();
+    let topics = request.topic_states.into_iter().zip(names.into_iter().zip(settings));
+    let topics: Vec<_> = topics.map(|(topic, known)| (topic.topic_id, parts(topic, known))).collect();
+    let missing = topics.iter().flat_map(|(_, parts)| parts).filter(|part| part.is_missing(broker));
+    let mut made = make(broker, missing.map(Missing::from).collect()).await;
+    // All are sent before the first answer is waited for.
+    let mut sent = Vec::with_capacity(topics.len());
+    for (id, parts) in topics {
+        let mut waiting = Vec::with_capacity(parts.len());
+        for part in parts {
+            let (index, log) = (part.partition.partition, made.remove(&part.partition));
+            waiting.push((index, assign(broker, part, log).await));
+        }
+        sent.push((id, waiting));
     }
-    LeaderAndIsrResponse::default().with_topics(topics)
+    let mut answers = Vec::with_capacity(sent.len());
+    for (id, waiting) in sent {
+        let errors = answers_of(waiting).await;
+        answers.push(LeaderAndIsrTopicError::default().with_topic_id(id).with_partition_errors(errors));
+    }
+    for (topic, settings) in given {
+        catch_up(broker, &topic, settings).await;
+    }
+    LeaderAndIsrResponse::default().with_topics(answers)
 }
 
-/// Sends all partitions of a topic to their shards, then waits for the answers.
-async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> LeaderAndIsrTopicError {
-    let name: Arc<str> = Arc::from(&**topic.topic_name);
-    let settings = broker.settings.topic(&name).await;
-    let mut waiting = Vec::with_capacity(topic.partition_states.len());
-    for state in topic.partition_states {
-        let index = state.partition_index;
-        let partition = TopicPartition { topic: Arc::clone(&name), partition: index };
-        waiting.push((index, assign(broker, partition, (topic.topic_id, &settings), state).await));
+/// What the request says of one partition.
+#[derive(Debug)]
+struct Part {
+    partition: TopicPartition,
+    topic_id: TopicId,
+    settings: TopicSettings,
+    state: LeaderAndIsrPartitionState,
+}
+
+fn parts(topic: LeaderAndIsrTopicState, (name, settings): (Arc<str>, TopicSettings)) -> Vec<Part> {
+    let part = |state: LeaderAndIsrPartitionState| Part {
+        partition: TopicPartition { topic: Arc::clone(&name), partition: state.partition_index },
+        topic_id: topic.topic_id,
+        settings: settings.clone(),
+        state,
+    };
+    topic.partition_states.into_iter().map(part).collect()
+}
+
+impl Part {
+    fn is_missing(&self, broker: &Broker) -> bool {
+        !broker.log_dirs.has_log(&self.partition) && self.may_be_made(broker)
     }
+
+    /// An empty log in place of one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
+    fn may_be_made(&self, broker: &Broker) -> bool {
+        self.state.is_new || !broker.log_dirs.any_failed()
+    }
+}
+
+/// A change that came while the logs were made reached the shards before the partitions did. Source: KAFKA-8813.
+async fn catch_up(broker: &Broker, topic: &str, mut given: TopicSettings) {
+    loop {
+        let known = broker.settings.known_topic(topic);
+        if known == given {
+            return;
+        }
+        wiring::configure(broker, topic.to_owned(), known.clone()).await;
+        given = known;
+    }
+}
+
+type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
+
+/// `log` was made for this.
+async fn assign(broker: &Broker, part: Part, log: Option<Log>) -> Result<Reply, ErrorCode> {
+    if log.is_none() && !broker.log_dirs.has_log(&part.partition) {
+        // Why a log could not be made has been said.
+        if !part.may_be_made(broker) {
+            tracing::error!(partition = %part.partition, "the partition is not served: its log is in none of the log directories that are online");
+        }
+        broker.hosted.take_offline(&part.partition);
+        return Err(ErrorCode::KafkaStorageError);
+    }
+    let Part { partition, topic_id, settings, state } = part;
+    let (reply, answer) = oneshot::channel();
+    let assign = Assign {
+        partition: partition.clone(),
+        topic_id,
+        leader: (state.leader.0 >= 0).then_some(BrokerId(state.leader.0)),
+        assigned: assigned(&state),
+        settings,
+        log,
+        reply,
+    };
+    let sent = broker.shards.send(&partition, Command::Assign(Box::new(assign))).await;
+    sent.map(|()| answer).map_err(|_| ErrorCode::KafkaStorageError)
+}
+
+async fn answers_of(waiting: Vec<(i32, Result<Reply, ErrorCode>)>) -> Vec<LeaderAndIsrPartitionError> {
     let mut errors = Vec::with_capacity(waiting.len());
     for (index, sent) in waiting {
         let error = match sent {
@@ -50,76 +133,7 @@ async fn apply_topic(broker: &Arc<Broker>, topic: LeaderAndIsrTopicState) -> Lea
             LeaderAndIsrPartitionError::default().with_partition_index(index).with_error_code(error.code()),
         );
     }
-    LeaderAndIsrTopicError::default().with_topic_id(topic.topic_id).with_partition_errors(errors)
-}
-
-type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
-
-async fn assign(
-    broker: &Arc<Broker>,
-    partition: TopicPartition,
-    (topic_id, settings): (TopicId, &TopicSettings),
-    state: LeaderAndIsrPartitionState,
-) -> Result<Reply, ErrorCode> {
-    let log = if broker.log_dirs.has_log(&partition) {
-        None
-    } else if !state.is_new && broker.log_dirs.any_failed() {
-        // An empty log in place of the one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
-        tracing::error!(%partition, "the partition is not served: its log is in none of the log directories that are online");
-        broker.hosted.take_offline(&partition);
-        return Err(ErrorCode::KafkaStorageError);
-    } else {
-        Some(create_log(broker, &partition, topic_id, settings).await?)
-    };
-    let (reply, answer) = oneshot::channel();
-    let assign = Assign {
-        partition: partition.clone(),
-        topic_id,
-        leader: (state.leader.0 >= 0).then_some(BrokerId(state.leader.0)),
-        assigned: assigned(&state),
-        settings: settings.clone(),
-        log,
-        reply,
-    };
-    let sent = broker.shards.send(&partition, Command::Assign(Box::new(assign))).await;
-    sent.map(|()| answer).map_err(|_| ErrorCode::KafkaStorageError)
-}
-
-/// Makes the log in the directory with the most room for partitions, or in the next one if the disk refuses.
-async fn create_log(
-    broker: &Arc<Broker>,
-    partition: &TopicPartition,
-    topic_id: TopicId,
-    settings: &TopicSettings,
-) -> Result<Log, ErrorCode> {
-    let mut tried = BTreeSet::new();
-    while let Ok(dir) = broker.log_dirs.settle(partition, &tried) {
-        let options = CreateOptions {
-            dir: dir.partition_dir(partition),
-            partition: partition.clone(),
-            topic_id: (!topic_id.is_nil()).then_some(topic_id),
-            settings: settings.log.clone(),
-            now: broker.shards.clock().now().wall,
-        };
-        let error = match broker.tasks.blocking(|| Log::create(options, Arc::new(OsDisk))).await {
-            Ok(log) => return Ok(log),
-            Err(error) => error,
-        };
-        tracing::error!(%partition, %error, "the partition's log could not be made");
-        broker.log_dirs.forget(partition);
-        if let RecoveryError::Disk { error, .. } = error {
-            broker.jobs.push(Job::Blame(error));
-        }
-        tried.insert(dir.path.clone());
-        // A partition must not be found in two directories by the next start.
-        let name = partition.clone();
-        if broker.tasks.blocking(move || dir.abandon(&name)).await.is_err() {
-            break;
-        }
-    }
-    tracing::error!(%partition, "the partition is not served: no log directory could take it");
-    broker.hosted.take_offline(partition);
-    Err(ErrorCode::KafkaStorageError)
+    errors
 }
 
 fn assigned(state: &LeaderAndIsrPartitionState) -> Assigned {

@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
 
+use super::handles::Room;
 use super::logs::Unopened;
 use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::slots::SessionSlots;
@@ -26,7 +27,7 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Shard, Shards};
 use crate::tasks::{TaskKind, Tasks};
-use crate::upkeep::{self, Job, JobQueue};
+use crate::upkeep::{self, Amendment, Amendments, Job, JobQueue};
 
 /// What a broker is made of.
 pub(crate) struct Materials {
@@ -39,6 +40,7 @@ pub(crate) struct Materials {
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
+    pub(crate) room: Room,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -48,6 +50,7 @@ pub(crate) struct Materials {
 pub(crate) struct Parts {
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     jobs: mpsc::Receiver<Job>,
+    amendments: mpsc::Receiver<Amendment>,
     removals: Vec<Removal>,
     unopened: Vec<VecDeque<Unopened>>,
 }
@@ -55,7 +58,7 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn run(self, broker: &Arc<Broker>) {
         broker.shards.run(self.shards, &broker.tasks);
-        upkeep::start(broker, self.jobs, self.removals);
+        upkeep::start(broker, (self.jobs, self.amendments), self.removals);
         broker.tasks.spawn(
             TaskKind::Upkeep,
             "opening logs",
@@ -69,6 +72,7 @@ impl Materials {
         let Self { config, identity, settings, store, clock, .. } = self;
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
+        let (amendments, asked) = Amendments::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (shards, mailboxes) = Shards::open(count, clock);
         let mut parts: Vec<_> = mailboxes
@@ -88,6 +92,8 @@ impl Materials {
             log_dirs: self.log_dirs,
             loading: Loading::of(&self.unopened),
             jobs,
+            amendments,
+            room: self.room,
             registration: self.registration,
             office,
             controller_epoch: ControllerEpochGate::default(),
@@ -104,7 +110,13 @@ impl Materials {
         };
         (
             Arc::new(broker),
-            Parts { shards: parts, jobs: job_receiver, removals: self.removals, unopened: self.unopened },
+            Parts {
+                shards: parts,
+                jobs: job_receiver,
+                amendments: asked,
+                removals: self.removals,
+                unopened: self.unopened,
+            },
         )
     }
 }

@@ -28,13 +28,13 @@ pub struct TooFewHandles {
 
 /// How many files may be open.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Room {
-    limit: u64,
+pub(crate) struct Room {
+    pub(crate) limit: u64,
 }
 
 impl Room {
     /// Raises the soft limit as far as the system lets us, and bounds what stays open between reads.
-    pub(super) fn make() -> Room {
+    pub(crate) fn make() -> Room {
         let before = getrlimit(Resource::Nofile);
         let raised = Rlimit { current: before.maximum, maximum: before.maximum };
         if let Err(error) = setrlimit(Resource::Nofile, raised) {
@@ -54,20 +54,25 @@ impl Room {
     }
 
     /// Whether each partition can have the one handle that it needs.
-    pub(super) fn check(self, partitions: usize) -> Result<(), TooFewHandles> {
+    pub(crate) fn check(self, partitions: usize) -> Result<(), TooFewHandles> {
         let (partitions, limit) = (partitions as u64, self.limit);
-        let kept = bounds(limit, 0).files as u64;
-        if partitions + FOR_OTHERS > limit {
-            return Err(TooFewHandles { partitions, limit });
-        }
-        if partitions + FOR_OTHERS + kept > limit {
+        if partitions + FOR_OTHERS > limit { Err(TooFewHandles { partitions, limit }) } else { Ok(()) }
+    }
+
+    /// How many partitions may be added to these.
+    pub(crate) fn left(self, partitions: usize) -> usize {
+        self.limit.saturating_sub(FOR_OTHERS + partitions as u64) as usize
+    }
+
+    /// Says so where little is left for everything else.
+    pub(super) fn warn_if_little(self, partitions: usize) {
+        if self.left(partitions) < bounds(self.limit, 0).files {
             tracing::warn!(
                 partitions,
-                limit,
+                limit = self.limit,
                 "few file handles are left for connections and reads: raise `ulimit -n`"
             );
         }
-        Ok(())
     }
 }
 
@@ -96,6 +101,7 @@ mod tests {
     fn each_partition_needs_one() {
         let room = Room { limit: 1024 };
         assert_eq!(room.check(896), Ok(()));
+        assert_eq!((room.left(890), room.left(896), room.left(2000)), (6, 0, 0));
         let error = room.check(897).unwrap_err().to_string();
         assert!(
             error.starts_with("897 partitions need 1025 file handles, but this process may have 1024"),

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::TopicPartition;
 use storage::salvage;
-use storage::{Crew, Log, OsDisk, RecoveryReport};
+use storage::{Crew, Handles, Log, OsDisk, RecoveryReport};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -20,6 +20,7 @@ use super::Broker;
 use super::logs::Unopened;
 use crate::shard::Command;
 use crate::tasks::{TaskError, TaskKind};
+use crate::upkeep::Change;
 
 /// How often a long recovery says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ const PROGRESS: Duration = Duration::from_secs(5);
 const OPENED: usize = 64;
 /// Threads for each core in all directories together: they wait for the disk about as long as they compute.
 const THREADS_PER_CORE: usize = 2;
+/// Between two looks whether there are file handles again.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// How many logs are still to be opened.
 #[derive(Debug)]
@@ -80,6 +83,10 @@ async fn open_and_hand_over(
 async fn hand_over(broker: &Broker, opened: &mut mpsc::Receiver<Opened>, total: usize) -> usize {
     let (mut failed, mut said) = (0, Instant::now());
     while let Some((partition, log)) = opened.recv().await {
+        let log = match log {
+            Some(log) if lowered(broker, &log).await => Some(log),
+            Some(_) | None => None,
+        };
         failed += usize::from(log.is_none());
         let command = Command::Opened { partition: partition.clone(), log };
         // While the broker stops, what is not handed over is as if it had not been opened.
@@ -94,6 +101,20 @@ async fn hand_over(broker: &Broker, opened: &mut mpsc::Receiver<Opened>, total: 
         }
     }
     failed
+}
+
+/// Has the listed recovery point lowered of a log that ends below it. What is appended next would be taken for synced otherwise.
+async fn lowered(broker: &Broker, log: &Log) -> bool {
+    let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return true };
+    let (partition, to) = (log.partition.clone(), log.recovery_point());
+    let is_lowered = broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await;
+    if !is_lowered {
+        tracing::error!(
+            partition = %log.partition,
+            "the partition stays offline: its log ends before its recovery point, and the checkpoint that lists it cannot be written"
+        );
+    }
+    is_lowered
 }
 
 /// Threads for each directory; `num.recovery.threads.per.data.dir` is the least.
@@ -122,7 +143,7 @@ fn open_all(
                     while let Some(unopened) = pop(queue).filter(|_| !stopping.is_cancelled()) {
                         let partition = unopened.options.partition.clone();
                         // A log that makes its opening panic stays offline, and nobody looks at it again.
-                        let outcome = catch_unwind(AssertUnwindSafe(|| open(unopened, crew)));
+                        let outcome = catch_unwind(AssertUnwindSafe(|| open(unopened, crew, stopping)));
                         let log = outcome.unwrap_or(None).map(|(log, checked)| {
                             bytes.fetch_add(checked, Ordering::Relaxed);
                             Box::new(log)
@@ -142,17 +163,31 @@ fn pop(queue: &Mutex<VecDeque<Unopened>>) -> Option<Unopened> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
 }
 
-fn open(unopened: Unopened, crew: &Crew) -> Option<(Log, u64)> {
+fn open(unopened: Unopened, crew: &Crew, stopping: &CancellationToken) -> Option<(Log, u64)> {
     let options = unopened.options;
     let (partition, dir) = (options.partition.clone(), options.dir.clone());
-    match Log::open_with(options, Arc::new(OsDisk), crew) {
-        Ok((log, report)) => {
-            tell(&partition, &report);
-            Some((log, report.bytes_scanned))
-        }
-        Err(error) => {
-            offline(&partition, &dir, &error);
-            None
+    let mut said = false;
+    loop {
+        match Log::open_with(options.clone(), Arc::new(OsDisk), crew) {
+            Ok((log, report)) => {
+                tell(&partition, &report);
+                return Some((log, report.bytes_scanned));
+            }
+            // Clients may hold them: there is nothing wrong with the log.
+            Err(error) if error.is_shortage() => {
+                if stopping.is_cancelled() {
+                    return None;
+                }
+                if !std::mem::replace(&mut said, true) {
+                    tracing::warn!(%partition, %error, "the opening of logs waits for file handles: raise `ulimit -n`");
+                }
+                Handles::give_back();
+                std::thread::sleep(SHORTAGE_PAUSE);
+            }
+            Err(error) => {
+                offline(&partition, &dir, &error);
+                return None;
+            }
         }
     }
 }

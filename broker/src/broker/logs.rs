@@ -105,18 +105,18 @@ fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>) {
     }
 }
 
-/// Lists the logs of `dirs`, with the settings that their topics have in ZooKeeper. Opens none.
-pub(crate) async fn list(dirs: &[LogDir], settings: &Settings, now: Millis) -> Result<Found, StartError> {
+/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before. Opens none.
+pub(crate) fn list(dirs: &[LogDir], settings: &Settings, now: Millis) -> Result<Found, StartError> {
     let mut found = Found::default();
     for dir in dirs {
-        let queue = list_dir(dir, settings, now, &mut found).await?;
+        let queue = list_dir(dir, settings, now, &mut found)?;
         found.unopened.push(queue);
     }
     Ok(found)
 }
 
 /// The logs of one directory, each with what it is to be opened with.
-async fn list_dir(
+fn list_dir(
     dir: &LogDir,
     settings: &Settings,
     now: Millis,
@@ -124,6 +124,13 @@ async fn list_dir(
 ) -> Result<VecDeque<Unopened>, StartError> {
     let listing = dir.list()?;
     let shutdown = dir.take_clean_mark().map_err(LogDirError::from)?;
+    for which in Checkpoint::ALL {
+        // What a crash has left behind of deleted logs would be believed of new ones.
+        let is_there = |name: &_| listing.replicas.contains_key(name) || listing.future.contains_key(name);
+        if let Err(error) = dir.retain_offsets(which, is_there) {
+            tracing::warn!(%error, "a checkpoint goes on listing logs that are not there");
+        }
+    }
     let recovery_points = dir.read_offsets(Checkpoint::RecoveryPoint)?;
     let log_starts = dir.read_offsets(Checkpoint::LogStart)?;
     let watermarks = dir.read_offsets(Checkpoint::HighWatermark)?;
@@ -143,7 +150,7 @@ async fn list_dir(
         let known = topic.take().filter(|(name, _)| *name == partition.topic);
         let (name, settings) = match known {
             Some(known) => known,
-            None => (Arc::clone(&partition.topic), settings.topic(&partition.topic).await),
+            None => (Arc::clone(&partition.topic), settings.known_topic(&partition.topic)),
         };
         topic = Some((name, settings.clone()));
         let options = OpenOptions {

@@ -117,8 +117,9 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     for update in changes.load().await? {
         apply_at_start(&settings, identity.broker, update);
     }
-    let found = logs::list(&dirs, &settings, clock.now().wall).await?;
+    let found = logs::list(&dirs, &settings, clock.now().wall)?;
     room.check(found.homes.len())?;
+    room.warn_if_little(found.homes.len());
     let listeners = bind(&config).await?;
     let endpoints = advertised(&config, &listeners);
     alone(&*store, identity.broker).await?;
@@ -142,6 +143,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         log_dirs,
         unopened,
         removals,
+        room,
         tasks,
         clock,
         authorizer,

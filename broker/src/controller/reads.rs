@@ -7,11 +7,11 @@ use coordinator::controller::cluster::{Broker, Leadership, StoredTopic, TopicNam
 use coordinator::controller::{Event, ReadFault};
 use protocol::ids::{BrokerEpoch, BrokerId, TopicPartition};
 use zookeeper::paths;
+use zookeeper::session::together;
 use zookeeper::store::{MetadataStore, Node, StoreError, Watch};
 use zookeeper::znodes::{self, BrokerRegistration, EntityConfig};
 
 use super::convert;
-use zookeeper::session::together;
 
 /// A key of topics that only the controller acts on.
 const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";

@@ -4,12 +4,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use config::layers::ConfigMap;
 use coordinator::controller::cluster::Assignment;
 use coordinator::topics::{Existing, TopicError};
 use protocol::ids::{BrokerId, TopicId};
 use zookeeper::paths;
-use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch};
+use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
 use zookeeper::znodes::{Assignment as StoredAssignment, EntityConfig, Topic};
 
 type Store = Arc<dyn MetadataStore>;
@@ -33,36 +34,69 @@ pub(crate) enum TopicWriteError {
 
 /// What the checks of a new topic need to know of those there are.
 pub(crate) async fn existing(store: &Store, name: &str) -> Result<Existing, TopicWriteError> {
-    let (topics, _) = store.children(paths::TOPICS, Watch::None).await?;
-    let mark = match coordinator::topics::check_name(name) {
-        Ok(()) => store.exists(&paths::delete_topic(name), Watch::None).await?,
-        // Such a name can be no znode either.
-        Err(_) => None,
+    if coordinator::topics::check_name(name).is_err() {
+        // It can be no znode either.
+        return Ok(Existing::default());
+    }
+    let mark = store.exists(&paths::delete_topic(name), Watch::None).await?;
+    let topics = if coordinator::topics::can_collide(name) {
+        store.children(paths::TOPICS, Watch::None).await?.0.into_iter().collect()
+    } else {
+        let found = store.exists(&paths::topic(name), Watch::None).await?;
+        found.map(|_| name.to_owned()).into_iter().collect()
     };
-    Ok(Existing { topics: topics.into_iter().collect(), marked_for_deletion: mark.is_some() })
+    Ok(Existing { topics, marked_for_deletion: mark.is_some() })
 }
 
-/// The settings first, then the topic, so that whoever hears of it finds its settings. A lost race is `Exists`.
+/// Settings and topic in one write, so that whoever hears of the topic finds its settings. A lost race is `Exists`.
 pub(crate) async fn create(store: &Store, topic: NewTopic) -> Result<(), TopicWriteError> {
-    write_config(store, &topic.name, EntityConfig(topic.configs)).await?;
-    let partitions = topic
-        .replicas
+    let NewTopic { name, id, replicas, configs } = topic;
+    let partitions = replicas
         .into_iter()
         .map(|(index, replicas)| (index, StoredAssignment { replicas, ..StoredAssignment::default() }));
-    let content = Topic { id: Some(topic.id), partitions: partitions.collect() }.encode();
-    let path = paths::topic(&topic.name);
-    match store.create(&path, Some(content.clone()), CreateMode::Persistent).await {
-        Ok(_) => Ok(()),
-        Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {
-            Err(TopicError::Exists { name: topic.name }.into())
+    let content = Topic { id: Some(id), partitions: partitions.collect() }.encode();
+    // A topic has a settings znode always, even an empty one; one left over from before is replaced.
+    let mut settings = SettingsNode::Missing;
+    loop {
+        let path = paths::topic(&name);
+        let topic =
+            Write::Create { path: path.clone(), data: Some(content.clone()), mode: CreateMode::Persistent };
+        let config = settings.write(paths::config("topics", &name), EntityConfig(configs.clone()).encode());
+        match (store.multi(vec![config, topic]).await, settings) {
+            (Ok(_), _) => return Ok(()),
+            (Err(StoreError::Refused { refusal: Refusal::NodeExists, at: 0, .. }), SettingsNode::Missing) => {
+                settings = SettingsNode::LeftOver;
+            }
+            (Err(StoreError::Refused { refusal: Refusal::NoNode, at: 0, .. }), SettingsNode::LeftOver) => {
+                settings = SettingsNode::Missing;
+            }
+            (Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }), _) => {
+                return Err(TopicError::Exists { name }.into());
+            }
+            // The id is random, so content equal to ours is ours.
+            (Err(StoreError::OutcomeUnknown { .. }), _) => match store.get(&path, Watch::None).await {
+                Ok(node) if node.data == content => return Ok(()),
+                Ok(_) => return Err(TopicError::Exists { name }.into()),
+                Err(error) => return Err(error.into()),
+            },
+            (Err(error), _) => return Err(error.into()),
         }
-        // The id is random, so content equal to ours is ours.
-        Err(StoreError::OutcomeUnknown { .. }) => match store.get(&path, Watch::None).await {
-            Ok(node) if node.data == content => Ok(()),
-            Ok(_) => Err(TopicError::Exists { name: topic.name }.into()),
-            Err(error) => Err(error.into()),
-        },
-        Err(error) => Err(error.into()),
+    }
+}
+
+/// What is known of the settings znode of a new topic.
+#[derive(Debug, Clone, Copy)]
+enum SettingsNode {
+    Missing,
+    LeftOver,
+}
+
+impl SettingsNode {
+    fn write(self, path: String, data: Bytes) -> Write {
+        match self {
+            SettingsNode::Missing => Write::Create { path, data: Some(data), mode: CreateMode::Persistent },
+            SettingsNode::LeftOver => Write::Set { path, data, expected: Expected::Any },
+        }
     }
 }
 
@@ -130,23 +164,56 @@ async fn read(store: &Store, name: &str) -> Result<(Topic, i32), TopicWriteError
     Ok((topic, node.stat.version))
 }
 
-/// A topic has a settings znode always, even an empty one; one left over from before is replaced.
-async fn write_config(store: &Store, name: &str, content: EntityConfig) -> Result<(), StoreError> {
-    let path = paths::config("topics", name);
-    match store.set(&path, content.encode(), Expected::Any).await {
-        Ok(_) => Ok(()),
-        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
-            match store.create(&path, Some(content.encode()), CreateMode::Persistent).await {
-                Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => Ok(()),
-                Err(StoreError::OutcomeUnknown { .. }) => {
-                    store.set(&path, content.encode(), Expected::Any).await.map(drop)
-                }
-                Err(error) => Err(error),
-            }
+#[cfg(test)]
+mod tests {
+    use zookeeper::session::create_all;
+    use zookeeper::tree::ModelZooKeeper;
+
+    use super::*;
+
+    async fn store() -> Store {
+        let (store, _events) = ModelZooKeeper::default().connect();
+        for path in paths::PERSISTENT {
+            create_all(&store, path).await.unwrap();
         }
-        Err(StoreError::OutcomeUnknown { .. }) => {
-            store.set(&path, content.encode(), Expected::Any).await.map(drop)
+        Arc::new(store)
+    }
+
+    fn new(name: &str, value: &str) -> NewTopic {
+        let replicas = BTreeMap::from([(0, vec![BrokerId(1)])]);
+        let configs = ConfigMap::from([("retention.ms".to_owned(), value.to_owned())]);
+        NewTopic { name: name.to_owned(), id: TopicId::from_u128(value.len() as u128), replicas, configs }
+    }
+
+    async fn settings(store: &Store, name: &str) -> Option<String> {
+        let path = paths::config("topics", name);
+        let node = store.get(&path, Watch::None).await.ok()?;
+        EntityConfig::decode(&path, &node.data).unwrap().0.get("retention.ms").cloned()
+    }
+
+    #[tokio::test]
+    async fn settings_left_over_are_replaced_and_those_of_another_are_not() {
+        let store = store().await;
+        create(&store, new("t", "1")).await.unwrap();
+        assert_eq!(settings(&store, "t").await.as_deref(), Some("1"));
+        let lost = create(&store, new("t", "22")).await.unwrap_err();
+        assert!(matches!(lost, TopicWriteError::Topic(TopicError::Exists { .. })), "{lost}");
+        assert_eq!(settings(&store, "t").await.as_deref(), Some("1"));
+
+        store.delete(&paths::topic("t"), Expected::Any).await.unwrap();
+        create(&store, new("t", "333")).await.unwrap();
+        assert_eq!(settings(&store, "t").await.as_deref(), Some("333"));
+    }
+
+    #[tokio::test]
+    async fn only_names_that_can_collide_are_compared_with_all() {
+        let store = store().await;
+        for name in ["a.b", "c"] {
+            create(&store, new(name, "1")).await.unwrap();
         }
-        Err(error) => Err(error),
+        let found =
+            async |name: &str| existing(&store, name).await.unwrap().topics.into_iter().collect::<Vec<_>>();
+        assert_eq!(found("a_b").await, ["a.b", "c"]);
+        assert_eq!((found("c").await, found("d").await), (vec!["c".to_owned()], vec![]));
     }
 }

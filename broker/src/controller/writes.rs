@@ -10,6 +10,7 @@ use coordinator::controller::cluster::{PartitionState, TopicName, Version};
 use coordinator::controller::{Event, PartitionStateWrite, TopicWrite, WriteFault};
 use protocol::ids::TopicPartition;
 use zookeeper::paths;
+use zookeeper::session::together;
 use zookeeper::store::{
     CreateMode, Expected, MetadataStore, Pending, Refusal, StoreError, Watch, Write, WriteAnswer,
 };
@@ -17,7 +18,6 @@ use zookeeper::znodes::{Feature, FeatureStatus};
 
 use super::convert;
 use super::reads;
-use zookeeper::session::together;
 
 /// ZooKeeper as the controller of one epoch may write it.
 #[derive(Debug, Clone, Copy)]

@@ -195,6 +195,11 @@ impl Partition {
         self.log.not_flushed();
     }
 
+    /// What the last flush covered may be lost: nothing is written any more, and nothing vouched for at the stop.
+    pub(super) fn sync_failed(&mut self) {
+        self.log.sync_failed();
+    }
+
     /// Gives back the blocks that were taken ahead of the writes.
     pub(super) fn release_reserved(&mut self) {
         if let Err(error) = self.log.release_reserved() {

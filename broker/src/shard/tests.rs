@@ -371,8 +371,13 @@ fn a_flush_that_only_lacked_room_is_tried_again() {
     let failure = flushed(&mut rig, None).expect("it is due").expect("it fails");
     assert!(failure.starts_with("cannot sync "), "{failure}");
     assert_eq!(rig.blamed().len(), 1);
-    rig.append(2).unwrap();
+    assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
     assert_eq!(flushed(&mut rig, None), None);
+    // Nor does anybody vouch for it when the broker stops.
+    let (reply, mut closed) = oneshot::channel();
+    rig.turn(at(1), vec![Command::Close(reply)]);
+    let log = closed.try_recv().unwrap().logs.into_iter().find(|log| log.partition == name(2));
+    assert!(log.unwrap().close().is_err());
 }
 
 #[test]

@@ -29,6 +29,7 @@ use crate::api::handle;
 use crate::authorizer::Authorizer;
 use crate::authorizer::record::Record;
 use crate::broker::assemble::Materials;
+use crate::broker::handles::Room;
 use crate::broker::{Broker, logs, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
@@ -79,6 +80,11 @@ impl World {
 
     /// The same, over what `prepare` leaves in the first log directory.
     pub(super) async fn start_over(overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
+        World::start_in(Room { limit: 1 << 20 }, overrides, prepare).await
+    }
+
+    /// The same, where so many files may be open.
+    pub(super) async fn start_in(room: Room, overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
         let folder = Folder::new();
         let first = folder.0.join("a");
         std::fs::create_dir_all(&first).unwrap();
@@ -91,9 +97,9 @@ impl World {
         let (clock, tasks, asked) = (Clock::start(), Tasks::new(), Record::default());
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
         let dirs = logs::open_dirs(&config).unwrap().online;
-        let found = logs::list(&dirs, &settings, clock.now().wall).await.unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         assert!(changes.load().await.unwrap().is_empty());
+        let found = logs::list(&dirs, &settings, clock.now().wall).unwrap();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let materials = Materials {
@@ -105,6 +111,7 @@ impl World {
             log_dirs: LogDirs::new(dirs, BTreeSet::default(), found.homes),
             unopened: found.unopened,
             removals: found.removals,
+            room,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),

@@ -11,6 +11,7 @@ use super::cluster::{Broker, PartitionState, TopicAssignment, TopicName, Version
 /// The actions of one call of `handle`, in the order in which they are to be started.
 pub type Actions = Vec<Action>;
 
+/// One thing to do. The outcome of each, but those about channels, comes back as an [`Event`](super::Event) of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Make `/feature` what a controller of this version keeps there: version 2, enabled, features kept.
@@ -51,6 +52,7 @@ pub enum Action {
     Send { broker: BrokerId, broker_epoch: BrokerEpoch, request: ControlRequest },
 }
 
+/// What `/brokers/topics/T` is to hold, if its data version is still the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicWrite {
     pub topic: TopicName,
@@ -58,6 +60,7 @@ pub struct TopicWrite {
     pub expected: Version,
 }
 
+/// What a `state` znode is to hold, if its data version, the partition epoch, is still the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionStateWrite {
     pub partition: TopicPartition,

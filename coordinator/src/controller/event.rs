@@ -10,6 +10,7 @@ use protocol::messages::{
 
 use super::cluster::{Broker, Leadership, StoredTopic, TopicName, Version};
 
+/// One thing that has happened. What is about a partition or topic that is no longer known is ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// This broker wrote `/controller` and raised `/controller_epoch` to this number.
@@ -54,6 +55,7 @@ pub enum Event {
     },
 }
 
+/// A broker's response to a request of the controller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     LeaderAndIsr(LeaderAndIsrResponse),

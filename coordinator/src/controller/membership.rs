@@ -117,6 +117,10 @@ impl Tenure {
     /// A replica in a failed log directory counts as offline until its broker answers 0 for it or registers again.
     fn leader_and_isr_answered(&mut self, broker: BrokerId, response: LeaderAndIsrResponse) {
         complain(broker, "LeaderAndIsr", response.error_code);
+        let mut codes = response.topics.iter().flat_map(|topic| &topic.partition_errors);
+        if self.picture.failed.is_empty() && codes.all(|partition| partition.error_code == 0) {
+            return;
+        }
         for (partition, code) in self.partition_errors(&response) {
             let code = ErrorCode::from_code(code);
             let changed = if code == ErrorCode::None {

@@ -123,9 +123,9 @@ impl Tenure {
     ) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Creating(state) = &partition.work else { continue };
+            let state = state.clone();
+            partition.work = Work::Nothing;
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -146,12 +146,9 @@ impl Tenure {
     pub(super) fn states_written(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            if !matches!(partition.work, Work::Writing { .. }) {
-                continue;
-            }
-            let Work::Writing { state, died } = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Writing { state, died } = &mut partition.work else { continue };
+            let (state, died) = (state.clone(), std::mem::take(died));
+            partition.work = Work::Nothing;
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -190,9 +187,9 @@ impl Tenure {
     pub(super) fn states_read(&mut self, states: Vec<(TopicPartition, Result<Leadership, ReadFault>)>) {
         for (name, read) in states {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Reading { written } = &mut partition.work else { continue };
+            let written = written.take();
+            partition.work = Work::Nothing;
             match read {
                 Ok(leadership) => {
                     let created =

@@ -111,10 +111,15 @@ impl Progress {
     /// The log ends at `end` now, in the segment with this base: what was synced above is there no more.
     pub(super) fn truncated(&mut self, end: Offset, base: Offset) {
         self.unsynced_logs.retain(|sealed, _| *sealed < base);
-        self.recovery_point = self.recovery_point.min(end);
-        self.planned = self.planned.min(end);
+        self.lower(end);
         self.truncations += 1;
         self.made += 1;
+    }
+
+    /// Nothing from `to` on is on the medium.
+    pub(super) fn lower(&mut self, to: Offset) {
+        self.recovery_point = self.recovery_point.min(to);
+        self.planned = self.planned.min(to);
     }
 }
 
@@ -122,7 +127,7 @@ impl Log {
     /// The flush that is due by `flush.messages`, `flush.ms`, or because a segment was sealed or an epoch began.
     pub fn flush_due(&self, now: Millis) -> Option<FlushScope> {
         let progress = &self.progress;
-        let is_dirty = self.end > progress.planned;
+        let is_dirty = self.batches_end > progress.planned;
         let is_old = self.settings.flush_ms.is_some_and(|limit| now - progress.last_flush >= limit);
         let has_many = progress.unflushed_records >= self.settings.flush_messages;
         if is_dirty && (is_old || has_many) {
@@ -133,13 +138,13 @@ impl Log {
         (has_sealed || has_epochs).then_some(FlushScope::Sealed)
     }
 
-    /// What has to be synced; none if nothing is new, or the log is offline. Several plans may be under way.
+    /// What has to be synced; none if nothing is new, or the log is offline. Plans are run in their order, one at a time.
     pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
         if self.health == Health::Offline {
             return None;
         }
         let up_to = match scope {
-            FlushScope::Everything if self.write_aborted() => self.end,
+            FlushScope::Everything if self.write_aborted() => self.batches_end,
             FlushScope::Sealed | FlushScope::Everything => self.active.segment.base,
         };
         let has_names = self.progress.made > self.progress.made_synced;
@@ -195,6 +200,12 @@ impl Log {
         progress.planned = progress.recovery_point;
         progress.epochs_planned = progress.epochs_synced;
         progress.sealed_planned = progress.sealed_planned.min(progress.sealed.saturating_sub(1));
+    }
+
+    /// Takes the report of a sync that failed. Nobody tries again on the same files, since the system may have
+    /// forgotten what it could not write: the log goes offline, and the next start finds out what is there.
+    pub fn sync_failed(&mut self) {
+        self.health = Health::Offline;
     }
 
     /// Gives back the blocks that were taken ahead of the writes: others need them more.
