@@ -15,7 +15,7 @@ The log files are written once and moved from system to system: each gets the sa
 --store they are left in DIR at the end and taken from there by the next run (same file system as the temporary directory, please). Both systems run with their defaults but for the broker's heap of 1 GB. It needs what side_by_side.py needs. The limit of open files is raised where Kafka
 needs more, which takes root; Kafka has a file open per segment.
 """
-import argparse, json, os, resource, shutil, signal, socket, struct, sys, tempfile, time
+import argparse, json, os, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 from collections import deque
 from pathlib import Path
 
@@ -187,8 +187,13 @@ def read_unflushed(logs, partitions, last):
         (logs / f"{topic}-{p}" / f"{last:020}.log").read_bytes()
 
 
+def flush(logs):
+    """Nothing is written behind the back of the start that follows."""
+    subprocess.run(["sync", "-f", logs], check=True)
+
+
 def drop_caches(logs):
-    os.sync()
+    flush(logs)
     try:
         Path("/proc/sys/vm/drop_caches").write_text("3")
     except OSError:
@@ -220,7 +225,7 @@ def run(cluster, shape, store, cold):
     say("filling the logs")
     last, end = fill(logs, shape, store)
     read_unflushed(logs, partitions, last)
-    os.sync()
+    flush(logs)
     say("start after a kill")
     figures |= prefixed("killed", start(cluster, partitions, end))
     time.sleep(2)

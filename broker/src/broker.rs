@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use config::broker::BrokerConfig;
+use storage::Disk;
 use zookeeper::store::MetadataStore;
 
 use crate::api::fetch::slots::SessionSlots;
@@ -49,6 +50,7 @@ pub(crate) struct Broker {
     pub(crate) metadata: Metadata,
     pub(crate) hosted: Arc<Hosted>,
     pub(crate) shards: Shards,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log_dirs: LogDirs,
     /// Logs found at start that are not open yet.
     pub(crate) loading: Loading,

@@ -41,6 +41,8 @@ pub(crate) enum Job {
     Remove(Removal),
     /// Something went wrong in a log directory.
     Blame(DiskError),
+    /// A partition went offline by itself: the controller has to know.
+    TellController,
     /// A reader found no good batch at this position of a log file.
     Examine {
         file: PathBuf,
@@ -99,7 +101,7 @@ impl JobQueue {
     }
 }
 
-/// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of losses. `removals` were
+/// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of disks. `removals` were
 /// found at start.
 pub(crate) fn start(
     broker: &Arc<Broker>,
@@ -109,7 +111,7 @@ pub(crate) fn start(
     let tasks = broker.tasks.clone();
     tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs, removals));
     tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker), amendments));
-    tasks.spawn(TaskKind::Upkeep, "notices of losses", log_dirs::tell_controller(Arc::clone(broker)));
+    tasks.spawn(TaskKind::Upkeep, "notices of disks", log_dirs::tell_controller(Arc::clone(broker)));
 }
 
 async fn carry_out(
@@ -145,6 +147,7 @@ async fn carry_out(
                     }
                 },
                 Some(Job::Remove(removal)) => removals.push(removal),
+                Some(Job::TellController) => broker.log_dirs.news.notify_one(),
                 Some(Job::Blame(error)) => log_dirs::blame(&broker, &error).await?,
                 Some(Job::Examine { file, position }) => log_dirs::examine(&broker, file, position).await?,
             },

@@ -530,11 +530,8 @@ fn loss(dice: &mut Dice) -> Loss {
 fn remembered(log: &Log, (before, after): (&Known, &Known)) -> History {
     let found = judge::batches(log);
     let start = log.start_offset();
-    let histories = [&after.history, &before.history];
-    let Some(history) = histories.into_iter().find(|history| is_piece(&found, history, Gaps::Never)) else {
-        return found;
-    };
-    let mut history = History::clone(history);
+    let is_of_after = is_piece(&found, &after.history, Gaps::Compacted);
+    let mut history = History::clone(if is_of_after { &after.history } else { &before.history });
     let is_below = |bytes: &[u8]| BatchHeader::parse(bytes).unwrap().last_offset() < start;
     history.retain(|base, bytes| found.contains_key(base) || is_below(bytes));
     history

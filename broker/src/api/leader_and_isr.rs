@@ -16,6 +16,7 @@ use tokio::sync::oneshot;
 
 use super::control::check_epochs;
 use crate::broker::{Broker, wiring};
+use crate::hosted::Absent;
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
 use missing::{Missing, make};
@@ -35,6 +36,7 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     // All are sent before the first answer is waited for.
     let mut sent = Vec::with_capacity(topics.len());
     for (id, parts) in topics {
+        tell_lost(broker, &parts);
         let mut waiting = Vec::with_capacity(parts.len());
         for part in parts {
             let (index, log) = (part.partition.partition, made.remove(&part.partition));
@@ -83,6 +85,23 @@ impl Part {
     }
 }
 
+/// Names the partitions of a topic that are not served because of a log directory that is offline, those that are known to be so excepted.
+fn tell_lost(broker: &Broker, parts: &[Part]) {
+    let is_known =
+        |name: &TopicPartition| broker.hosted.get(&name.topic, name.partition).err() == Some(Absent::Offline);
+    let is_lost = |part: &&Part| {
+        !broker.log_dirs.has_log(&part.partition) && !part.may_be_made(broker) && !is_known(&part.partition)
+    };
+    let lost: Vec<&TopicPartition> = parts.iter().filter(is_lost).map(|part| &part.partition).collect();
+    if let Some(first) = lost.first() {
+        let partitions: Vec<i32> = lost.iter().map(|name| name.partition).collect();
+        tracing::error!(
+            topic = %first.topic, ?partitions,
+            "partitions are not served: their logs are in none of the log directories that are online. Repair those that are offline and restart"
+        );
+    }
+}
+
 /// A change that came while the logs were made reached the shards before the partitions did. Source: KAFKA-8813.
 async fn catch_up(broker: &Broker, topic: &str, mut given: TopicSettings) {
     loop {
@@ -100,10 +119,7 @@ type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
 /// `log` was made for this.
 async fn assign(broker: &Broker, part: Part, log: Option<Log>) -> Result<Reply, ErrorCode> {
     if log.is_none() && !broker.log_dirs.has_log(&part.partition) {
-        // Why a log could not be made has been said.
-        if !part.may_be_made(broker) {
-            tracing::error!(partition = %part.partition, "the partition is not served: its log is in none of the log directories that are online");
-        }
+        // Why has been said.
         broker.hosted.take_offline(&part.partition);
         return Err(ErrorCode::KafkaStorageError);
     }

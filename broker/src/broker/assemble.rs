@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::Removal;
+use storage::{Disk, Removal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
@@ -36,6 +36,7 @@ pub(crate) struct Materials {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn MetadataStore>,
     pub(crate) registration: Registration,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log_dirs: LogDirs,
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
@@ -89,6 +90,7 @@ impl Materials {
             metadata: Metadata::new(),
             hosted,
             shards,
+            disk: self.disk,
             log_dirs: self.log_dirs,
             loading: Loading::of(&self.unopened),
             jobs,

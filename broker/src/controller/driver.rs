@@ -179,6 +179,8 @@ impl Driver<'_> {
             Action::WritePartitionStates(writes) => fenced.states(writes).await?,
             Action::RemoveTopic(topic) => fenced.remove_topic(topic).await?,
             Action::RemoveDeletionMarks(topics) => fenced.remove_marks(topics).await?,
+            Action::ReadDiskNotices => reads::disk_notices(store).await?,
+            Action::RemoveDiskNotices(names) => fenced.remove_disk_notices(names).await?,
             Action::OpenChannel(broker) => {
                 self.check_alone(broker.id);
                 return Ok(None);
@@ -233,6 +235,7 @@ fn hint(path: &str) -> Option<Event> {
         paths::BROKER_IDS => Some(Event::BrokerListChanged),
         paths::TOPICS => Some(Event::TopicListChanged),
         paths::DELETE_TOPICS => Some(Event::DeletionListChanged),
+        paths::LOG_DIR_EVENTS => Some(Event::DiskNoticesChanged),
         _ => {
             let broker = || child(paths::BROKER_IDS)?.parse().ok().map(BrokerId);
             broker()

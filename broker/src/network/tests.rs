@@ -183,6 +183,16 @@ async fn half_a_connection_is_answered_to_its_end() {
     }
 }
 
+/// Time is stepped by the runtime whenever nothing moves.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_left_is_not_waited_for() {
+    let rig = Rig::start(SETTINGS, |_, _| async { Pending::later(std::future::pending()) }).await;
+    let mut client = rig.connect().await;
+    client.send(&metadata(1)).await;
+    client.0.shutdown().await.expect("it is open");
+    assert_eq!(client.number().await, None, "the broker closes as well");
+}
+
 #[tokio::test]
 async fn requests_may_arrive_byte_by_byte() {
     let rig = Rig::echo().await;

@@ -16,7 +16,7 @@ pub type Actions = Vec<Action>;
 pub enum Action {
     /// Make `/feature` what a controller of this version keeps there: version 2, enabled, features kept.
     EnsureFeature,
-    /// Delete what lies in `/log_dir_event_notification` and `/isr_change_notification`.
+    /// Delete what lies in `/log_dir_event_notification`, which is watched from then on, and `/isr_change_notification`.
     ClearNotifications,
 
     /// Read `/brokers/ids` and each broker's znode, with watches.
@@ -31,6 +31,8 @@ pub enum Action {
     ReadDeletionList,
     /// Read unclean.leader.election.enable of each topic: its override, else the broker's setting.
     ReadUncleanElection(Vec<TopicName>),
+    /// Read what lies in `/log_dir_event_notification`, with a watch on the list.
+    ReadDiskNotices,
 
     /// Set `/brokers/topics/T` at the given version.
     WriteTopics(Vec<TopicWrite>),
@@ -43,6 +45,8 @@ pub enum Action {
     RemoveTopic(TopicName),
     /// Delete `/admin/delete_topics/T` of each; what is gone already is fine.
     RemoveDeletionMarks(Vec<TopicName>),
+    /// Delete these children of `/log_dir_event_notification`; what is gone already is fine.
+    RemoveDiskNotices(Vec<String>),
 
     /// Have an ordered queue for requests to this broker, one request in flight, retried while the channel is open.
     OpenChannel(Broker),

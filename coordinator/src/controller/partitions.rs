@@ -243,14 +243,18 @@ impl Tenure {
 
     /// LeaderAndIsr to the replicas that can take it, UpdateMetadata to all; a topic on its way out is not announced.
     pub(super) fn announce(&mut self, name: &TopicPartition) {
+        let replicas = self.picture.online_replicas(name);
+        self.announce_to(name, &replicas);
+    }
+
+    pub(super) fn announce_to(&mut self, name: &TopicPartition, replicas: &[BrokerId]) {
         let Some(topic) = self.picture.topics.get(&name.topic) else { return };
         let has_leadership =
             topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
         if !self.is_in_office() || topic.deletion.is_some() || topic.known_id().is_none() || !has_leadership {
             return;
         }
-        let replicas = self.picture.online_replicas(name);
-        self.out.requests.announce(name, &replicas);
+        self.out.requests.announce(name, replicas);
     }
 
     fn tell_of_creation(&mut self, name: &TopicPartition) {
