@@ -3,8 +3,8 @@
 //! -1 latest, -2 earliest, from v7 -3 the record with the largest time, from v8 -4 earliest local, from v9 -5 latest tiered (none here).
 //! A partition named twice is INVALID_REQUEST. v0 answers a list of offsets where segments begin. v4 checks and answers the leader epoch.
 //! A new leader whose high watermark is below the start of its epoch answers OFFSET_NOT_AVAILABLE, before v5 LEADER_NOT_AVAILABLE.
-//! Differs from Kafka 3.9: a time is looked for beyond segments whose records DeleteRecords has taken, where Kafka answers
-//! that there is none.
+//! Differs from Kafka 3.9: a time is looked for beyond segments whose records DeleteRecords has taken or are of format v0, where Kafka
+//! answers that there is none. A log whose records have no time at all has no largest one, where Kafka answers its first offset.
 
 mod segments;
 

@@ -12,7 +12,9 @@ use std::time::{Duration, Instant};
 
 use protocol::ids::TopicPartition;
 use storage::salvage;
-use storage::{Crew, Disk, DiskError, Handles, Log, OpenOptions, RecoveryError, RecoveryReport, Shutdown};
+use storage::{
+    Crew, Cut, Disk, DiskError, Handles, Log, OpenOptions, RecoveryError, RecoveryReport, Shutdown,
+};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -279,6 +281,15 @@ fn offline(partition: &TopicPartition, dir: &Path, error: &RecoveryError) {
     );
 }
 
+/// Where an operator finds what was cut.
+fn how_to_see(partition: &TopicPartition, cut: &Cut) -> String {
+    if cut.set_aside.is_empty() {
+        return "Nothing but zeros was cut".to_owned();
+    }
+    let dir = cut.file.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    format!("To see what was cut: ottla log salvage --dir {} --partition {partition}", dir.display())
+}
+
 fn tell(partition: &TopicPartition, report: &RecoveryReport) {
     if let Some(synced) = report.missing_up_to {
         tracing::error!(
@@ -288,17 +299,43 @@ fn tell(partition: &TopicPartition, report: &RecoveryReport) {
         );
     }
     if let Some(cut) = &report.cut {
-        let dir = cut.file.parent().and_then(Path::parent).unwrap_or(Path::new("."));
         let offsets = salvage::offsets_in(&cut.set_aside)
             .map_or_else(|| "none".to_owned(), |(first, last)| format!("{first} to {last}"));
         tracing::warn!(
             %partition, file = %cut.file.display(), position = cut.position, bytes = cut.bytes, offsets, kept = cut.set_aside.len(),
-            "the log was cut at offset {}: {}. To see what was cut: ottla log salvage --dir {} --partition {partition}",
-            cut.offset, cut.flaw, dir.display()
+            "the log was cut at offset {}: {}. {}", cut.offset, cut.flaw, how_to_see(partition, cut)
         );
     }
     if report.segments_scanned > 0 {
         let (segments, bytes) = (report.segments_scanned, report.bytes_scanned);
         tracing::debug!(%partition, segments, bytes, "log was checked after an unclean stop");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::Offset;
+    use storage::Flaw;
+
+    use super::*;
+
+    #[test]
+    fn nobody_is_sent_to_look_for_zeros() {
+        let partition = TopicPartition::new("t", 0);
+        let file = Path::new("/logs/t-0/00000000000000000000.log").to_path_buf();
+        let mut cut = Cut {
+            file,
+            position: 7,
+            bytes: 100,
+            offset: Offset(3),
+            flaw: Flaw::Zeros,
+            segments: Vec::new(),
+            set_aside: Vec::new(),
+        };
+        assert_eq!(how_to_see(&partition, &cut), "Nothing but zeros was cut");
+        cut.set_aside
+            .push(Path::new("/logs/t-0/salvaged-00000000000000000000-at-0000000007-0.bytes").to_path_buf());
+        let told = how_to_see(&partition, &cut);
+        assert_eq!(told, "To see what was cut: ottla log salvage --dir /logs --partition t-0");
     }
 }

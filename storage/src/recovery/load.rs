@@ -245,18 +245,10 @@ impl Loader<'_> {
         })?;
         if !aborted.is_empty() {
             // Before there is an index again: that it was missing is what tells that this was, too.
-            let synced = self.write_aborted(base, &aborted).and_then(|()| self.sync_aborted(base));
-            synced.map_err(|error| self.disk_error(error))?;
+            self.replace_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
             self.transactions.insert(base);
         }
         Ok(())
-    }
-
-    fn sync_aborted(&self, base: Offset) -> Result<(), DiskError> {
-        let path = file_path(&self.dir, base, TXN_INDEX);
-        let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
-        self.disk.sync(&file).during("sync", &path)?;
-        self.disk.sync_dir(&self.dir).during("sync", &self.dir)
     }
 
     fn indexes_reach_the_end(&self, base: Offset, size: u64) -> Result<bool, RecoveryError> {
