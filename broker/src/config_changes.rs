@@ -4,7 +4,7 @@
 //! announcement says only which entity to read again. Started by `broker.rs`; the driver forwards what it hears of the path.
 //! Source: Kafka 3.9 `ZkConfigManager`, `ZkNodeChangeNotificationListener`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,7 +112,7 @@ impl ConfigChanges {
     pub(crate) async fn catch_up(&mut self, now: Millis) -> Result<Vec<ConfigUpdate>, StoreError> {
         let announced = self.list().await?;
         let nodes = together(announced.iter().map(|(_, path)| self.store.get(path, Watch::None))).await;
-        let mut entities: Vec<ConfigEntity> = Vec::new();
+        let (mut entities, mut named) = (Vec::new(), BTreeSet::new());
         let mut outdated = Vec::new();
         let mut last_seen = self.last_seen;
         for ((number, path), node) in announced.into_iter().zip(nodes) {
@@ -122,8 +122,8 @@ impl ConfigChanges {
                 Err(error) => return Err(error),
             };
             if number > self.last_seen {
-                entities
-                    .extend(announced_entity(&path, &node.data).filter(|entity| !entities.contains(entity)));
+                let entity = announced_entity(&path, &node.data);
+                entities.extend(entity.filter(|entity| named.insert(entity.clone())));
                 last_seen = number;
             }
             if now.0 - node.stat.ctime > KEPT_MS {

@@ -106,9 +106,9 @@ impl Shown {
         let result = DescribeConfigsResult::default()
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
-        let keys = asked.configuration_keys.filter(|keys| !keys.is_empty());
-        let wanted =
-            |entry: &Entry| keys.as_ref().is_none_or(|keys| keys.iter().any(|key| **key == *entry.name));
+        let keys = asked.configuration_keys.unwrap_or_default();
+        let keys: HashSet<&str> = keys.iter().map(|key| &**key).collect();
+        let wanted = |entry: &Entry| keys.is_empty() || keys.contains(&*entry.name);
         match described {
             Ok(entries) => result
                 .with_configs(entries.into_iter().filter(wanted).map(|entry| self.entry(entry)).collect()),

@@ -60,12 +60,12 @@ struct ZooKeeper {
 impl Places {
     pub(super) fn read(args: &[String]) -> Result<Places, Failure> {
         let (mode, file) = arguments(args)?;
-        let sentence = |error: String| Failure::Sentence(format!("{}: {error}", file.display()));
         let properties = Properties::read(&file).map_err(|error| Failure::Sentence(error.to_string()))?;
-        let config = BrokerConfig::load(&properties).map_err(|errors| sentence(errors.to_string()))?.config;
+        let unusable = |errors| Failure::Sentence(format!("{} cannot be used:\n{errors}", file.display()));
+        let config = BrokerConfig::load(&properties).map_err(unusable)?.config;
         let work = env::temp_dir().join(format!("ottla-quickstart-{}", process::id()));
         fs::create_dir_all(&work)
-            .map_err(|error| Failure::Sentence(format!("{}: {error}", work.display())))?;
+            .map_err(|error| Failure::Sentence(format!("cannot make {}: {error}", work.display())))?;
         let zookeeper = ZooKeeper::beside(&file, &config);
         let folders = config.log.dirs.iter().chain([&zookeeper.data]);
         let new_folders = folders.filter_map(|folder| topmost_missing(folder)).collect();
@@ -117,7 +117,8 @@ impl Places {
                 self.file.display()
             )));
         }
-        let program = env::current_exe().map_err(|error| Failure::Sentence(error.to_string()))?;
+        let unknown = |error| Failure::Sentence(format!("cannot find the file of this program: {error}"));
+        let program = env::current_exe().map_err(unknown)?;
         let mut command = Command::new(program);
         command.arg("broker").arg(&self.file);
         let server = Server::start("broker", command, &self.broker_log())?;
@@ -170,7 +171,7 @@ impl ZooKeeper {
         );
         match fs::write(&properties, text) {
             Ok(()) => Ok(properties),
-            Err(error) => Err(Failure::Sentence(format!("{}: {error}", properties.display()))),
+            Err(error) => Err(Failure::Sentence(format!("cannot write {}: {error}", properties.display()))),
         }
     }
 }

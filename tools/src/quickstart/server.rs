@@ -34,7 +34,10 @@ impl Server {
     /// Starts a process that writes to `log`.
     pub(super) fn start(name: &'static str, mut command: Command, log: &Path) -> Result<Server, Failure> {
         let failed = |error: io::Error| {
-            Failure::Sentence(format!("cannot start the {name} with {}: {error}", log.display()))
+            Failure::Sentence(format!(
+                "cannot start the {name} with its output in {}: {error}",
+                log.display()
+            ))
         };
         let file = File::create(log).map_err(failed)?;
         let errors = file.try_clone().map_err(failed)?;

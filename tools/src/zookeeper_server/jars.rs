@@ -36,7 +36,7 @@ pub enum Missing {
         "Maven could not fetch ZooKeeper {VERSION}; its own words are above. Another way: apt-get install zookeeper"
     )]
     Fetch,
-    #[error("{path}: {source}", path = path.display())]
+    #[error("ZooKeeper's jars cannot be kept in {path}: {source}", path = path.display())]
     Cache { path: PathBuf, source: io::Error },
 }
 
