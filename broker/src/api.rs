@@ -25,6 +25,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod repeated;
 pub(crate) mod stop_replica;
 pub(crate) mod update_metadata;
 

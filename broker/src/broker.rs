@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use config::broker::BrokerConfig;
+use storage::Disk;
 use zookeeper::store::MetadataStore;
 
 use crate::api::fetch::slots::SessionSlots;
@@ -30,7 +31,7 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::Shards;
 use crate::tasks::Tasks;
-use crate::upkeep::JobQueue;
+use crate::upkeep::{Amendments, JobQueue};
 
 pub(crate) use controller_epoch::ControllerEpochGate;
 pub(crate) use loading::Loading;
@@ -49,10 +50,12 @@ pub(crate) struct Broker {
     pub(crate) metadata: Metadata,
     pub(crate) hosted: Arc<Hosted>,
     pub(crate) shards: Shards,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log_dirs: LogDirs,
     /// Logs found at start that are not open yet.
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
+    pub(crate) amendments: Amendments,
     /// How many logs may be open.
     pub(crate) room: Room,
     pub(crate) registration: Registration,

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocol::{BrokerId, Millis};
+use protocol::Millis;
 use thiserror::Error;
 use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
@@ -17,24 +17,17 @@ use zookeeper::session::together;
 use zookeeper::store::{Expected, MetadataStore, Node, Refusal, StoreError, Watch};
 use zookeeper::znodes::{ConfigChange, EntityConfig, ZnodeError};
 
+mod entity;
+
+pub(crate) use entity::ConfigEntity;
+use entity::{BROKERS, TOPICS};
+
 /// ZkNodeChangeNotificationListener.changeExpirationMs: any broker that was away for less finds its announcements.
 const KEPT_MS: i64 = 15 * 60 * 1000;
 /// Updates on their way to whoever applies them; when it is full, reading waits.
 pub(crate) const UPDATES_CAPACITY: usize = 64;
 /// After a failure, which a hint may end earlier.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-
-const TOPICS: &str = "topics";
-const BROKERS: &str = "brokers";
-/// The entity whose settings hold for all brokers.
-const DEFAULT: &str = "<default>";
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum ConfigEntity {
-    Topic(String),
-    Broker(BrokerId),
-    AllBrokers,
-}
 
 /// All settings that an entity has now; none where it is gone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -215,36 +208,6 @@ impl ConfigChanges {
     }
 }
 
-impl ConfigEntity {
-    /// `None`: of a kind that this broker has no settings of, or with an id that is none.
-    fn of(kind: &str, name: &str) -> Option<ConfigEntity> {
-        match (kind, name) {
-            (TOPICS, topic) => Some(ConfigEntity::Topic(topic.to_owned())),
-            (BROKERS, DEFAULT) => Some(ConfigEntity::AllBrokers),
-            (BROKERS, id) => id.parse().ok().map(|id| ConfigEntity::Broker(BrokerId(id))),
-            _ => None,
-        }
-    }
-
-    /// What tells all brokers that it changed.
-    pub(crate) fn announcement(&self) -> ConfigChange {
-        let (kind, entity) = match self {
-            ConfigEntity::Topic(topic) => (TOPICS, topic.clone()),
-            ConfigEntity::Broker(id) => (BROKERS, id.to_string()),
-            ConfigEntity::AllBrokers => (BROKERS, DEFAULT.to_owned()),
-        };
-        ConfigChange { entity_type: kind.to_owned(), entity }
-    }
-
-    pub(crate) fn path(&self) -> String {
-        match self {
-            ConfigEntity::Topic(topic) => paths::config(TOPICS, topic),
-            ConfigEntity::Broker(id) => paths::config(BROKERS, &id.to_string()),
-            ConfigEntity::AllBrokers => paths::config(BROKERS, DEFAULT),
-        }
-    }
-}
-
 fn settings(path: &str, node: Result<Node, StoreError>) -> Result<BTreeMap<String, String>, ConfigReadError> {
     match node {
         Ok(node) => Ok(EntityConfig::decode(path, &node.data)?.0),
@@ -271,6 +234,7 @@ fn announced_entity(path: &str, data: &[u8]) -> Option<ConfigEntity> {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
+    use protocol::BrokerId;
     use zookeeper::events::{Change, SessionEvent, SessionEvents};
     use zookeeper::session::create_all;
     use zookeeper::store::CreateMode;

@@ -13,8 +13,10 @@ use tokio::sync::Notify;
 pub(crate) struct LogDirs {
     dirs: BTreeMap<PathBuf, Arc<LogDir>>,
     state: Mutex<State>,
-    /// Replicas of this broker went offline, and the controller has not been told yet.
-    pub(crate) losses: Notify,
+    /// Replicas of this broker went offline or are back, and the controller has not been told yet.
+    pub(crate) news: Notify,
+    /// A full directory has room again.
+    pub(crate) room: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +68,7 @@ impl LogDirs {
         for (partition, home) in homes {
             state.insert(partition, home);
         }
-        Self { dirs, state: Mutex::new(state), losses: Notify::new() }
+        Self { dirs, state: Mutex::new(state), news: Notify::new(), room: Notify::new() }
     }
 
     /// The directory if it is in service.

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
+use protocol::StrBytes;
 use protocol::ids::{BrokerId, LeaderEpoch, TopicId};
 use protocol::messages::UpdateMetadataRequest;
 use protocol::messages::update_metadata_request::{UpdateMetadataBroker, UpdateMetadataPartitionState};
@@ -43,6 +44,15 @@ pub(crate) struct Endpoint {
     pub(crate) port: i32,
 }
 
+/// Where a broker is, as answers say it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Address {
+    pub(crate) broker: BrokerId,
+    pub(crate) host: StrBytes,
+    pub(crate) port: i32,
+    pub(crate) rack: Option<StrBytes>,
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Topic {
     /// Zero where the controller gave none.
@@ -58,6 +68,14 @@ pub(crate) struct Partition {
     pub(crate) isr: Vec<BrokerId>,
     pub(crate) replicas: Vec<BrokerId>,
     pub(crate) offline: Vec<BrokerId>,
+}
+
+impl LiveBroker {
+    fn address(&self, broker: BrokerId, listener: &str) -> Option<Address> {
+        let Endpoint { host, port } = self.endpoints.get(listener)?;
+        let text = |text: &String| StrBytes::from_string(text.clone());
+        Some(Address { broker, host: text(host), port: *port, rack: self.rack.as_ref().map(text) })
+    }
 }
 
 impl Metadata {
@@ -90,9 +108,19 @@ impl Picture {
         self.names.get(&id)
     }
 
-    /// The address of a live broker on `listener`.
-    pub(crate) fn endpoint(&self, broker: BrokerId, listener: &str) -> Option<&Endpoint> {
-        self.brokers.get(&broker)?.endpoints.get(listener)
+    /// Whether clients of `listener` can reach the broker: it is alive and has that listener.
+    pub(crate) fn is_reachable(&self, broker: BrokerId, listener: &str) -> bool {
+        self.brokers.get(&broker).is_some_and(|live| live.endpoints.contains_key(listener))
+    }
+
+    /// What clients of `listener` are told of a broker that they can reach.
+    pub(crate) fn address(&self, broker: BrokerId, listener: &str) -> Option<Address> {
+        self.brokers.get(&broker)?.address(broker, listener)
+    }
+
+    /// The same for all brokers, in the order of their ids.
+    pub(crate) fn addresses(&self, listener: &str) -> impl Iterator<Item = Address> {
+        self.brokers.iter().filter_map(move |(id, live)| live.address(*id, listener))
     }
 
     /// The picture after `request`: its brokers replace all, its partitions replace those named.
@@ -168,7 +196,6 @@ fn partition(state: &UpdateMetadataPartitionState) -> Partition {
 
 #[cfg(test)]
 mod tests {
-    use protocol::StrBytes;
     use protocol::messages::update_metadata_request::{UpdateMetadataEndpoint, UpdateMetadataTopicState};
     use protocol::messages::{BrokerId as WireBrokerId, TopicName};
     use uuid::Uuid;
@@ -203,7 +230,8 @@ mod tests {
         let made = Picture::default().updated(&request(1, id));
         assert_eq!(made.topic_name(id).map(|n| &**n), Some("t"));
         assert_eq!(made.partition("t", 0).map(|p| p.leader), Some(BrokerId(1)));
-        assert_eq!(made.endpoint(BrokerId(1), "PLAINTEXT").map(|e| e.port), Some(9092));
+        assert_eq!(made.address(BrokerId(1), "PLAINTEXT").map(|a| a.port), Some(9092));
+        assert_eq!(made.address(BrokerId(1), "SSL"), None);
 
         let gone = made.updated(&request(LEADER_DURING_DELETE, id));
         assert!(gone.topics.is_empty());

@@ -1,7 +1,7 @@
-//! The broker's place in ZooKeeper: the persistent parents and its ephemeral node under `/brokers/ids`.
+//! The broker's place in ZooKeeper: its ephemeral node under `/brokers/ids`.
 //!
-//! Owns the registration and its epoch; `identity` settles who the broker is before. Never takes a node from a living process:
-//! it waits until ZooKeeper has ended a former session of the same id. Called at start, and by the driver after an expiry.
+//! Owns the registration and its epoch. Never takes a node from a living process: it waits until ZooKeeper has ended a former
+//! session of the same id. Called at start, after `identity` and `persistent_paths`, and by the driver after an expiry.
 //! Source: Kafka 3.9 `KafkaZkClient.registerBroker`, `CheckedEphemeral` (KAFKA-14845), `KafkaServer.createBrokerInfo`.
 
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,13 +14,18 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 use zookeeper::events::SessionId;
 use zookeeper::paths;
-use zookeeper::session::{create_all, together};
 use zookeeper::store::{
     CreateMode, Expected, MetadataStore, Refusal, Stat, StoreError, Watch, Write, WriteAnswer,
 };
 use zookeeper::znodes::{BrokerRegistration, Endpoint, ZnodeError};
 
 pub(crate) mod identity;
+mod others;
+mod persistent_paths;
+
+pub(crate) use others::other_brokers;
+use others::{address, addresses};
+pub(crate) use persistent_paths::create_persistent_paths;
 
 /// ZooKeeper ends sessions at its own ticks, so a bit after their timeout.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(5);
@@ -42,13 +47,6 @@ pub(crate) struct RegistrationSettings {
     pub(crate) rack: Option<String>,
     /// zookeeper.session.timeout.ms, or what the server granted: how long a former session can live on.
     pub(crate) session_timeout: Duration,
-}
-
-/// A broker that is registered, with its addresses as `host:port`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Registered {
-    pub(crate) broker: BrokerId,
-    pub(crate) addresses: Vec<String>,
 }
 
 #[derive(Debug)]
@@ -83,66 +81,6 @@ enum Attempt {
     Registered(Stat),
     Again,
     Held(SessionId),
-}
-
-/// Makes what every broker makes at every start, in Kafka's order, and all at once, as each write waits for ZooKeeper's disk.
-pub(crate) async fn create_persistent_paths(store: &dyn MetadataStore) -> Result<(), StoreError> {
-    let found = together(paths::PERSISTENT.map(|path| store.exists(path, Watch::None))).await;
-    if found.iter().all(|found| matches!(found, Ok(Some(_)))) {
-        return Ok(());
-    }
-    let missing = with_parents(&paths::PERSISTENT);
-    let created = together(missing.iter().map(|path| store.create(path, None, CreateMode::Persistent))).await;
-    for (path, created) in missing.into_iter().zip(created) {
-        match created {
-            Ok(_) | Err(StoreError::Refused { refusal: Refusal::NodeExists, .. }) => {}
-            // Also where a parent's fate is unknown and its children were refused.
-            Err(StoreError::OutcomeUnknown { .. } | StoreError::Refused { .. }) => {
-                create_all(store, path).await?
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
-}
-
-/// Each path after those above it, none twice.
-fn with_parents<'a>(paths: &[&'a str]) -> Vec<&'a str> {
-    let mut all = Vec::new();
-    for path in paths {
-        let ends = path.match_indices('/').map(|(at, _)| at).skip(1).chain([path.len()]);
-        for above in ends.map(|end| &path[..end]) {
-            if !all.contains(&above) {
-                all.push(above);
-            }
-        }
-    }
-    all
-}
-
-/// Every registered broker but this one.
-pub(crate) async fn other_brokers(
-    store: &dyn MetadataStore,
-    own: BrokerId,
-) -> Result<Vec<Registered>, RegistrationError> {
-    let (names, _) = store.children(paths::BROKER_IDS, Watch::None).await?;
-    let mut ids: Vec<_> = names.iter().filter_map(|name| name.parse().ok()).map(BrokerId).collect();
-    ids.retain(|id| *id != own);
-    ids.sort();
-    let nodes = together(ids.iter().map(|id| store.get(&paths::broker(id), Watch::None))).await;
-    let mut others = Vec::new();
-    for (broker, node) in ids.into_iter().zip(nodes) {
-        match node {
-            Ok(node) => {
-                let addresses = addresses(&BrokerRegistration::decode(&paths::broker(broker), &node.data)?);
-                others.push(Registered { broker, addresses });
-            }
-            // It went while we looked.
-            Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(others)
 }
 
 impl Registration {
@@ -193,14 +131,16 @@ impl Registration {
                 Attempt::Again => continue,
                 Attempt::Held(owner) => owner,
             };
-            if started.elapsed() >= patience {
-                return Err(self.held(owner).await?);
+            if started.elapsed() >= patience
+                && let Some(held) = self.held(owner).await?
+            {
+                return Err(held);
             }
             if Instant::now() >= progress {
                 warn!(
                     path = self.path(), %owner,
                     "a former session of this broker id is still registered: waiting until ZooKeeper ends it, at most {} s",
-                    (patience - started.elapsed()).as_secs()
+                    patience.saturating_sub(started.elapsed()).as_secs()
                 );
                 progress += PROGRESS_PAUSE;
             }
@@ -257,11 +197,18 @@ impl Registration {
         }
     }
 
-    async fn held(&self, owner: SessionId) -> Result<RegistrationError, RegistrationError> {
+    /// Who is in the way; `None` if the node has gone since the last look.
+    async fn held(&self, owner: SessionId) -> Result<Option<RegistrationError>, RegistrationError> {
         let (path, broker) = (self.path(), self.settings.broker);
-        let node = self.store.get(&path, Watch::None).await?;
+        let node = match self.store.get(&path, Watch::None).await {
+            Ok(node) => node,
+            Err(StoreError::Refused { refusal: Refusal::NoNode, .. } | StoreError::SessionExpired) => {
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
         let addresses = addresses(&BrokerRegistration::decode(&path, &node.data)?);
-        Ok(RegistrationError::Held { path, owner, broker, addresses })
+        Ok(Some(RegistrationError::Held { path, owner, broker, addresses }))
     }
 
     async fn check_addresses(&self) -> Result<(), RegistrationError> {
@@ -290,18 +237,12 @@ impl Registration {
     }
 }
 
-fn addresses(registration: &BrokerRegistration) -> Vec<String> {
-    registration.endpoints.iter().map(address).collect()
-}
-
-fn address(endpoint: &Endpoint) -> String {
-    format!("{}:{}", endpoint.host, endpoint.port)
-}
-
 #[cfg(test)]
 mod tests {
+    use zookeeper::store::{Answer, Operation, Pending};
     use zookeeper::tree::{ModelStore, ModelZooKeeper};
 
+    use super::others::Registered;
     use super::*;
 
     fn settings(broker: i32, port: u16) -> RegistrationSettings {
@@ -331,23 +272,6 @@ mod tests {
 
     async fn owner(store: &ModelStore, id: i32) -> Option<SessionId> {
         store.exists(&paths::broker(id), Watch::None).await.unwrap().map(|stat| stat.ephemeral_owner)
-    }
-
-    #[tokio::test]
-    async fn persistent_paths_are_made_in_kafkas_order() {
-        assert_eq!(
-            with_parents(&paths::PERSISTENT)[..8].join(" "),
-            "/consumers /brokers /brokers/ids /brokers/topics /config /config/changes /admin /admin/delete_topics"
-        );
-        let zookeeper = ModelZooKeeper::default();
-        let (store, _events) = zookeeper.connect();
-        store.lose_answers(3);
-        create_persistent_paths(&store).await.unwrap();
-        create_persistent_paths(&store).await.unwrap();
-        for path in paths::PERSISTENT {
-            let stat = store.exists(path, Watch::None).await.unwrap().unwrap();
-            assert_eq!((stat.version, stat.ephemeral_owner), (0, SessionId(0)), "{path}");
-        }
     }
 
     #[tokio::test]
@@ -395,6 +319,38 @@ mod tests {
         for part in ["/brokers/ids/1", &living.session().to_string(), "localhost:9092", "broker.id=1"] {
             assert!(error.contains(part), "{part} is not in: {error}");
         }
+    }
+
+    /// Ends a session when the data of the broker's node is read: the last look before a start is given up.
+    #[derive(Debug)]
+    struct LastMoment {
+        store: ModelStore,
+        zookeeper: ModelZooKeeper,
+        former: SessionId,
+    }
+
+    impl MetadataStore for LastMoment {
+        fn submit(&self, operation: Operation) -> Pending<Answer> {
+            if matches!(&operation, Operation::Get { path, .. } if *path == paths::broker(BrokerId(1))) {
+                self.zookeeper.end_session(self.former);
+            }
+            self.store.submit(operation)
+        }
+
+        fn session(&self) -> SessionId {
+            self.store.session()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_node_that_goes_at_the_last_moment_is_no_longer_in_the_way() {
+        let zookeeper = ModelZooKeeper::default();
+        let former = broker(&zookeeper).await;
+        register(&former, 1, 9092).await.unwrap();
+        let store = broker(&zookeeper).await;
+        let late = LastMoment { store: store.clone(), zookeeper, former: former.session() };
+        Registration::register(Arc::new(late), settings(1, 9093), Millis(5)).await.unwrap();
+        assert_eq!(owner(&store, 1).await, Some(store.session()));
     }
 
     #[tokio::test]

@@ -20,6 +20,9 @@ pub(crate) struct Settings {
 
 #[derive(Debug)]
 struct State {
+    /// As ZooKeeper has them, together with what the broker was started with.
+    stored: Layers,
+    /// What is in force: the stored ones, unless those make no sense together.
     layers: Layers,
     config: Arc<BrokerConfig>,
     topics: BTreeMap<String, ConfigMap>,
@@ -27,7 +30,8 @@ struct State {
 
 impl Settings {
     pub(crate) fn new(store: Arc<dyn MetadataStore>, layers: Layers, config: BrokerConfig) -> Self {
-        let state = State { layers, config: Arc::new(config), topics: BTreeMap::new() };
+        let state =
+            State { stored: layers.clone(), layers, config: Arc::new(config), topics: BTreeMap::new() };
         Self { store, state: RwLock::new(state) }
     }
 
@@ -35,8 +39,14 @@ impl Settings {
         Arc::clone(&self.read().config)
     }
 
+    /// The layers that are in force.
     pub(crate) fn layers(&self) -> Layers {
         self.read().layers.clone()
+    }
+
+    /// The layers as ZooKeeper has them, which a change has to make sense with.
+    pub(crate) fn stored_layers(&self) -> Layers {
+        self.read().stored.clone()
     }
 
     /// The settings of topics as their znodes have them now. Where one cannot be read the last known map counts, and a warning says so.
@@ -69,11 +79,14 @@ impl Settings {
     /// Takes a layer of the broker's map, and answers the new settings of every known topic.
     pub(crate) fn broker_changed(&self, scope: Scope, map: &ConfigMap) -> Vec<(String, TopicSettings)> {
         let mut state = self.write();
-        for ignored in state.layers.replace(scope, map) {
+        for ignored in state.stored.replace(scope, map) {
             tracing::warn!(%ignored, "a broker setting in ZooKeeper is not used");
         }
-        match state.layers.config() {
-            Ok(config) => state.config = Arc::new(config),
+        match state.stored.config() {
+            Ok(config) => {
+                state.config = Arc::new(config);
+                state.layers = state.stored.clone();
+            }
             Err(errors) => {
                 tracing::error!(%errors, "the broker settings in ZooKeeper make no sense together: those before stay in force");
                 return Vec::new();
@@ -111,5 +124,36 @@ impl State {
             tracing::warn!(topic = name, %error, "a topic setting in ZooKeeper is not used");
         }
         TopicSettings::new(&config, self.config.log.producer_id_expiration_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use config::properties::Properties;
+    use zookeeper::tree::ModelZooKeeper;
+
+    use super::*;
+
+    fn map(name: &str, value: &str) -> ConfigMap {
+        ConfigMap::from([(name.to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn a_layer_that_makes_no_sense_is_neither_in_force_nor_shown() {
+        let properties = Properties::parse(b"zookeeper.connect=localhost\nlog.retention.ms=9\n").unwrap();
+        let (fixed, config) = (Layers::new(&properties), BrokerConfig::load(&properties).unwrap().config);
+        let (store, _events) = ModelZooKeeper::default().connect();
+        let settings = Settings::new(Arc::new(store), fixed.clone(), config);
+        let retention_ms = || settings.config().topic_defaults.config.retention_ms;
+
+        settings.broker_changed(Scope::Broker, &map("log.retention.ms", "0"));
+        assert_eq!((settings.layers(), retention_ms()), (fixed.clone(), Some(9)));
+        settings.broker_changed(Scope::Cluster, &map("message.max.bytes", "100"));
+        assert_eq!((settings.layers(), retention_ms()), (fixed, Some(9)));
+
+        // Both count as soon as they make sense together.
+        settings.broker_changed(Scope::Broker, &map("log.retention.ms", "8"));
+        assert_eq!((settings.layers().cluster, retention_ms()), (map("message.max.bytes", "100"), Some(8)));
+        assert_eq!(settings.layers(), settings.stored_layers());
     }
 }

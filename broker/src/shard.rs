@@ -20,7 +20,8 @@ use storage::{DiskError, Log, Retirement};
 
 pub(crate) use command::{
     Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Closing, Command, Configure,
-    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, RecordsDeleted, Standing, Stop, StopFailure,
+    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, Opening, RecordsDeleted, Standing, Stop,
+    StopFailure,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -59,6 +60,8 @@ pub(crate) struct Shard {
 enum Seat {
     /// Its log was found at start and is not open yet.
     Loading(Box<Loading>),
+    /// Offline until the disk has room to open its log.
+    Waiting(Box<TopicSettings>),
     Online(Box<Partition>),
     /// Its log serves nobody until the broker starts again. One that is kept is closed when the broker stops; its files
     /// are whole as far as one can tell, or another is damaged that nobody touches.
@@ -125,7 +128,7 @@ impl Shard {
             let ticket = Produces::ticket(key, place);
             let staged = match self.partitions.get_mut(&name) {
                 None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
-                Some(Seat::Offline(_)) => Err(AppendFailure::Offline),
+                Some(Seat::Offline(_) | Seat::Waiting(_)) => Err(AppendFailure::Offline),
                 Some(Seat::Online(partition)) if self.full.iter().any(|dir| partition.is_in(dir)) => {
                     Err(AppendFailure::Full)
                 }
@@ -157,7 +160,9 @@ impl Shard {
     fn carry_out(&mut self, now: Now, command: Command) {
         match command {
             Command::Append(append) => self.stage(append),
-            Command::Opened { partition, log } => self.opened(now, &partition, log),
+            Command::Opened { partition, opening } => self.opened(now, &partition, opening),
+            // Whoever asked is gone only while the broker stops.
+            Command::OpenAgain { partition, reply } => drop(reply.send(self.open_again(&partition))),
             Command::Assign(assign) => self.assign(now, *assign),
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
@@ -181,20 +186,28 @@ impl Shard {
     }
 
     /// A log that was waited for is open, or cannot be opened.
-    fn opened(&mut self, now: Now, name: &TopicPartition, log: Option<Box<Log>>) {
+    fn opened(&mut self, now: Now, name: &TopicPartition, opening: Opening) {
         // Its directory may have failed in the meantime.
         let Some(Seat::Loading(_)) = self.partitions.get(name) else { return };
         let Some(Seat::Loading(loading)) = self.partitions.remove(name) else { return };
         let (settings, assign, delete) = loading.into_waiting();
-        match log {
-            Some(mut log) => {
+        // Without a log the controller is told by a notice, and asks again.
+        let is_open = matches!(opening, Opening::Open(_));
+        match opening {
+            Opening::Open(mut log) => {
                 log.set_settings(settings.log.clone());
                 self.unopened.remove(name);
+                // It was offline if this is not the first attempt.
+                self.hosted.remove(name);
                 self.adopt(*log, settings.min_insync_replicas);
             }
-            None => self.take_offline(name),
+            Opening::NoRoom => {
+                self.take_offline(name);
+                self.partitions.insert(name.clone(), Seat::Waiting(Box::new(settings)));
+            }
+            Opening::Failed => self.take_offline(name),
         }
-        if let Some(mut assign) = assign {
+        if let Some(mut assign) = assign.filter(|_| is_open) {
             let (reply, mut result) = tokio::sync::oneshot::channel();
             assign.reply = reply;
             self.assign(now, *assign);
@@ -205,6 +218,15 @@ impl Shard {
         if let Some(delete) = delete {
             self.stop(now, delete);
         }
+    }
+
+    /// Clients hear of a failure until the log is open; the controller has to ask again then.
+    fn open_again(&mut self, name: &TopicPartition) -> bool {
+        // The topic may have been deleted meanwhile, or the directory have failed.
+        let Some(Seat::Waiting(settings)) = self.partitions.get(name) else { return false };
+        let loading = Loading::new(self.local, (**settings).clone());
+        self.partitions.insert(name.clone(), Seat::Loading(Box::new(loading)));
+        true
     }
 
     fn assign(&mut self, now: Now, mut assign: Assign) {
@@ -224,11 +246,16 @@ impl Shard {
         drop(unheard);
         let (local, hosted) = (self.local, Arc::clone(&self.hosted));
         let mut result = Err(AssignFailure::Offline);
+        let mut knew_its_topic = true;
         self.step(&name, |partition, produces| {
+            knew_its_topic = partition.knows_its_topic();
             result = partition.assign(assign, (local, now), &hosted, produces);
         });
         // The sender of a LeaderAndIsr that went away asks again.
         let _ = reply.send(result);
+        if !knew_its_topic {
+            self.flush_if_due(&name, now);
+        }
     }
 
     fn stop(&mut self, now: Now, stop: Stop) {
@@ -247,7 +274,13 @@ impl Shard {
                 return drop(reply.send(Ok(log)));
             }
             // A log that is being opened was looked at above.
-            Some(Seat::Offline(_) | Seat::Loading(_)) => return drop(reply.send(Err(StopFailure::Offline))),
+            Some(seat @ (Seat::Offline(_) | Seat::Loading(_) | Seat::Waiting(_))) => {
+                // Its directory is about to go: nobody may open it any more.
+                if matches!(seat, Seat::Waiting(_)) && fate == Fate::Delete {
+                    self.partitions.insert(name, Seat::Offline(None));
+                }
+                return drop(reply.send(Err(StopFailure::Offline)));
+            }
             Some(Seat::Online(partition)) => partition.replica.leader_epoch(),
         };
         if let (Some(asked), Some(known)) = (leader_epoch, known)
@@ -268,8 +301,10 @@ impl Shard {
         let names: Vec<_> =
             self.partitions.keys().filter(|name| *name.topic == *configure.topic).cloned().collect();
         for name in names {
-            if let Some(Seat::Loading(loading)) = self.partitions.get_mut(&name) {
-                loading.settings = configure.settings.clone();
+            match self.partitions.get_mut(&name) {
+                Some(Seat::Loading(loading)) => loading.settings = configure.settings.clone(),
+                Some(Seat::Waiting(settings)) => **settings = configure.settings.clone(),
+                None | Some(Seat::Online(_) | Seat::Offline(_)) => {}
             }
             self.step(&name, |partition, produces| partition.configure(&configure.settings, produces, now));
         }
@@ -279,7 +314,7 @@ impl Shard {
         let DeleteRecords { partition: name, before, reply } = delete;
         let mut result = match self.partitions.get(&name) {
             None | Some(Seat::Loading(_)) => Err(DeleteFailure::NotLeader),
-            Some(Seat::Online(_) | Seat::Offline(_)) => Err(DeleteFailure::Offline),
+            Some(Seat::Online(_) | Seat::Offline(_) | Seat::Waiting(_)) => Err(DeleteFailure::Offline),
         };
         self.step(&name, |partition, _| result = partition.delete_records(before));
         // Without a place for the job the next round of retention does it.
@@ -349,9 +384,8 @@ impl Shard {
             Err(error) => {
                 if error.blames_disk() {
                     tracing::error!(partition = %name, %error, "a flush failed: what was written since the last one may be lost in a power cut");
-                }
-                // After a sync that failed nobody tries again on the same files.
-                if !error.blames_disk() {
+                    self.step(name, |partition, _| partition.sync_failed());
+                } else {
                     self.step(name, |partition, _| partition.not_flushed());
                 }
                 self.jobs.push(Job::Blame(error));
@@ -398,7 +432,9 @@ impl Shard {
     fn names_in(&self, dir: &Path) -> Vec<TopicPartition> {
         let inside = self.partitions.iter().filter(|(name, seat)| match seat {
             Seat::Online(partition) => partition.is_in(dir),
-            Seat::Loading(_) => self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir)),
+            Seat::Loading(_) | Seat::Waiting(_) => {
+                self.unopened.get(*name).is_some_and(|found| found.dir.parent() == Some(dir))
+            }
             Seat::Offline(kept) => kept.as_ref().is_some_and(|log| log.dir.parent() == Some(dir)),
         });
         inside.map(|(name, _)| name.clone()).collect()
@@ -459,6 +495,7 @@ impl Shard {
                  Restart the broker to try again, and please report it"
             );
             self.take_offline(name);
+            self.jobs.push(Job::TellController);
         } else if partition.changed && !was_changed {
             self.changed.push(name.clone());
         }
@@ -474,7 +511,7 @@ impl Shard {
         match self.partitions.remove(name)? {
             Seat::Online(partition) => Some(partition.log),
             Seat::Offline(Some(log)) => Some(*log),
-            seat @ (Seat::Offline(None) | Seat::Loading(_)) => {
+            seat @ (Seat::Offline(None) | Seat::Loading(_) | Seat::Waiting(_)) => {
                 self.partitions.insert(name.clone(), seat);
                 None
             }
@@ -488,7 +525,7 @@ impl Shard {
     fn online(&mut self) -> impl Iterator<Item = &mut Partition> {
         self.partitions.values_mut().filter_map(|seat| match seat {
             Seat::Online(partition) => Some(&mut **partition),
-            Seat::Loading(_) | Seat::Offline(_) => None,
+            Seat::Loading(_) | Seat::Waiting(_) | Seat::Offline(_) => None,
         })
     }
 }

@@ -1,6 +1,7 @@
 //! The work on logs that must not happen in a shard's turn: flushes, removals, retention, checkpoint files.
 //! Plans come from the shards, run on threads that may block, and are reported back. Decides nothing itself.
 
+mod amendments;
 mod checkpoints;
 mod log_dirs;
 
@@ -19,6 +20,7 @@ use crate::network::Unsendable;
 use crate::shard::Command;
 use crate::tasks::{TaskError, TaskKind};
 
+pub(crate) use amendments::{Amendment, Amendments, Change};
 pub(crate) use checkpoints::Checkpoints;
 
 /// Jobs that wait for the disk. A shard that finds the queue full tries again after the next flush, so the number only bounds memory.
@@ -39,6 +41,8 @@ pub(crate) enum Job {
     Remove(Removal),
     /// Something went wrong in a log directory.
     Blame(DiskError),
+    /// A partition went offline by itself: the controller has to know.
+    TellController,
     /// A reader found no good batch at this position of a log file.
     Examine {
         file: PathBuf,
@@ -97,13 +101,17 @@ impl JobQueue {
     }
 }
 
-/// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of losses. `removals` were
+/// Starts the tasks: one that carries out jobs, one that keeps the times, one that tells the controller of disks. `removals` were
 /// found at start.
-pub(crate) fn start(broker: &Arc<Broker>, jobs: mpsc::Receiver<Job>, removals: Vec<Removal>) {
+pub(crate) fn start(
+    broker: &Arc<Broker>,
+    (jobs, amendments): (mpsc::Receiver<Job>, mpsc::Receiver<Amendment>),
+    removals: Vec<Removal>,
+) {
     let tasks = broker.tasks.clone();
     tasks.spawn(TaskKind::Upkeep, "disk jobs", carry_out(Arc::clone(broker), jobs, removals));
-    tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker)));
-    tasks.spawn(TaskKind::Upkeep, "notices of losses", log_dirs::tell_controller(Arc::clone(broker)));
+    tasks.spawn(TaskKind::Upkeep, "schedule", keep_times(Arc::clone(broker), amendments));
+    tasks.spawn(TaskKind::Upkeep, "notices of disks", log_dirs::tell_controller(Arc::clone(broker)));
 }
 
 async fn carry_out(
@@ -139,6 +147,7 @@ async fn carry_out(
                     }
                 },
                 Some(Job::Remove(removal)) => removals.push(removal),
+                Some(Job::TellController) => broker.log_dirs.news.notify_one(),
                 Some(Job::Blame(error)) => log_dirs::blame(&broker, &error).await?,
                 Some(Job::Examine { file, position }) => log_dirs::examine(&broker, file, position).await?,
             },
@@ -172,19 +181,21 @@ async fn remove_due(broker: &Broker, removals: &mut Vec<Removal>) -> Result<(), 
     Ok(())
 }
 
-async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {
+async fn keep_times(broker: Arc<Broker>, mut amendments: mpsc::Receiver<Amendment>) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let log = &broker.config.log;
-    let mut watermarks = every(broker.config.replication.high_watermark_checkpoint_interval_ms, 0);
+    let watermark_interval_ms = broker.config.replication.high_watermark_checkpoint_interval_ms;
+    let mut watermarks = every(watermark_interval_ms, watermark_interval_ms);
     let mut recovery_points = every(log.flush_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
     let mut log_starts = every(log.flush_start_offset_checkpoint_interval_ms, log.initial_task_delay_ms);
     let mut retention = every(log.retention_check_interval_ms, log.initial_task_delay_ms);
     let mut flushes = every(log.flush_scheduler_interval_ms, log.initial_task_delay_ms);
     let mut checkpoints = Checkpoints::default();
     loop {
-        // Ticks and the token have no state to lose.
+        // Ticks and the token have no state to lose; recv takes an amendment only when it returns one.
         tokio::select! {
             () = stopping.cancelled() => return Ok(()),
+            Some(amendment) = amendments.recv() => checkpoints.amend(&broker, amendment).await,
             _ = watermarks.tick() => checkpoints.write(&broker, storage::Checkpoint::HighWatermark).await,
             _ = recovery_points.tick() => checkpoints.write(&broker, storage::Checkpoint::RecoveryPoint).await,
             _ = log_starts.tick() => checkpoints.write(&broker, storage::Checkpoint::LogStart).await,
@@ -194,12 +205,28 @@ async fn keep_times(broker: Arc<Broker>) -> Result<(), TaskError> {
     }
 }
 
-/// A period in milliseconds that begins after `delay_ms`. Kafka's "never" is further away than a timer reaches.
+/// Ticks every `period_ms`, for the first time after `delay_ms`: a broker that is restarted more often than that has its
+/// retention all the same. Kafka's "never" is further away than a timer reaches.
 fn every(period_ms: u64, delay_ms: u64) -> tokio::time::Interval {
     const LONGEST_MS: u64 = 365 * 24 * 3_600_000;
     let period = Duration::from_millis(period_ms.clamp(1, LONGEST_MS));
-    let first = Instant::now() + Duration::from_millis(delay_ms.min(LONGEST_MS)) + period;
+    let first = Instant::now() + Duration::from_millis(delay_ms.min(LONGEST_MS));
     let mut interval = interval_at(first, period);
     interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
     interval
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_schedule_begins_after_its_delay_and_not_a_period_later() {
+        let begun = Instant::now();
+        let mut retention = every(300_000, 30_000);
+        for seconds in [30, 330, 630] {
+            retention.tick().await;
+            assert_eq!(begun.elapsed().as_secs(), seconds);
+        }
+    }
 }

@@ -83,6 +83,7 @@ impl Connection {
         Ok(connection)
     }
 
+    /// What it was opened to.
     pub fn address(&self) -> &Address {
         &self.address
     }

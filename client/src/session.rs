@@ -63,6 +63,7 @@ pub(crate) enum Target {
 }
 
 impl Client {
+    /// `bootstrap` are the addresses to begin with, tried in their order.
     pub fn new(bootstrap: Vec<Address>, settings: Settings) -> Client {
         let (connections, failing) = (BTreeMap::new(), BTreeSet::new());
         Client { settings, bootstrap, connections, cluster: Cluster::default(), failing }
@@ -91,8 +92,8 @@ impl Client {
         self.call(Target::Broker(broker), request, |_| None).await
     }
 
-    /// Repeats a request while what stands in its way may pass.
-    async fn call<R: Request>(
+    /// Repeats a request while what stands in its way may pass; `refused` finds in an answer what makes it void.
+    pub(crate) async fn call<R: Request>(
         &mut self,
         target: Target,
         request: &R,
@@ -248,8 +249,10 @@ mod tests {
     use std::sync::{Arc, OnceLock};
 
     use protocol::messages::create_topics_response::CreatableTopicResult;
-    use protocol::messages::metadata_response::MetadataResponseBroker;
-    use protocol::messages::{self, CreateTopicsRequest, CreateTopicsResponse, DescribeClusterResponse};
+    use protocol::messages::metadata_response::{MetadataResponseBroker, MetadataResponseTopic};
+    use protocol::messages::{
+        self, CreateTopicsRequest, CreateTopicsResponse, DescribeClusterResponse, TopicName,
+    };
     use protocol::request::RequestBody;
     use protocol::{ErrorCode, StrBytes};
 
@@ -334,5 +337,23 @@ mod tests {
         });
         let mut client = Client::new(vec![address], settings());
         client.describe_cluster().await.unwrap();
+    }
+
+    /// As after its start, before the controller has told it of anybody.
+    #[tokio::test]
+    async fn a_broker_without_the_picture_is_asked_again() {
+        let asked = AtomicUsize::new(0);
+        let address = start(move |request| {
+            if request.header.api != ApiKey::Metadata {
+                return Reaction::Usual;
+            }
+            let known = [Address { host: "localhost".to_owned(), port: 1 }];
+            let known = &known[..asked.fetch_add(1, Ordering::Relaxed).min(1)];
+            let topics =
+                known.iter().map(|_| MetadataResponseTopic::default().with_name(Some(TopicName("t".into()))));
+            answer(&request.header, &metadata(known, 1).with_topics(topics.collect()))
+        });
+        let topics = Client::new(vec![address], settings()).list_topics().await.unwrap();
+        assert_eq!(topics.len(), 1);
     }
 }

@@ -2,13 +2,17 @@
 //! function takes the map a znode holds and answers the map to write, or why not, with Kafka's code and
 //! text. It writes nothing itself. Source: `ConfigAdminManager`, `ZkAdminManager`, `DynamicBrokerConfig`.
 
+use std::collections::BTreeSet;
+
 use crate::define::{Setting, Type};
 use crate::layers::{ConfigMap, Layers, Scope};
 use crate::topic::{self, TopicConfigError, TopicDefaults};
 
 mod broker;
+mod list;
 
 pub use broker::dynamic_broker_change;
+use list::{appended, subtracted};
 
 /// One operation of IncrementalAlterConfigs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +22,7 @@ pub struct Change {
     pub value: Option<String>,
 }
 
+/// What is done to a setting. Appending and subtracting are for lists alone (AlterConfigOp, KIP-339).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     Set,
@@ -138,31 +143,6 @@ fn present(
     Ok(stored.get(name).map(String::as_str).or(setting.default).unwrap_or_default().to_owned())
 }
 
-fn appended(present: &str, value: &str) -> String {
-    let mut items = if present.is_empty() { Vec::new() } else { java_split(present) };
-    let added: Vec<&str> = java_split(value).into_iter().filter(|item| !items.contains(item)).collect();
-    items.extend(added);
-    items.join(",")
-}
-
-fn subtracted(present: &str, value: &str) -> String {
-    let mut items = java_split(present);
-    for gone in java_split(value) {
-        if let Some(at) = items.iter().position(|item| *item == gone) {
-            items.remove(at);
-        }
-    }
-    items.join(",")
-}
-
-/// Java's `split(",")`, which drops empty parts at the end but gives one empty part for an empty text.
-fn java_split(text: &str) -> Vec<&str> {
-    if text.is_empty() {
-        return vec![""];
-    }
-    text.trim_end_matches(',').split(',').filter(|_| text.bytes().any(|b| b != b',')).collect()
-}
-
 fn check_changes(changes: &[Change]) -> Result<(), Refusal> {
     let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
     let nulls = changes.iter().filter(|change| change.op != Op::Delete && change.value.is_none());
@@ -177,7 +157,7 @@ fn replacement(entries: &[(String, Option<String>)]) -> Result<ConfigMap, Refusa
 }
 
 fn check_names(names: &[&str], nulls: &[&str]) -> Result<(), Refusal> {
-    if names.iter().enumerate().any(|(at, name)| names[..at].contains(name)) {
+    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
         return Err(Refusal::InvalidRequest("Error due to duplicate config keys".to_owned()));
     }
     match nulls.is_empty() {

@@ -41,6 +41,7 @@ pub enum Type {
     Password,
 }
 
+/// How much Kafka's documentation makes of a setting; nothing depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Importance {
     High,

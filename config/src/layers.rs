@@ -61,6 +61,7 @@ impl Scope {
 }
 
 impl Layers {
+    /// The file alone. Of broker.id and node.id each stands for the other where one is missing, as in Kafka.
     pub fn new(properties: &Properties) -> Layers {
         let mut fixed = properties.map().clone();
         for (given, other) in [("broker.id", "node.id"), ("node.id", "broker.id")] {

@@ -65,14 +65,17 @@ impl Properties {
         }
     }
 
+    /// Sets a value, over one that is there.
     pub fn set(&mut self, key: &str, value: &str) {
         self.values.insert(key.to_owned(), value.to_owned());
     }
 
+    /// Takes a value out.
     pub fn remove(&mut self, key: &str) -> Option<String> {
         self.values.remove(key)
     }
 
+    /// The value as it stands in the file, escapes resolved.
     pub fn get(&self, key: &str) -> Option<&str> {
         self.values.get(key).map(String::as_str)
     }

@@ -71,6 +71,7 @@ pub enum Compression {
     },
 }
 
+/// Whose clock the times of a topic's records are from (message.timestamp.type).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimestampType {
     CreateTime,

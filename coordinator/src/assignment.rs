@@ -41,6 +41,7 @@ pub struct Wanted {
     pub replication_factor: i16,
 }
 
+/// Why replicas cannot be chosen; the texts are Kafka's but for the limit, which is ours.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AssignError {
     #[error("Number of partitions must be larger than 0.")]

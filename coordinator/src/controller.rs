@@ -7,6 +7,7 @@
 pub mod action;
 pub mod cluster;
 mod deletion;
+mod disks;
 pub mod election;
 pub mod event;
 mod membership;

@@ -56,6 +56,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         self.by_time.insert((at, key));
     }
 
+    /// Takes the key's deadline back, if it has one.
     pub fn clear(&mut self, key: &K) {
         if let Some((key, at)) = self.by_key.remove_entry(key) {
             self.by_time.remove(&(at, key));
@@ -81,6 +82,7 @@ impl<K: Ord + Clone> Deadlines<K> {
         keys
     }
 
+    /// How many keys have a deadline.
     pub fn len(&self) -> usize {
         self.by_key.len()
     }

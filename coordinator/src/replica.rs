@@ -27,6 +27,7 @@ pub enum Acks {
     All,
 }
 
+/// The machine of one partition on one broker.
 #[derive(Debug)]
 pub struct Replica {
     local: BrokerId,
@@ -34,6 +35,7 @@ pub struct Replica {
     role: Role,
 }
 
+/// What this broker is to the partition.
 #[derive(Debug)]
 pub enum Role {
     /// No LeaderAndIsr has come since this broker started, or StopReplica has come.
@@ -80,6 +82,7 @@ impl Replica {
         }
     }
 
+    /// Appends what is to be done now. What concerns a leader is ignored by whoever does not lead.
     pub fn handle(&mut self, event: Event, actions: &mut Actions) {
         match event {
             Event::LeaderAssigned { assigned, log } => self.lead(assigned, log, actions),

@@ -65,10 +65,12 @@ pub const API_TABLE: &[Api] = &[
 ];
 
 impl ApiKey {
+    /// The number on the wire.
     pub const fn code(self) -> i16 {
         self as i16
     }
 
+    /// `None` where the API is not served.
     pub fn from_code(code: i16) -> Option<ApiKey> {
         API_TABLE.iter().find(|api| api.key.code() == code).map(|api| api.key)
     }
@@ -78,11 +80,13 @@ impl ApiKey {
         &API_TABLE[self.row()]
     }
 
+    /// Whether the table has this version.
     pub const fn serves(self, version: i16) -> bool {
         let api = self.api();
         api.min <= version && version <= api.max
     }
 
+    /// Whether a version has compact lengths and tagged fields.
     pub const fn is_flexible(self, version: i16) -> bool {
         version >= self.api().flexible_since
     }

@@ -9,6 +9,7 @@ mod admission;
 mod attributes;
 mod produced;
 mod refused;
+mod row;
 mod rules;
 mod writer;
 
@@ -16,6 +17,7 @@ pub use admission::admit;
 pub use attributes::{Attributes, Codec, TimestampType};
 pub use produced::{Produced, ProducedError, Sent, check_produced, only_batch, sent};
 pub use refused::{RecordsReason, RefusedRecord, RefusedRecords};
+pub use row::{BatchAt, Batches};
 pub(crate) use rules::Window;
 pub use rules::{Keys, ProduceRules, StoredAs};
 pub(crate) use writer::BatchWriter;
@@ -77,6 +79,24 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
+    /// Of a batch without records yet, as a producer without idempotence begins it: base offset 0, no leader epoch.
+    pub(crate) fn empty(codec: Codec) -> BatchHeader {
+        BatchHeader {
+            base_offset: Offset::ZERO,
+            length: 0,
+            leader_epoch: LeaderEpoch::NONE,
+            crc: 0,
+            attributes: Attributes::new(codec),
+            last_offset_delta: -1,
+            base_timestamp: Millis::NONE,
+            max_timestamp: Millis::NONE,
+            producer_id: ProducerId::NONE,
+            producer_epoch: ProducerEpoch::NONE,
+            base_sequence: Sequence::NONE,
+            record_count: 0,
+        }
+    }
+
     /// Reads the header at the front of `bytes`. Only the header has to be there, not the whole batch.
     pub fn parse(bytes: &[u8]) -> Result<BatchHeader, BatchError> {
         let Some(head) = bytes.first_chunk::<HEADER_SIZE>() else {
@@ -148,6 +168,7 @@ impl BatchHeader {
         self.base_sequence.plus(self.last_offset_delta)
     }
 
+    /// Whether the producer is idempotent: its sequences are checked.
     pub fn has_producer(&self) -> bool {
         self.producer_id.0 > ProducerId::NONE.0
     }
@@ -191,67 +212,6 @@ pub fn verify_crc(batch: &[u8]) -> Result<(), BatchError> {
     let stored = u32::from_be_bytes(field(head, CRC_AT));
     let computed = crc32c::crc32c(&batch[ATTRIBUTES_AT..]);
     if stored == computed { Ok(()) } else { Err(BatchError::Checksum { stored, computed }) }
-}
-
-/// A batch inside a row of batches.
-#[derive(Debug, Clone, Copy)]
-pub struct BatchAt<'a> {
-    /// Where it begins in the row.
-    pub position: usize,
-    pub header: BatchHeader,
-    /// All of it, header included.
-    pub bytes: &'a [u8],
-}
-
-impl<'a> BatchAt<'a> {
-    /// The bytes after the header, compressed if the attributes say so.
-    pub fn records(&self) -> &'a [u8] {
-        &self.bytes[HEADER_SIZE..]
-    }
-}
-
-/// The batches that stand one after the other in `bytes`: a records field or a part of a segment.
-///
-/// An incomplete batch at the end is left out, since a Fetch response may end in one. After an error the iterator
-/// ends. Checksums are not compared here.
-#[derive(Debug, Clone)]
-pub struct Batches<'a> {
-    bytes: &'a [u8],
-    position: usize,
-    failed: bool,
-}
-
-impl<'a> Batches<'a> {
-    pub fn new(bytes: &'a [u8]) -> Batches<'a> {
-        Batches { bytes, position: 0, failed: false }
-    }
-
-    /// Where the next batch would begin: after the end, what stands from here on is no complete batch.
-    pub fn position(&self) -> usize {
-        self.position
-    }
-}
-
-impl<'a> Iterator for Batches<'a> {
-    type Item = Result<BatchAt<'a>, BatchError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = &self.bytes[self.position..];
-        if self.failed || rest.len() < HEADER_SIZE {
-            return None;
-        }
-        let header = match BatchHeader::parse(rest) {
-            Ok(header) => header,
-            Err(error) => {
-                self.failed = true;
-                return Some(Err(error));
-            }
-        };
-        let bytes = rest.get(..header.size())?;
-        let position = self.position;
-        self.position += header.size();
-        Some(Ok(BatchAt { position, header, bytes }))
-    }
 }
 
 fn field<const N: usize>(head: &[u8; HEADER_SIZE], at: usize) -> [u8; N] {
@@ -358,36 +318,5 @@ mod tests {
             short[LENGTH_AT..LENGTH_AT + 4].copy_from_slice(&length.to_be_bytes());
             assert_eq!(BatchHeader::parse(&short), Err(BatchError::Length(length)));
         }
-    }
-
-    #[test]
-    fn batches_stand_in_a_row() {
-        let row = [batch(b"one"), batch(b""), batch(b"three")].concat();
-        let found: Vec<_> = Batches::new(&row).map(|batch| batch.unwrap()).collect();
-        let records: Vec<_> = found.iter().map(BatchAt::records).collect();
-        assert_eq!(records, [&b"one"[..], b"", b"three"]);
-        assert_eq!(found.iter().map(|batch| batch.position).collect::<Vec<_>>(), [0, 64, 125]);
-    }
-
-    #[test]
-    fn an_incomplete_last_batch_is_left_out() {
-        let row = [batch(b"one"), batch(b"two")].concat();
-        for cut in 64..row.len() {
-            let mut batches = Batches::new(&row[..cut]);
-            assert!(batches.next().unwrap().is_ok(), "cut at {cut}");
-            assert!(batches.next().is_none());
-            assert_eq!(batches.position(), 64);
-        }
-    }
-
-    #[test]
-    fn an_error_ends_the_row() {
-        let mut row = [batch(b"one"), batch(b"two"), batch(b"three")].concat();
-        row[64 + MAGIC_AT] = 9;
-        let mut batches = Batches::new(&row);
-        assert!(batches.next().unwrap().is_ok());
-        assert_eq!(batches.next().unwrap().unwrap_err(), BatchError::Magic(9));
-        assert!(batches.next().is_none());
-        assert_eq!(batches.position(), 64);
     }
 }

@@ -36,6 +36,7 @@ macro_rules! error_codes {
 }
 
 impl ErrorCode {
+    /// The number on the wire.
     pub const fn code(self) -> i16 {
         self as i16
     }
@@ -46,6 +47,7 @@ impl ErrorCode {
         ErrorCode::ALL.get(row).copied().unwrap_or(ErrorCode::UnknownServerError)
     }
 
+    /// Whether it is any but NONE.
     pub fn is_error(self) -> bool {
         self != ErrorCode::None
     }

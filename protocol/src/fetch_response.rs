@@ -26,6 +26,7 @@ pub struct FetchResponse {
     pub node_endpoints: Vec<NodeEndpoint>,
 }
 
+/// What is answered for one topic: by name up to v12, by id from v13 on.
 #[derive(Debug, Clone)]
 pub struct FetchedTopic {
     pub name: StrBytes,
@@ -33,6 +34,7 @@ pub struct FetchedTopic {
     pub partitions: Vec<FetchedPartition>,
 }
 
+/// What is answered for one partition.
 #[derive(Debug, Clone)]
 pub struct FetchedPartition {
     pub partition: i32,
@@ -51,24 +53,28 @@ pub struct FetchedPartition {
     pub records: Vec<Part>,
 }
 
+/// The largest leader epoch that both sides may have, and the offset where it ends (KIP-595).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EpochEndOffset {
     pub epoch: LeaderEpoch,
     pub end_offset: Offset,
 }
 
+/// Whom to ask instead (KIP-951).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CurrentLeader {
     pub leader: BrokerId,
     pub epoch: LeaderEpoch,
 }
 
+/// A transaction whose records from `first_offset` on, up to its marker, a read_committed consumer has to drop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbortedTransaction {
     pub producer_id: ProducerId,
     pub first_offset: Offset,
 }
 
+/// Where a broker can be reached on the client's listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NodeEndpoint {
     pub node: BrokerId,

@@ -39,6 +39,7 @@ pub struct Frames {
 }
 
 impl Frames {
+    /// `max` is socket.request.max.bytes, without the prefix. Nothing is reserved yet.
     pub fn new(max: usize) -> Frames {
         Frames { buffer: BytesMut::new(), max, earned: 0 }
     }

@@ -63,30 +63,37 @@ number! {
 impl Offset {
     /// What requests and responses carry where there is no offset.
     pub const NONE: Offset = Offset(-1);
+    /// Where a partition's first record stands.
     pub const ZERO: Offset = Offset(0);
 }
 
 impl LeaderEpoch {
+    /// Not known, or not asked for.
     pub const NONE: LeaderEpoch = LeaderEpoch(-1);
 }
 
 impl BrokerEpoch {
+    /// Of a broker that is not registered.
     pub const NONE: BrokerEpoch = BrokerEpoch(-1);
 }
 
 impl BrokerId {
+    /// Nobody: a partition without leader.
     pub const NONE: BrokerId = BrokerId(-1);
 }
 
 impl ProducerId {
+    /// Of a batch whose producer is not idempotent.
     pub const NONE: ProducerId = ProducerId(-1);
 }
 
 impl ProducerEpoch {
+    /// Of a batch whose producer is not idempotent.
     pub const NONE: ProducerEpoch = ProducerEpoch(-1);
 }
 
 impl Sequence {
+    /// Of a batch whose producer is not idempotent.
     pub const NONE: Sequence = Sequence(-1);
 
     /// The sequence `count` records later; 0 follows 2³¹−1 (DefaultRecordBatch.incrementSequence).

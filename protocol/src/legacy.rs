@@ -31,6 +31,7 @@ pub enum Format {
 }
 
 impl Format {
+    /// `None` for batches and for what does not exist.
     pub const fn from_magic(magic: i8) -> Option<Format> {
         match magic {
             0 => Some(Format::V0),
@@ -106,6 +107,7 @@ pub struct Items<'a> {
 }
 
 impl<'a> Items<'a> {
+    /// `bytes` begins with an entry or a batch.
     pub fn new(bytes: &'a [u8]) -> Items<'a> {
         Items { bytes, position: 0, failed: false }
     }

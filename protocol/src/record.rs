@@ -30,6 +30,7 @@ pub struct RecordError {
     pub fault: RecordFault,
 }
 
+/// What is wrong with one record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RecordFault {
     #[error("is cut short")]

@@ -47,6 +47,7 @@ pub struct ShapeError {
     pub fault: Fault,
 }
 
+/// What is wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The message ends inside the field.

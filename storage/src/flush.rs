@@ -32,7 +32,8 @@ pub struct FlushPlan {
     pub(crate) disk: Arc<dyn Disk>,
     /// In the order of Kafka: log, indexes, snapshot of each segment, oldest first.
     pub(crate) files: Vec<Unsynced>,
-    pub(crate) epochs: Option<(PathBuf, Vec<u8>)>,
+    /// Small files to replace: the leader epochs, and the topic id where it was not known before.
+    pub(crate) texts: Vec<(PathBuf, Vec<u8>)>,
     /// Directories that have names which are not on the medium yet.
     pub(crate) dirs: Vec<PathBuf>,
     pub(crate) done: Flushed,
@@ -62,7 +63,7 @@ impl FlushPlan {
         for unsynced in &self.files {
             sync(&*self.disk, unsynced)?;
         }
-        if let Some((path, content)) = &self.epochs {
+        for (path, content) in &self.texts {
             unless_missing(replace(&*self.disk, path, content))?;
         }
         for dir in &self.dirs {

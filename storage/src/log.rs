@@ -126,7 +126,7 @@ pub struct Closed {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Health {
     Online,
-    /// A failed write could not be taken back, so what the files end with is not known.
+    /// A failed write could not be taken back, or a sync failed: what the files hold is not known.
     Offline,
 }
 
@@ -135,8 +135,10 @@ enum Health {
 pub struct Log {
     pub partition: TopicPartition,
     pub dir: Arc<Path>,
-    /// From `partition.metadata`.
+    /// From `partition.metadata`, or from the controller where that file is missing.
     pub topic_id: Option<TopicId>,
+    /// As [`RecoveryReport::missing_up_to`]: the checkpoint has to be lowered before the first append.
+    pub missing_up_to: Option<Offset>,
     disk: Arc<dyn Disk>,
     settings: LogSettings,
     shared: Arc<Shared>,
@@ -149,6 +151,9 @@ pub struct Log {
     snapshots: BTreeSet<Offset>,
     start: Offset,
     end: Offset,
+    /// Where the last batch ends, or the base of the active segment if that is empty. The log ends behind it where
+    /// a truncation ended in a gap; a start finds this end.
+    batches_end: Offset,
     high_watermark: Offset,
     progress: Progress,
     health: Health,
@@ -210,7 +215,9 @@ impl Log {
         crew: &Crew,
     ) -> Result<(Log, RecoveryReport), RecoveryError> {
         let (loaded, report) = load(&options, &disk, crew)?;
-        Ok((Log::from_loaded(options, disk, loaded), report))
+        let mut log = Log::from_loaded(options, disk, loaded);
+        log.missing_up_to = report.missing_up_to;
+        Ok((log, report))
     }
 
     fn from_loaded(options: OpenOptions, disk: Arc<dyn Disk>, loaded: Loaded) -> Log {
@@ -234,6 +241,7 @@ impl Log {
             partition: options.partition,
             dir: options.dir.into(),
             topic_id: loaded.topic_id,
+            missing_up_to: None,
             disk,
             settings: options.settings,
             segments,
@@ -243,6 +251,7 @@ impl Log {
             snapshots: loaded.snapshots,
             start: loaded.start,
             end: loaded.end,
+            batches_end: loaded.end,
             high_watermark: loaded.high_watermark,
             progress,
             health: Health::Online,
@@ -264,6 +273,15 @@ impl Log {
         if is_newer && Arc::make_mut(&mut self.epochs).assign(epoch, self.end) {
             self.progress.epochs_changed();
             self.publish();
+        }
+    }
+
+    /// Takes the id that the controller tells where the directory has none: Kafka before 2.8 made it, or the file was lost. The next flush
+    /// writes it. Source: ReplicaManager.becomeLeaderOrFollower, UnifiedLog.assignTopicId.
+    pub fn adopt_topic_id(&mut self, id: TopicId) {
+        if self.topic_id.is_none() && !id.is_nil() {
+            self.topic_id = Some(id);
+            self.progress.learnt_id();
         }
     }
 

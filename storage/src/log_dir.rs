@@ -53,14 +53,20 @@ pub enum Checkpoint {
     RecoveryPoint,
     LogStart,
     HighWatermark,
+    /// How far Kafka's log cleaner has come.
+    Cleaner,
 }
 
 impl Checkpoint {
+    pub const ALL: [Checkpoint; 4] =
+        [Checkpoint::RecoveryPoint, Checkpoint::LogStart, Checkpoint::HighWatermark, Checkpoint::Cleaner];
+
     pub const fn file_name(self) -> &'static str {
         match self {
             Checkpoint::RecoveryPoint => "recovery-point-offset-checkpoint",
             Checkpoint::LogStart => "log-start-offset-checkpoint",
             Checkpoint::HighWatermark => "replication-offset-checkpoint",
+            Checkpoint::Cleaner => "cleaner-offset-checkpoint",
         }
     }
 }
@@ -190,6 +196,38 @@ impl LogDir {
         checkpoint::write_offsets(&*self.disk, &self.path.join(which.file_name()), offsets)
     }
 
+    /// Takes the other partitions out of a checkpoint: what it says is of logs that are gone, and would be believed
+    /// of the next ones of their names. Nobody else may write it meanwhile. Blocks for the disk.
+    pub fn retain_offsets(
+        &self,
+        which: Checkpoint,
+        keep: impl Fn(&TopicPartition) -> bool,
+    ) -> Result<(), CheckpointError> {
+        let mut offsets = self.read_offsets(which)?;
+        let listed = offsets.len();
+        offsets.retain(|partition, _| keep(partition));
+        if offsets.len() < listed {
+            self.write_offsets(which, &offsets)?;
+        }
+        Ok(())
+    }
+
+    /// Lowers what a checkpoint says of a partition to `to`, if it says more. Nobody else may write it meanwhile.
+    /// Blocks for the disk. Source: LogCleanerManager.maybeTruncateCheckpoint of Kafka 3.9.
+    pub fn lower(
+        &self,
+        which: Checkpoint,
+        partition: &TopicPartition,
+        to: Offset,
+    ) -> Result<(), CheckpointError> {
+        let mut offsets = self.read_offsets(which)?;
+        match offsets.get_mut(partition).filter(|offset| **offset > to) {
+            Some(offset) => *offset = to,
+            None => return Ok(()),
+        }
+        Ok(self.write_offsets(which, &offsets)?)
+    }
+
     /// The identity of broker and cluster that the directory belongs to; none if it is new.
     pub fn read_meta(&self) -> Result<Option<MetaProperties>, LogDirError> {
         meta_properties::read(&self.path)
@@ -254,6 +292,25 @@ mod tests {
         assert_eq!(text, r#"{"version":0,"brokerEpoch":-1}"#);
         assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Clean));
         assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Unclean));
+    }
+
+    #[test]
+    fn what_a_checkpoint_says_of_one_partition_can_be_changed() {
+        let scratch = scratch();
+        let dir = open(scratch.path()).unwrap();
+        let [one, other] = [TopicPartition::new("one", 0), TopicPartition::new("other", 0)];
+        let both = |offset| BTreeMap::from([(one.clone(), Offset(offset)), (other.clone(), Offset(9))]);
+        for which in Checkpoint::ALL {
+            dir.write_offsets(which, &both(7)).unwrap();
+            dir.lower(which, &one, Offset(8)).unwrap();
+            assert_eq!(dir.read_offsets(which), Ok(both(7)));
+            dir.lower(which, &one, Offset(5)).unwrap();
+            assert_eq!(dir.read_offsets(which), Ok(both(5)));
+        }
+        for which in Checkpoint::ALL {
+            dir.retain_offsets(which, |partition| *partition == other).unwrap();
+            assert_eq!(dir.read_offsets(which), Ok(BTreeMap::from([(other.clone(), Offset(9))])));
+        }
     }
 
     #[test]

@@ -39,10 +39,11 @@ pub(crate) fn leading_offset(name: &str) -> Option<Offset> {
     digits.parse().ok().filter(|offset| *offset >= 0).map(Offset)
 }
 
-/// The offset of a file named `<offset>.<kind>` and nothing more.
+/// The offset of a file named as [`file_name`] does, and nothing more.
 pub(crate) fn offset_of(name: &str, kind: &str) -> Option<Offset> {
     let digits = name.strip_suffix(kind)?.strip_suffix('.')?;
-    digits.parse().ok().filter(|offset| *offset >= 0).map(Offset)
+    let offset = digits.parse().ok().filter(|offset| *offset >= 0).map(Offset)?;
+    (file_name(offset, kind) == name).then_some(offset)
 }
 
 /// Where bytes that recovery cut are kept. Kafka parses no offset from such a name and ignores the file.
@@ -123,6 +124,7 @@ mod tests {
         assert_eq!(offset_of("00000000000000000033.log.deleted", LOG), None);
         assert_eq!(offset_of("-1.log", LOG), None);
         assert_eq!(offset_of("x.log", LOG), None);
+        assert_eq!(offset_of("33.log", LOG), None);
         assert_eq!(leading_offset("00000000000000000033.log.swap"), Some(Offset(33)));
         assert_eq!(leading_offset(&salvage_name(Offset(33), 7, 0)), None);
         assert_eq!(salvaged(&salvage_name(Offset(33), 7, 12)), Some((Offset(33), 7)));

@@ -1,6 +1,6 @@
 //! `partition.metadata`: the id of the topic that a partition's directory belongs to.
 //!
-//! Written once, before the first append. Source: PartitionMetadataFile of Kafka 3.9, KIP-516.
+//! Written once: with the directory, or by the first flush after the controller told the id. Source: PartitionMetadataFile of Kafka 3.9, KIP-516.
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ pub enum PartitionMetadataError {
 
 /// The id in a partition's directory; none if there is no file.
 pub(crate) fn read(dir: &Path) -> Result<Option<TopicId>, PartitionMetadataError> {
-    let path = dir.join(FILE);
+    let path = path(dir);
     let Some(bytes) = read_if_there(&path)? else { return Ok(None) };
     match std::str::from_utf8(&bytes).ok().and_then(parse) {
         Some(id) => Ok(Some(id)),
@@ -33,8 +33,16 @@ pub(crate) fn read(dir: &Path) -> Result<Option<TopicId>, PartitionMetadataError
 }
 
 pub(crate) fn write(disk: &dyn Disk, dir: &Path, id: TopicId) -> Result<(), DiskError> {
-    let text = format!("version: 0\ntopic_id: {}", encode(id));
-    replace(disk, &dir.join(FILE), text.as_bytes())
+    replace(disk, &path(dir), text(id).as_bytes())
+}
+
+pub(crate) fn path(dir: &Path) -> PathBuf {
+    dir.join(FILE)
+}
+
+/// What the file says of a topic.
+pub(crate) fn text(id: TopicId) -> String {
+    format!("version: 0\ntopic_id: {}", encode(id))
 }
 
 fn parse(text: &str) -> Option<TopicId> {

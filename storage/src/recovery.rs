@@ -123,6 +123,8 @@ pub struct RecoveryReport {
     /// Files of interrupted deletions and cleanings that were removed or put in place.
     pub leftovers: Vec<PathBuf>,
     pub cut: Option<Cut>,
-    /// The log ends below the offset that a checkpoint says was synced: files are missing.
+    /// The log ends below the offset that a checkpoint says was synced: files are missing, or a truncation was cut off.
+    /// Before the next append the log's recovery point has to be written to its checkpoint, or a start after a power
+    /// cut would take what comes next for synced.
     pub missing_up_to: Option<Offset>,
 }

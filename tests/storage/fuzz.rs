@@ -13,6 +13,7 @@ use protocol::batch::{Batches, MAGIC_AT, verify_crc};
 use protocol::legacy::Items;
 use protocol::{BrokerId, LeaderEpoch, Millis, Offset, TopicId};
 use storage::disk::crash::{Scratch, scratch};
+use storage::salvage::{self, Found};
 use storage::{
     AbortedTransaction, Checkpoint, FirstBatch, FlushScope, Log, LogDir, LogSettings, LogView,
     MetaProperties, OpenOptions, OsDisk, ReadError, Shutdown, UpTo,
@@ -24,8 +25,10 @@ use crate::kit::{
 };
 
 /// Files by what is in them; a kind is chosen before a file, so that the small ones get their share.
-const KINDS: [&str; 10] = [
+const KINDS: [&str; 12] = [
     ".log",
+    ".swap",
+    ".cleaned",
     ".index",
     ".timeindex",
     ".txnindex",
@@ -91,6 +94,7 @@ fn own() -> &'static Scratch {
         dir.write_offsets(Checkpoint::RecoveryPoint, &listed(closed.recovery_point)).unwrap();
         dir.write_offsets(Checkpoint::LogStart, &listed(Offset(3))).unwrap();
         dir.write_offsets(Checkpoint::HighWatermark, &listed(closed.high_watermark)).unwrap();
+        dir.write_offsets(Checkpoint::Cleaner, &listed(Offset(3))).unwrap();
         dir.write_clean_mark().unwrap();
         dir.close().unwrap();
         root
@@ -206,6 +210,10 @@ enum Trust {
 fn opened(root: &Path, trust: Trust) -> Result<Log, String> {
     let dir = LogDir::open(root, Arc::new(OsDisk)).map_err(|error| error.to_string())?;
     dir.read_meta().map_err(|error| error.to_string())?;
+    for which in Checkpoint::ALL {
+        // A start tells, and goes on.
+        let _ = dir.retain_offsets(which, |listed| *listed == partition());
+    }
     let listed = |which| dir.read_offsets(which).map_err(|error| error.to_string());
     let points = listed(Checkpoint::RecoveryPoint)?;
     let log_start = listed(Checkpoint::LogStart)?.get(&partition()).copied();
@@ -268,6 +276,22 @@ fn read_all(log: &Log, trust: Trust, context: &str) -> Vec<Vec<u8>> {
     good
 }
 
+/// What recovery has set aside and takes for good.
+fn salvaged(root: &Path) -> Vec<Vec<u8>> {
+    let mut good = Vec::new();
+    for piece in salvage::pieces(root).unwrap() {
+        let bytes = fs::read(&piece.path).unwrap();
+        piece.contents().unwrap();
+        for found in piece.batches().unwrap() {
+            if let Found::Good(batch) = found.unwrap() {
+                let from = batch.position as usize;
+                good.push(bytes[from..from + batch.header.size()].to_vec());
+            }
+        }
+    }
+    good
+}
+
 /// What has to be equal where the log files are whole and everything else is made from them.
 fn essence(log: &Log) -> (LogView, Vec<AbortedTransaction>, usize) {
     let view = log.reader().view();
@@ -306,12 +330,12 @@ fn check(seed: u64) {
     let log = match opened(root.path(), trust) {
         Ok(log) => log,
         Err(error) => {
-            let names_one = names.iter().any(|name| error.contains(&**name));
+            let names_one = names.iter().any(|name| error.contains(name.trim_end_matches(".swap")));
             assert!(names_one, "{context}: the error names no damaged file: {error}");
             return;
         }
     };
-    for batch in read_all(&log, trust, &context) {
+    for batch in read_all(&log, trust, &context).into_iter().chain(salvaged(root.path())) {
         assert!(originals.contains(essential(&batch)), "{context}: a batch that was never written");
     }
     let is_derived = |name: &str| {

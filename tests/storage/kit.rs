@@ -248,9 +248,27 @@ impl Dice {
     }
 }
 
+/// Tells how to run a seed again if it panics.
+struct Repeat(u64);
+
+impl Drop for Repeat {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let thread = std::thread::current();
+            let (seed, test) = (self.0, thread.name().unwrap_or_default());
+            eprintln!("again: OTTLA_STORAGE_SEED={seed} cargo test -p tests --test storage -- {test}");
+        }
+    }
+}
+
 /// Runs `check` with seeds 1 to `count`; with `OTTLA_STORAGE_SECONDS` set, with others too until that time is over;
 /// with `OTTLA_STORAGE_SEED` set, with that one alone.
 pub(crate) fn with_seeds(count: u64, mut check: impl FnMut(u64)) {
+    let mut check = |seed| {
+        let _repeat = Repeat(seed);
+        eprintln!("seed {seed}");
+        check(seed);
+    };
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
     if let Some(seed) = number("OTTLA_STORAGE_SEED") {
         return check(seed);

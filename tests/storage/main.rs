@@ -21,6 +21,7 @@ mod legacy;
 mod produced;
 mod read;
 mod recovery;
+mod recovery_point;
 mod retention;
 mod rules;
 mod transactions;

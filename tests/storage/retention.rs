@@ -5,11 +5,11 @@ use std::sync::Arc;
 use protocol::{Offset, TopicId};
 use storage::disk::crash::scratch;
 use storage::{
-    Cleanup, DeleteRecordsError, FirstBatch, Log, LogSettings, OsDisk, ReadError, RetentionReason, Shutdown,
-    UpTo,
+    Cleanup, DeleteRecordsError, FirstBatch, Log, LogSettings, OpenOptions, OsDisk, ReadError,
+    RetentionReason, Shutdown, UpTo,
 };
 
-use crate::kit::{NOW, append, batch, create, files, options, settings, values};
+use crate::kit::{NOW, append, batch, create, files, numbered, options, settings, values};
 
 /// Segments of two batches each, the first of them at 0, 2, 4, …; the last one holds one.
 fn filled(dir: &std::path::Path, settings: &LogSettings) -> Log {
@@ -51,6 +51,36 @@ fn old_segments_go_in_three_steps() {
     removal.run().unwrap();
     assert!(files(dir.path()).keys().all(|name| !name.ends_with(".deleted")));
     assert_eq!(log.start_to_checkpoint(), None);
+}
+
+/// Kafka does the same when it loads a log; what a newer snapshot says is kept.
+#[test]
+fn a_start_removes_snapshots_of_which_no_record_is_left() {
+    let size = numbered(1, 0, 0, &["x"]).batch.len() as u32;
+    let small = LogSettings { segment_bytes: 2 * size, file_delete_delay_ms: 0, ..settings() };
+    for (shutdown, producers) in [(Shutdown::Clean, 2), (Shutdown::Unclean, 1)] {
+        let dir = scratch();
+        let mut log = create(dir.path(), &small);
+        for at in 0..7 {
+            append(&mut log, &numbered(if at < 3 { 1 } else { 2 }, 0, at, &["x"]));
+        }
+        log.advance_start(Offset(4));
+        let plan = log.retention_plan(NOW).unwrap();
+        log.retire(&plan, NOW).unwrap().run().unwrap().run().unwrap();
+        log.close().unwrap();
+        let snapshots = || files(dir.path()).into_keys().filter(|name| name.ends_with(".snapshot")).count();
+        assert_eq!(snapshots(), 3);
+        let (log, _) = Log::open(options(dir.path(), &small, shutdown), Arc::new(OsDisk)).unwrap();
+        assert_eq!((snapshots(), log.producer_count()), (2, producers), "{shutdown:?}");
+        assert!(!dir.path().join("00000000000000000004.snapshot").exists());
+        // Where nothing is left at all no snapshot is made of that.
+        drop(log);
+        let all = OpenOptions { log_start: Some(Offset(20)), ..options(dir.path(), &small, shutdown) };
+        let (log, _) = Log::open(all, Arc::new(OsDisk)).unwrap();
+        assert_eq!((log.end_offset(), snapshots()), (Offset(20), 0));
+        log.close().unwrap();
+        assert_eq!(snapshots(), 0);
+    }
 }
 
 #[test]

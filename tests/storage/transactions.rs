@@ -2,6 +2,7 @@
 //! return, and the list of aborted transactions that goes with it. A broker of Kafka's was asked for the same from every
 //! offset and with several limits; what it said is in `fixtures/fetch/aborted.txt`, offsets with the same answer in one line.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::sync::Arc;
 
@@ -63,4 +64,22 @@ fn aborted_transactions_are_listed_as_kafka_lists_them() {
         }
         assert_eq!(answers, 4 * (log.end_offset().0 + 1), "{name}");
     }
+}
+
+/// Operators remove the indexes of a stopped broker to have them made anew; Kafka makes the transaction indexes too.
+#[test]
+fn transaction_indexes_that_were_removed_with_the_others_are_made_anew() {
+    let scratch = copy_of("main/fx-txn-0");
+    let indexes = |ending: &str| -> BTreeMap<_, _> {
+        let all = fs::read_dir(scratch.path()).unwrap().map(|entry| entry.unwrap().path());
+        let kind = all.filter(|path| path.to_string_lossy().ends_with(ending));
+        kind.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
+    };
+    let before = indexes(".txnindex");
+    assert_eq!(before.len(), 3);
+    for path in indexes("index").keys() {
+        fs::remove_file(path).unwrap();
+    }
+    drop(opened("fx-txn-0", scratch.path()));
+    assert_eq!(indexes(".txnindex"), before);
 }

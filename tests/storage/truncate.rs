@@ -226,6 +226,7 @@ fn a_log_begins_anew_below_its_first_segment_and_wherever_it_is_told() {
     append(&mut log, &batch(&["x"], 1));
     let truncated = log.truncate_to(Offset(300), NOW).unwrap().unwrap();
     assert_eq!((truncated.recovery_point <= Offset(300), log.end_offset()), (true, Offset(300)));
+    assert_eq!(truncated.active_base, Offset(300));
     assert_eq!(first(dir.path()), format!("{:020}.log", 300));
     log.close().unwrap();
     let (log, report) = open(dir.path(), Shutdown::Clean).unwrap();

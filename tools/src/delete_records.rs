@@ -62,11 +62,12 @@ fn read(args: &[String]) -> Result<Options, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
     /// Recorded from Kafka 3.9.1.
     #[test]
     fn words_faults_as_kafka_does() {
-        for (words, expected) in [
+        for (line, expected) in [
             ("", ABOUT),
             ("--help", ABOUT),
             ("--foo", "foo is not a recognized option"),
@@ -79,12 +80,7 @@ mod tests {
                 "Found multiple arguments for option offset-json-file, but you asked for only one",
             ),
         ] {
-            let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            let failure = run(&args).unwrap_err();
-            let (Failure::Usage { message, .. } | Failure::Sentence(message)) = failure else {
-                panic!("{words}: {failure:?}");
-            };
-            assert_eq!(message, expected, "{words}");
+            assert_eq!(refusal(run(&words(line))), expected, "{line}");
         }
     }
 }

@@ -72,17 +72,22 @@ impl Grammar {
 
     /// Parses, and answers `--help`, `--version` and an empty command line (maybePrintHelpOrVersion).
     pub(crate) fn read(&self, args: &[String], about: &str) -> Result<Options, Failure> {
+        if args.is_empty() { Err(self.usage(about)) } else { self.read_any(args, about) }
+    }
+
+    /// The same for tools that find something missing on an empty command line.
+    pub(crate) fn read_any(&self, args: &[String], about: &str) -> Result<Options, Failure> {
         let options = self.parse(args).map_err(|error| self.usage(error.to_string()))?;
-        self.unless_asked(args, options, about)
+        self.unless_asked(options, about)
     }
 
-    /// The same for Kafka's newer tools, which tell of a word that is not known without the table of options.
+    /// The same as `read` for Kafka's newer tools, which tell of a word that is not known without the table of options.
     pub(crate) fn read_tersely(&self, args: &[String], about: &str) -> Result<Options, Failure> {
-        self.unless_asked(args, self.parse(args)?, about)
+        if args.is_empty() { Err(self.usage(about)) } else { self.unless_asked(self.parse(args)?, about) }
     }
 
-    fn unless_asked(&self, args: &[String], options: Options, about: &str) -> Result<Options, Failure> {
-        if args.is_empty() || options.has("help") {
+    fn unless_asked(&self, options: Options, about: &str) -> Result<Options, Failure> {
+        if options.has("help") {
             return Err(self.usage(about));
         }
         if options.has("version") {

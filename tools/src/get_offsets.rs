@@ -137,16 +137,16 @@ async fn offsets(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    fn parsed(words: &str) -> Options {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        GRAMMAR.read_tersely(&args, ABOUT).unwrap()
+    fn parsed(line: &str) -> Options {
+        GRAMMAR.read_tersely(&words(line), ABOUT).unwrap()
     }
 
     /// Recorded from Kafka 3.9.1.
     #[test]
     fn words_faults_as_kafka_does() {
-        for (words, expected) in [
+        for (line, expected) in [
             ("", ABOUT),
             ("--help", ABOUT),
             ("--foo", "Error occurred: foo is not a recognized option"),
@@ -163,18 +163,13 @@ mod tests {
                  max-timestamp / -4 or earliest-local / -5 or latest-tiered, or a specified long format timestamp",
             ),
         ] {
-            let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            let failure = run(&args).unwrap_err();
-            let (Failure::Usage { message, .. } | Failure::Sentence(message)) = failure else {
-                panic!("{words}: {failure:?}");
-            };
-            assert_eq!(message, expected, "{words}");
+            assert_eq!(refusal(run(&words(line))), expected, "{line}");
         }
     }
 
     #[test]
     fn times_have_names() {
-        let query_of = |words: &str| query(&parsed(words)).unwrap();
+        let query_of = |line: &str| query(&parsed(line)).unwrap();
         assert_eq!(query_of("--broker-list a:1"), OffsetQuery::Latest);
         for (given, expected) in [
             ("earliest", OffsetQuery::Earliest),

@@ -24,6 +24,8 @@ mod run_class;
 mod signals;
 mod topic_filter;
 mod topics;
+#[cfg(test)]
+mod words;
 pub mod zookeeper_server;
 
 use std::process::ExitCode;

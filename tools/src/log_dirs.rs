@@ -151,11 +151,12 @@ mod tests {
     use protocol::TopicPartition;
 
     use super::*;
+    use crate::words::{refusal, words};
 
     /// Recorded from Kafka 3.9.1.
     #[test]
     fn words_faults_as_kafka_does() {
-        for (words, expected) in [
+        for (line, expected) in [
             ("", ABOUT),
             ("--foo", "foo is not a recognized option"),
             ("--bootstrap-server a:1", "Missing required argument \"[describe]\""),
@@ -163,12 +164,7 @@ mod tests {
             ("--bootstrap-server a:1 --describe --broker-list 1,x", "For input string: \"x\""),
             ("--bootstrap-server a:1 --describe --topic-list", "Option topic-list requires an argument"),
         ] {
-            let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            let failure = run(&args).unwrap_err();
-            let (Failure::Usage { message, .. } | Failure::Sentence(message)) = failure else {
-                panic!("{words}: {failure:?}");
-            };
-            assert_eq!(message, expected, "{words}");
+            assert_eq!(refusal(run(&words(line))), expected, "{line}");
         }
         assert_eq!(brokers(&elements(Some(",3,1,,3,"))).unwrap(), [BrokerId(1), BrokerId(3)]);
     }

@@ -116,7 +116,6 @@ impl Sending<'_> {
 
     /// Every record has its delivery or its time-out in the end.
     fn serve_until_empty(&mut self) {
-        // Without this the last batches would wait for linger.ms.
         while self.producer.in_flight_count() > 0 {
             self.serve(Duration::from_millis(100));
         }

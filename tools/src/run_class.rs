@@ -78,16 +78,10 @@ fn known_classes() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    fn words(text: &str) -> Vec<String> {
-        text.split_whitespace().map(str::to_owned).collect()
-    }
-
-    fn told(text: &str) -> String {
-        match run(&words(text)) {
-            Err(Failure::Sentence(message) | Failure::Usage { message, .. }) => message,
-            other => panic!("{other:?}"),
-        }
+    fn told(line: &str) -> String {
+        refusal(run(&words(line)))
     }
 
     #[test]

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 const DEFAULT_PORT: u16 = 2181;
 
+/// Which servers there are, and below which node Kafka's tree begins.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectString {
     /// At least one.
@@ -17,6 +18,7 @@ pub struct ConnectString {
     pub chroot: Option<String>,
 }
 
+/// One server of the ensemble.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
     /// Without the brackets of an IPv6 address.
@@ -24,6 +26,7 @@ pub struct Server {
     pub port: u16,
 }
 
+/// Why a text is no `zookeeper.connect`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("'{text}' is no list of ZooKeeper servers (host:port,host:port/chroot): {problem}")]
 pub struct ConnectStringError {
@@ -32,6 +35,7 @@ pub struct ConnectStringError {
 }
 
 impl ConnectString {
+    /// Reads the setting; a server without port has 2181.
     pub fn parse(text: &str) -> Result<ConnectString, ConnectStringError> {
         let failed = |problem| ConnectStringError { text: text.to_owned(), problem };
         let (servers, chroot) = match text.find('/') {

@@ -20,6 +20,7 @@ impl fmt::Display for SessionId {
     }
 }
 
+/// What has happened to the session, or to a node that it watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SessionEvent {
     /// The connection is lost; operations wait. The session and its ephemeral nodes may still live.
@@ -32,6 +33,7 @@ pub enum SessionEvent {
     NodeChanged { path: String, change: Change },
 }
 
+/// What a watch has fired for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Created,

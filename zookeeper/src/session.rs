@@ -63,6 +63,7 @@ struct State {
     epoch: AtomicU64,
 }
 
+/// Why there is no first session.
 #[derive(Debug, Error)]
 pub enum ConnectError {
     #[error(

@@ -6,20 +6,22 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bytes::Bytes;
 use protocol::Millis;
 
 use crate::events::{Change, SessionId};
-use crate::store::{
-    Answer, CreateMode, Expected, Node, Operation, Refusal, Stat, StoreError, Watch, Write, WriteAnswer,
-};
+use crate::store::{Answer, Node, Operation, Refusal, StoreError, Watch, Write, WriteAnswer};
 
 mod model;
+mod transaction;
 mod watchers;
+mod znode;
 
 pub use model::{ModelStore, ModelZooKeeper};
+use transaction::Transaction;
 use watchers::Watchers;
+use znode::Znode;
 
+/// All nodes, sessions and watches of one ensemble.
 #[derive(Debug)]
 pub struct Tree {
     nodes: BTreeMap<String, Znode>,
@@ -36,29 +38,6 @@ pub struct Fired {
     pub change: Change,
 }
 
-#[derive(Debug, Clone)]
-struct Znode {
-    data: Option<Bytes>,
-    children: BTreeSet<String>,
-    /// How many children were ever created: numbers the sequential ones.
-    created: i32,
-    czxid: i64,
-    mzxid: i64,
-    pzxid: i64,
-    ctime: Millis,
-    mtime: Millis,
-    version: i32,
-    owner: SessionId,
-}
-
-/// One transaction under way: what it has changed, to be taken back or to be told.
-struct Transaction {
-    session: SessionId,
-    now: Millis,
-    before: Vec<(String, Option<Znode>)>,
-    changed: Vec<(String, Change)>,
-}
-
 impl Default for Tree {
     fn default() -> Tree {
         Tree {
@@ -71,6 +50,7 @@ impl Default for Tree {
 }
 
 impl Tree {
+    /// A session with a number of its own.
     pub fn open_session(&mut self) -> SessionId {
         self.zxid += 1;
         // Any number that was not given before will do.
@@ -100,6 +80,7 @@ impl Tree {
         self.watchers.forget(session);
     }
 
+    /// Carries an operation out, all or nothing, and says whose watches fired by it.
     pub fn apply(
         &mut self,
         session: SessionId,
@@ -171,108 +152,6 @@ impl Tree {
         (Ok(answers), self.fire(transaction))
     }
 
-    fn write(&mut self, transaction: &mut Transaction, write: &Write) -> Result<WriteAnswer, Refusal> {
-        match write {
-            Write::Check { path, version } => {
-                self.expect(path, Expected::Version(*version)).map(|_| WriteAnswer::Checked)
-            }
-            Write::Create { path, data, mode } => self.create(transaction, path, data.clone(), *mode),
-            Write::Set { path, data, expected } => {
-                self.expect(path, *expected)?;
-                transaction.changed.push((path.clone(), Change::Data));
-                let (zxid, now) = (self.zxid, transaction.now);
-                let node = self.touch(transaction, path).ok_or(Refusal::NoNode)?;
-                node.data = Some(data.clone());
-                node.version += 1;
-                (node.mzxid, node.mtime) = (zxid, now);
-                Ok(WriteAnswer::Set { stat: node.stat() })
-            }
-            Write::Delete { path, expected } => {
-                let node = self.expect(path, *expected)?;
-                if !node.children.is_empty() {
-                    return Err(Refusal::NotEmpty);
-                }
-                if path == "/" {
-                    return Err(Refusal::InvalidPath);
-                }
-                self.remove(transaction, path);
-                Ok(WriteAnswer::Deleted)
-            }
-        }
-    }
-
-    fn create(
-        &mut self,
-        transaction: &mut Transaction,
-        path: &str,
-        data: Option<Bytes>,
-        mode: CreateMode,
-    ) -> Result<WriteAnswer, Refusal> {
-        let (parent, name) = split(path)?;
-        let above = self.nodes.get(parent).ok_or(Refusal::NoNode)?;
-        let name = match mode {
-            CreateMode::PersistentSequential => format!("{name}{:010}", above.created),
-            CreateMode::Persistent | CreateMode::Ephemeral if name.is_empty() => {
-                return Err(Refusal::InvalidPath);
-            }
-            CreateMode::Persistent | CreateMode::Ephemeral => name.to_owned(),
-        };
-        if above.children.contains(&name) {
-            return Err(Refusal::NodeExists);
-        }
-        if above.owner != SessionId(0) {
-            return Err(Refusal::EphemeralParent);
-        }
-        let owner = if mode == CreateMode::Ephemeral { transaction.session } else { SessionId(0) };
-        let created = format!("{}/{name}", parent.trim_end_matches('/'));
-        let zxid = self.zxid;
-        let above = self.touch(transaction, parent).ok_or(Refusal::NoNode)?;
-        above.children.insert(name);
-        above.created += 1;
-        above.pzxid = zxid;
-        transaction.before.push((created.clone(), None));
-        transaction.changed.push((created.clone(), Change::Created));
-        transaction.changed.push((parent.to_owned(), Change::Children));
-        self.nodes.insert(created.clone(), Znode::new(data, owner, zxid, transaction.now));
-        Ok(WriteAnswer::Created { path: created })
-    }
-
-    fn remove(&mut self, transaction: &mut Transaction, path: &str) {
-        let Ok((parent, name)) = split(path) else { return };
-        let zxid = self.zxid;
-        if let Some(above) = self.touch(transaction, parent) {
-            above.children.remove(name);
-            above.pzxid = zxid;
-        }
-        transaction.before.push((path.to_owned(), self.nodes.remove(path)));
-        transaction.changed.push((path.to_owned(), Change::Deleted));
-        transaction.changed.push((parent.to_owned(), Change::Children));
-    }
-
-    fn expect(&self, path: &str, expected: Expected) -> Result<&Znode, Refusal> {
-        let node = self.nodes.get(path).ok_or(Refusal::NoNode)?;
-        match expected {
-            Expected::Version(version) if version != node.version => Err(Refusal::BadVersion),
-            Expected::Version(_) | Expected::Any => Ok(node),
-        }
-    }
-
-    /// The node to change, its former self noted.
-    fn touch(&mut self, transaction: &mut Transaction, path: &str) -> Option<&mut Znode> {
-        let node = self.nodes.get_mut(path)?;
-        transaction.before.push((path.to_owned(), Some(node.clone())));
-        Some(node)
-    }
-
-    fn take_back(&mut self, transaction: Transaction) {
-        for (path, before) in transaction.before.into_iter().rev() {
-            match before {
-                Some(node) => self.nodes.insert(path, node),
-                None => self.nodes.remove(&path),
-            };
-        }
-    }
-
     fn fire(&mut self, transaction: Transaction) -> Vec<Fired> {
         let mut fired = Vec::new();
         for (path, change) in transaction.changed {
@@ -283,63 +162,16 @@ impl Tree {
     }
 }
 
-impl Transaction {
-    fn new(session: SessionId, now: Millis) -> Transaction {
-        Transaction { session, now, before: Vec::new(), changed: Vec::new() }
-    }
-}
-
-impl Znode {
-    fn new(data: Option<Bytes>, owner: SessionId, zxid: i64, now: Millis) -> Znode {
-        Znode {
-            data,
-            children: BTreeSet::new(),
-            created: 0,
-            czxid: zxid,
-            mzxid: zxid,
-            pzxid: zxid,
-            ctime: now,
-            mtime: now,
-            version: 0,
-            owner,
-        }
-    }
-
-    fn stat(&self) -> Stat {
-        let children = self.children.len() as i32;
-        Stat {
-            czxid: self.czxid,
-            mzxid: self.mzxid,
-            pzxid: self.pzxid,
-            ctime: self.ctime.0,
-            mtime: self.mtime.0,
-            version: self.version,
-            // Creations plus deletions.
-            cversion: self.created * 2 - children,
-            aversion: 0,
-            ephemeral_owner: self.owner,
-            data_length: self.data.as_ref().map_or(0, |data| data.len() as i32),
-            children,
-        }
-    }
-}
-
-/// Parent and name; the name may be empty, which only a sequential node can do with.
-fn split(path: &str) -> Result<(&str, &str), Refusal> {
-    let (parent, name) = path.rsplit_once('/').ok_or(Refusal::InvalidPath)?;
-    if !path.starts_with('/') || path.contains("//") || path == "/" {
-        return Err(Refusal::InvalidPath);
-    }
-    Ok((if parent.is_empty() { "/" } else { parent }, name))
-}
-
 fn refused(path: &str, refusal: Refusal) -> StoreError {
     StoreError::Refused { path: path.to_owned(), refusal, at: 0 }
 }
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::store::{CreateMode, Expected, Stat};
 
     struct Fixture {
         tree: Tree,

@@ -3,14 +3,12 @@
 
 use std::sync::Arc;
 
-use protocol::StrBytes;
 use protocol::messages::alter_configs_request::AlterConfigsResource;
 use protocol::messages::alter_configs_response::AlterConfigsResourceResponse;
 use protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
-use super::alteration::{Alteration, Alterations, Wanted};
+use super::alteration::{Alteration, Alterations, Altered, Wanted};
 use super::context::Context;
-use super::error::Refused;
 use crate::broker::Broker;
 
 pub(crate) async fn answer(
@@ -19,10 +17,9 @@ pub(crate) async fn answer(
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
     let asked = request.resources.iter().map(alteration).collect();
-    let alterations = Alterations { asked, validate_only: request.validate_only };
-    let outcomes = alterations.carry_out(broker, context).await;
-    let responses = request.resources.iter().zip(outcomes).map(|(asked, outcome)| response(asked, outcome));
-    AlterConfigsResponse::default().with_responses(responses.collect())
+    let altered =
+        Alterations { asked, validate_only: request.validate_only }.carry_out(broker, context).await;
+    AlterConfigsResponse::default().with_responses(altered.into_iter().map(response).collect())
 }
 
 fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {
@@ -34,14 +31,10 @@ fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {
     Alteration { kind: asked.resource_type, name: &asked.resource_name, wanted }
 }
 
-fn response(asked: &AlterConfigsResource, outcome: Result<(), Refused>) -> AlterConfigsResourceResponse {
-    let response = AlterConfigsResourceResponse::default()
-        .with_resource_type(asked.resource_type)
-        .with_resource_name(asked.resource_name.clone());
-    match outcome {
-        Ok(()) => response.with_error_message(None),
-        Err(Refused { code, message }) => {
-            response.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
-        }
-    }
+fn response(altered: Altered<'_>) -> AlterConfigsResourceResponse {
+    AlterConfigsResourceResponse::default()
+        .with_error_code(altered.error_code)
+        .with_error_message(altered.error_message)
+        .with_resource_type(altered.kind)
+        .with_resource_name(altered.name.clone())
 }

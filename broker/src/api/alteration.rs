@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use config::alter::{self, Change};
 use config::layers::{ConfigMap, Scope, Wording};
+use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 
 use super::config_resource::{ConfigResource, broker_entity, write_entity};
 use super::context::Context;
-use super::error::Refused;
+use super::error::{Refused, told};
 use crate::authorizer::Operation;
 use crate::broker::Broker;
 use crate::config_changes::{ConfigEntity, ConfigReadError};
@@ -24,8 +25,16 @@ pub(super) struct Alterations<'a> {
 /// One resource, as the request names it.
 pub(super) struct Alteration<'a> {
     pub(super) kind: i8,
-    pub(super) name: &'a str,
+    pub(super) name: &'a StrBytes,
     pub(super) wanted: Result<Wanted, Refused>,
+}
+
+/// What is answered for one resource.
+pub(super) struct Altered<'a> {
+    pub(super) kind: i8,
+    pub(super) name: &'a StrBytes,
+    pub(super) error_code: i16,
+    pub(super) error_message: Option<StrBytes>,
 }
 
 pub(super) enum Wanted {
@@ -35,23 +44,24 @@ pub(super) enum Wanted {
     Changed(Vec<Change>),
 }
 
-impl Alterations<'_> {
-    /// The outcome for each resource, in their order. One that is named twice is refused both times.
-    pub(super) async fn carry_out(self, broker: &Arc<Broker>, context: &Context) -> Vec<Result<(), Refused>> {
-        let resources = ConfigResource::each_once(self.asked.iter().map(|one| (one.kind, one.name)));
-        let mut outcomes = Vec::with_capacity(resources.len());
-        for (one, resource) in self.asked.into_iter().zip(resources) {
+impl<'a> Alterations<'a> {
+    /// What is answered for each resource, in their order. One that is named twice is refused both times.
+    pub(super) async fn carry_out(self, broker: &Arc<Broker>, context: &Context) -> Vec<Altered<'a>> {
+        let resources = ConfigResource::each_once(self.asked.iter().map(|one| (one.kind, &**one.name)));
+        let mut altered = Vec::with_capacity(resources.len());
+        for (Alteration { kind, name, wanted }, resource) in self.asked.into_iter().zip(resources) {
             let map = match resource {
-                Ok(resource) => map(broker, context, &resource, one.wanted).await,
+                Ok(resource) => map(broker, context, &resource, wanted).await,
                 Err(refused) => Err(refused),
             };
-            outcomes.push(match map {
+            let (error_code, error_message) = told(match map {
                 Ok((entity, map)) if !self.validate_only => write_entity(&broker.store, &entity, map).await,
                 Ok(_) => Ok(()),
                 Err(refused) => Err(refused),
             });
+            altered.push(Altered { kind, name, error_code, error_message });
         }
-        outcomes
+        altered
     }
 }
 
@@ -106,7 +116,7 @@ async fn broker_map(
 ) -> Result<(ConfigEntity, ConfigMap), Refused> {
     let entity = broker_entity(scope, broker);
     let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
-    let layers = broker.settings.layers();
+    let layers = broker.settings.stored_layers();
     let map = match wanted {
         Wanted::Replaced(entries) => alter::replace_broker(&layers, scope, &stored, &entries)?,
         Wanted::Changed(changes) => alter::incremental_broker(&layers, scope, &stored, &changes)?,

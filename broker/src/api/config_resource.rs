@@ -3,17 +3,15 @@
 
 use std::sync::Arc;
 
-use config::alter::Refusal;
 use config::layers::{ConfigMap, Scope};
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
-use zookeeper::store::{
-    CreateMode, Expected, MetadataStore, Refusal as StoreRefusal, StoreError, Watch, Write,
-};
+use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
 use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
@@ -47,16 +45,12 @@ impl ConfigResource {
     /// The resources that a request to change settings names. One that is named twice is refused both times.
     pub(super) fn each_once<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Vec<Result<Self, Refused>> {
         let named: Vec<_> = named.collect();
-        let resource = |resource: &(i8, &'a str)| {
-            if named.iter().filter(|other| *other == resource).count() > 1 {
-                return Err(Refused::new(
-                    ErrorCode::InvalidRequest,
-                    "Each resource must appear at most once.",
-                ));
-            }
-            Self::new(resource.0, resource.1)
+        let twice = repeated(named.iter().copied());
+        let resource = |(kind, name)| match twice.contains(&(kind, name)) {
+            true => Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
+            false => Self::new(kind, name),
         };
-        named.iter().map(resource).collect()
+        named.iter().copied().map(resource).collect()
     }
 
     /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.
@@ -77,15 +71,6 @@ impl ConfigResource {
             }
         };
         if broker.authorizer.allows(context, operation, &resource) { Ok(()) } else { Err(denied.into()) }
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
-            Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
-        }
     }
 }
 
@@ -123,7 +108,7 @@ async fn write(
     match store.multi(writes).await {
         Ok(_) => {}
         // The check has just found its own znode, so it is the entity that is missing.
-        Err(StoreError::Refused { refusal: StoreRefusal::NoNode, .. }) => {
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
             store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
         }
         Err(error) => return Err(error),
@@ -137,7 +122,7 @@ async fn write(
 async fn controller_version(store: &Arc<dyn MetadataStore>) -> Result<Option<i32>, StoreError> {
     let node = match store.get(paths::CONTROLLER, Watch::None).await {
         Ok(node) => node,
-        Err(error) if error.refusal() == Some(StoreRefusal::NoNode) => return Ok(None),
+        Err(error) if error.refusal() == Some(Refusal::NoNode) => return Ok(None),
         Err(error) => return Err(error),
     };
     let problem = |what: String| StoreError::Unexpected { path: paths::CONTROLLER.to_owned(), what };

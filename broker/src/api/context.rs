@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::StrBytes;
@@ -63,6 +64,11 @@ impl Context {
     pub(crate) fn of(&self, header: &RequestHeader) -> Context {
         Context { client_id: header.client_id.clone(), ..self.clone() }
     }
+}
+
+/// How long a client will wait, by a request's milliseconds: no time at all if they are negative.
+pub(super) fn patience(ms: i32) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
 impl Pending {

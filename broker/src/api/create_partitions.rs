@@ -1,20 +1,20 @@
 //! CreatePartitions (key 37), versions 0–3: adds partitions to topics, answered when the new ones have leaders.
 //! Only the controller takes it. A topic named twice is refused as such. Does not differ from Kafka 3.9.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::Duration;
 
 use coordinator::topics::{Growth, plan_growth};
-use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::ids::BrokerId;
 use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::create_partitions_response::CreatePartitionsTopicResult;
 use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 
-use super::context::Context;
+use super::context::{Context, patience};
 use super::create_topics::candidates;
-use super::error::Refused;
+use super::error::{Refused, told};
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
@@ -25,13 +25,13 @@ pub(crate) async fn answer(
     context: &Context,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
-    let mut outcomes = Vec::with_capacity(names.len());
+    let patience = patience(request.timeout_ms);
+    let twice = repeated(request.topics.iter().map(|topic| &**topic.name));
+    let mut outcomes = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
-        let twice = names.iter().filter(|name| **name == **topic.name).count() > 1;
-        outcomes.push(match check(broker, context, topic, twice) {
-            Ok(()) => grow(broker, topic, request.validate_only).await,
+        outcomes.push(match check(broker, context, topic, &twice) {
+            Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
+            Ok(()) => grow(broker, topic).await,
             Err(refused) => Err(refused),
         });
     }
@@ -57,12 +57,12 @@ fn check(
     broker: &Broker,
     context: &Context,
     topic: &CreatePartitionsTopic,
-    twice: bool,
+    twice: &BTreeSet<&str>,
 ) -> Result<(), Refused> {
     if !broker.is_controller() {
         return Err(ErrorCode::NotController.into());
     }
-    if twice {
+    if twice.contains(&**topic.name) {
         return Err(Refused::new(ErrorCode::InvalidRequest, "Duplicate topic in request."));
     }
     if broker.authorizer.allows(context, Operation::Alter, &Resource::topic(&topic.name)) {
@@ -71,30 +71,27 @@ fn check(
     Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "The topic authorization is failed."))
 }
 
-async fn grow(
+async fn grow(broker: &Arc<Broker>, topic: &CreatePartitionsTopic) -> Result<(), Refused> {
+    let added = plan(broker, topic).await?;
+    Ok(topics::add_partitions(&broker.store, &topic.name, added).await?)
+}
+
+/// The replicas of the partitions that would be added, after all checks.
+async fn plan(
     broker: &Arc<Broker>,
     topic: &CreatePartitionsTopic,
-    validate_only: bool,
-) -> Result<(), Refused> {
-    let existing =
-        topics::existing(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
-    if existing.marked_for_deletion {
+) -> Result<BTreeMap<i32, Vec<BrokerId>>, Refused> {
+    if topics::existing(&broker.store, &topic.name).await?.marked_for_deletion {
         return Err(Refused::new(ErrorCode::InvalidTopicException, "The topic is queued for deletion."));
     }
-    let assignment =
-        topics::assignment(&broker.store, &topic.name).await.map_err(|error| Refused::from(&error))?;
+    let assignment = topics::assignment(&broker.store, &topic.name).await?;
     let assignments = topic
         .assignments
         .as_ref()
         .map(|given| given.iter().map(|a| a.broker_ids.iter().map(|id| BrokerId(id.0)).collect()).collect());
     let growth = Growth { count: topic.count, assignments };
     let brokers = candidates(&broker.metadata.picture());
-    let added =
-        plan_growth(&topic.name, &assignment, &growth, &brokers).map_err(|error| Refused::from(&error))?;
-    if validate_only {
-        return Ok(());
-    }
-    topics::add_partitions(&broker.store, &topic.name, added).await.map_err(|error| Refused::from(&error))
+    Ok(plan_growth(&topic.name, &assignment, &growth, &brokers)?)
 }
 
 fn has_grown(picture: &Picture, topic: &CreatePartitionsTopic) -> bool {
@@ -104,11 +101,9 @@ fn has_grown(picture: &Picture, topic: &CreatePartitionsTopic) -> bool {
 }
 
 fn result(topic: &CreatePartitionsTopic, outcome: Result<(), Refused>) -> CreatePartitionsTopicResult {
-    let result = CreatePartitionsTopicResult::default().with_name(topic.name.clone());
-    match outcome {
-        Ok(()) => result.with_error_message(None),
-        Err(Refused { code, message }) => {
-            result.with_error_code(code.code()).with_error_message(message.map(StrBytes::from_string))
-        }
-    }
+    let (code, message) = told(outcome);
+    CreatePartitionsTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_error_code(code)
+        .with_error_message(message)
 }

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use config::describe;
 use config::layers::ConfigMap;
@@ -19,11 +18,12 @@ use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::create_topics_response::{CreatableTopicConfigs, CreatableTopicResult};
 use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
-use super::context::Context;
+use super::context::{Context, patience};
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
-use crate::controller::topics::{self, NewTopic, TopicWriteError};
+use crate::controller::topics::{self, NewTopic};
 use crate::metadata::Picture;
 
 /// A topic that only KRaft brokers have.
@@ -36,43 +36,35 @@ pub(crate) async fn answer(
     version: i16,
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = patience(request.timeout_ms);
     let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
     let rights = Rights::of(broker, context, &names);
+    let twice = repeated(names.iter().map(String::as_str));
     let mut outcomes = Vec::with_capacity(names.len());
     for topic in &request.topics {
-        outcomes.push(match rights.check(&topic.name, &names) {
-            Ok(()) => create(broker, topic, request.validate_only).await,
+        outcomes.push(match rights.check(&topic.name, &twice) {
+            Ok(()) if request.validate_only => plan(broker, topic).await,
+            Ok(()) => create(broker, topic).await,
             Err(refused) => Err(refused),
         });
     }
     let waits = !request.validate_only;
     if waits && !patience.is_zero() {
-        let made = names.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
-        let made: Vec<(&String, usize)> =
-            made.filter_map(|(n, o)| Some((n, o.as_ref().ok()?.partitions))).collect();
-        broker
-            .metadata
-            .wait_for(patience, |picture| made.iter().all(|(n, count)| has_leaders(picture, n, *count)))
-            .await;
+        let made =
+            || names.iter().zip(&outcomes).filter_map(|(name, made)| Some((name, made.as_ref().ok()?)));
+        let led =
+            |picture: &Picture| made().all(|(name, made)| has_leaders(picture, name, made.replicas.len()));
+        broker.metadata.wait_for(patience, led).await;
     }
     let picture = broker.metadata.picture();
     let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
         let outcome = outcome.and_then(|made| {
-            let led = !patience.is_zero() && has_leaders(&picture, &topic.name, made.partitions);
+            let led = !patience.is_zero() && has_leaders(&picture, &topic.name, made.replicas.len());
             if led || !waits { Ok(made) } else { Err(ErrorCode::RequestTimedOut.into()) }
         });
         result(broker, version, topic, (outcome, rights.describes(&topic.name)))
     });
     CreateTopicsResponse::default().with_topics(results.collect())
-}
-
-/// A topic that was written, or would have been.
-struct Made {
-    id: TopicId,
-    partitions: usize,
-    replication_factor: usize,
-    configs: ConfigMap,
 }
 
 /// What the client may do, asked once for the whole request.
@@ -99,7 +91,7 @@ impl Rights {
         Self { is_controller, creatable, describable }
     }
 
-    fn check(&self, name: &str, names: &[String]) -> Result<(), Refused> {
+    fn check(&self, name: &str, twice: &BTreeSet<&str>) -> Result<(), Refused> {
         if !self.is_controller {
             return Err(ErrorCode::NotController.into());
         }
@@ -107,7 +99,7 @@ impl Rights {
             let text = format!("Creation of internal topic {CLUSTER_METADATA} is prohibited.");
             return Err(Refused::new(ErrorCode::InvalidRequest, text));
         }
-        if names.iter().filter(|other| *other == name).count() > 1 {
+        if twice.contains(name) {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Found multiple entries for this topic."));
         }
         if !self.creatable.contains(name) {
@@ -121,31 +113,27 @@ impl Rights {
     }
 }
 
-async fn create(broker: &Arc<Broker>, topic: &CreatableTopic, validate_only: bool) -> Result<Made, Refused> {
+/// Writes a topic for the controller to find.
+async fn create(broker: &Arc<Broker>, topic: &CreatableTopic) -> Result<NewTopic, Refused> {
+    let new = plan(broker, topic).await?;
+    topics::create(&broker.store, new.clone()).await?;
+    Ok(new)
+}
+
+/// The topic that would be written, after all checks.
+async fn plan(broker: &Arc<Broker>, topic: &CreatableTopic) -> Result<NewTopic, Refused> {
     let picture = broker.metadata.picture();
     let name = topic.name.to_string();
     if picture.topics.contains_key(&*name) {
-        return Err(Refused::from(&TopicError::Exists { name }));
+        return Err(TopicError::Exists { name }.into());
     }
     let configs = configs(topic)?;
-    let replicas =
-        plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start(broker, &picture));
-    let replicas = replicas.map_err(|error| Refused::from(&error))?;
-    let existing = topics::existing(&broker.store, &name).await.map_err(|error| Refused::from(&error))?;
-    check_creation(&name, &replicas, &existing).map_err(|error| Refused::from(&error))?;
+    let start = start(broker, &picture);
+    let replicas = plan_creation(&creation(topic), defaults(broker), &candidates(&picture), start)?;
+    check_creation(&name, &replicas, &topics::existing(&broker.store, &name).await?)?;
     let defaults = &broker.settings.config().topic_defaults;
     defaults.check(&configs).map_err(|error| Refused::new(ErrorCode::InvalidConfig, error.to_string()))?;
-    let made = Made {
-        id: fresh_id(),
-        partitions: replicas.len(),
-        replication_factor: replicas.values().next().map_or(0, Vec::len),
-        configs: configs.clone(),
-    };
-    if !validate_only {
-        let new = NewTopic { name, id: made.id, replicas, configs };
-        topics::create(&broker.store, new).await.map_err(|error| Refused::from(&error))?;
-    }
-    Ok(made)
+    Ok(NewTopic { name, id: fresh_id(), replicas, configs })
 }
 
 /// Creates a topic for a client that asked for its metadata, with the broker's own numbers; what to answer meanwhile.
@@ -158,7 +146,7 @@ pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> Er
         .with_name(protocol::messages::TopicName(StrBytes::from_string(name.to_owned())))
         .with_num_partitions(UNKNOWN_COUNT)
         .with_replication_factor(-1);
-    match create(broker, &topic, false).await {
+    match create(broker, &topic).await {
         Ok(_) => {
             tracing::info!(
                 topic = name,
@@ -208,11 +196,7 @@ fn defaults(broker: &Broker) -> Defaults {
 }
 
 pub(super) fn candidates(picture: &Picture) -> Vec<Candidate> {
-    let candidate = |(id, live): (&BrokerId, &crate::metadata::LiveBroker)| Candidate {
-        id: *id,
-        rack: live.rack.clone(),
-    };
-    picture.brokers.iter().map(candidate).collect()
+    picture.brokers.iter().map(|(id, live)| Candidate { id: *id, rack: live.rack.clone() }).collect()
 }
 
 fn start(broker: &Broker, picture: &Picture) -> Start {
@@ -241,7 +225,7 @@ fn result(
     broker: &Broker,
     version: i16,
     topic: &CreatableTopic,
-    (outcome, describable): (Result<Made, Refused>, bool),
+    (outcome, describable): (Result<NewTopic, Refused>, bool),
 ) -> CreatableTopicResult {
     let result = CreatableTopicResult::default().with_name(topic.name.clone());
     let made = match outcome {
@@ -267,9 +251,10 @@ fn result(
             .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
             .with_configs(Some(Vec::new()));
     }
+    let replication_factor = made.replicas.values().next().map_or(0, Vec::len);
     result
-        .with_num_partitions(i32::try_from(made.partitions).unwrap_or(i32::MAX))
-        .with_replication_factor(i16::try_from(made.replication_factor).unwrap_or(i16::MAX))
+        .with_num_partitions(i32::try_from(made.replicas.len()).unwrap_or(i32::MAX))
+        .with_replication_factor(i16::try_from(replication_factor).unwrap_or(i16::MAX))
         .with_configs(Some(described(broker, &made.configs)))
 }
 
@@ -285,22 +270,4 @@ fn described(broker: &Broker, configs: &ConfigMap) -> Vec<CreatableTopicConfigs>
             .with_is_sensitive(entry.sensitive)
     });
     described.collect()
-}
-
-impl From<&TopicError> for Refused {
-    fn from(error: &TopicError) -> Self {
-        Self::new(error.code(), error.to_string())
-    }
-}
-
-impl From<&TopicWriteError> for Refused {
-    fn from(error: &TopicWriteError) -> Self {
-        match error {
-            TopicWriteError::Topic(error) => Self::from(error),
-            TopicWriteError::Store(error) => {
-                tracing::error!(%error, "a topic could not be written to ZooKeeper");
-                Self::new(ErrorCode::UnknownServerError, error.to_string())
-            }
-        }
-    }
 }

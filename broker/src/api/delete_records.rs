@@ -16,7 +16,7 @@ use protocol::messages::delete_records_response::{DeleteRecordsPartitionResult, 
 use protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, TopicName};
 use tokio::sync::oneshot;
 
-use super::context::Context;
+use super::context::{Context, patience};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::metadata::Picture;
@@ -33,7 +33,7 @@ pub(crate) async fn answer(
     context: &Context,
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = patience(request.timeout_ms);
     let deletable = deletable(broker, context, &request);
     let mut begun = Vec::new();
     for (partition, offset) in wishes(&request) {

@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
@@ -14,7 +13,7 @@ use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::delete_topics_response::DeletableTopicResult;
 use protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 
-use super::context::Context;
+use super::context::{Context, patience};
 use super::error::Refused;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -29,7 +28,7 @@ pub(crate) async fn answer(
     version: i16,
     request: DeleteTopicsRequest,
 ) -> DeleteTopicsResponse {
-    let patience = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let patience = patience(request.timeout_ms);
     let asked = asked(version, request);
     let mut results = Vec::with_capacity(asked.len());
     match resolve(broker, version, &asked) {
@@ -129,8 +128,8 @@ async fn mark(
     if !broker.metadata.picture().topics.contains_key(&**name) {
         return (Some(name), Err(ErrorCode::UnknownTopicOrPartition.into()));
     }
-    let marked = topics::request_deletion(&broker.store, &name).await.map_err(|error| Refused::from(&error));
-    (Some(name), marked)
+    let marked = topics::request_deletion(&broker.store, &name).await;
+    (Some(name), marked.map_err(Refused::from))
 }
 
 fn response(

@@ -9,13 +9,14 @@ use protocol::messages::{BrokerId as WireBrokerId, DescribeClusterRequest, Descr
 use super::context::Context;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
+use crate::metadata::Address;
 
 /// Where a client says which endpoints it wants to hear of (KIP-919).
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
-const NO_CONTROLLER: i32 = -1;
+pub(super) const NO_CONTROLLER: i32 = -1;
 /// In place of a set of operations that was not asked for.
-const NOT_ASKED: i32 = i32::MIN;
+pub(super) const NOT_ASKED: i32 = i32::MIN;
 
 pub(crate) fn answer(
     broker: &Broker,
@@ -27,21 +28,22 @@ pub(crate) fn answer(
         return wrong_endpoints(request.endpoint_type);
     }
     let picture = broker.metadata.picture();
-    let brokers = picture.brokers.iter().filter_map(|(id, live)| {
-        let endpoint = live.endpoints.get(&*context.listener)?;
-        Some(
-            DescribeClusterBroker::default()
-                .with_broker_id(WireBrokerId(id.0))
-                .with_host(StrBytes::from_string(endpoint.host.clone()))
-                .with_port(endpoint.port)
-                .with_rack(live.rack.clone().map(StrBytes::from_string)),
-        )
+    let brokers = picture.addresses(&context.listener).map(|Address { broker, host, port, rack }| {
+        DescribeClusterBroker::default()
+            .with_broker_id(WireBrokerId(broker.0))
+            .with_host(host)
+            .with_port(port)
+            .with_rack(rack)
     });
+    let operations = match request.include_cluster_authorized_operations {
+        true => operations(broker, context),
+        false => NOT_ASKED,
+    };
     DescribeClusterResponse::default()
         .with_cluster_id(StrBytes::from_string(broker.identity.cluster_id.clone()))
         .with_controller_id(WireBrokerId(picture.controller.map_or(NO_CONTROLLER, |c| c.0)))
         .with_brokers(brokers.collect())
-        .with_cluster_authorized_operations(operations(broker, context, request))
+        .with_cluster_authorized_operations(operations)
 }
 
 fn wrong_endpoints(asked: i8) -> DescribeClusterResponse {
@@ -59,11 +61,9 @@ fn wrong_endpoints(asked: i8) -> DescribeClusterResponse {
         .with_cluster_authorized_operations(NOT_ASKED)
 }
 
-fn operations(broker: &Broker, context: &Context, request: &DescribeClusterRequest) -> i32 {
+/// What the client may do to the cluster, which is nothing that it may know of without Describe.
+pub(super) fn operations(broker: &Broker, context: &Context) -> i32 {
     let cluster = Resource::cluster();
-    if !request.include_cluster_authorized_operations {
-        return NOT_ASKED;
-    }
     if !broker.authorizer.allows(context, Operation::Describe, &cluster) {
         return 0;
     }

@@ -1,7 +1,11 @@
 //! The one place that turns a condition into one of Kafka's error codes; nothing else chooses a number.
 //! Called by every file in `api/`.
 
+use config::alter::Refusal;
+use coordinator::assignment::AssignError;
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
+use coordinator::topics::TopicError;
+use protocol::StrBytes;
 use protocol::batch::{ProducedError, RecordsReason};
 use protocol::error_code::ErrorCode;
 use protocol::legacy::{DownError, LegacyError};
@@ -9,6 +13,7 @@ use protocol::record::CompressionError;
 use storage::{AppendError, DeleteRecordsError, ReadError};
 
 use super::fetch::old_clients::ConversionError;
+use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
@@ -29,6 +34,63 @@ impl Refused {
 impl From<ErrorCode> for Refused {
     fn from(code: ErrorCode) -> Self {
         Self { code, message: None }
+    }
+}
+
+/// Code and text as answers carry them: 0 and no text where nothing is wrong.
+pub(super) fn told(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
+    match outcome {
+        Ok(()) => (ErrorCode::None.code(), None),
+        Err(Refused { code, message }) => (code.code(), message.map(StrBytes::from_string)),
+    }
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
+            Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
+        }
+    }
+}
+
+impl From<TopicError> for Refused {
+    fn from(error: TopicError) -> Self {
+        Self::new(topic_error(&error), error.to_string())
+    }
+}
+
+fn topic_error(error: &TopicError) -> ErrorCode {
+    match error {
+        TopicError::Name(_) | TopicError::Collides { .. } => ErrorCode::InvalidTopicException,
+        TopicError::Exists { .. } | TopicError::MarkedForDeletion { .. } => ErrorCode::TopicAlreadyExists,
+        TopicError::CountsAndAssignments => ErrorCode::InvalidRequest,
+        TopicError::Assignment(_) => ErrorCode::InvalidReplicaAssignment,
+        TopicError::Unknown { .. } => ErrorCode::UnknownTopicOrPartition,
+        TopicError::BeingReassigned { .. } => ErrorCode::ReassignmentInProgress,
+        TopicError::FewerPartitions { .. } | TopicError::SamePartitions { .. } => {
+            ErrorCode::InvalidPartitions
+        }
+        TopicError::Assign(AssignError::NoPartitions | AssignError::TooManyPartitions { .. }) => {
+            ErrorCode::InvalidPartitions
+        }
+        TopicError::Assign(AssignError::NoReplicas | AssignError::TooFewBrokers { .. }) => {
+            ErrorCode::InvalidReplicationFactor
+        }
+        // Kafka's AdminOperationException has no code.
+        TopicError::Assign(AssignError::RacksMissing) => ErrorCode::UnknownServerError,
+    }
+}
+
+impl From<TopicWriteError> for Refused {
+    fn from(error: TopicWriteError) -> Self {
+        match error {
+            TopicWriteError::Topic(error) => error.into(),
+            TopicWriteError::Store(error) => {
+                tracing::error!(%error, "a topic could not be read from ZooKeeper, or not be written to it");
+                Self::new(ErrorCode::UnknownServerError, error.to_string())
+            }
+        }
     }
 }
 

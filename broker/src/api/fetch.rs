@@ -15,7 +15,6 @@ pub(crate) mod slots;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
@@ -25,8 +24,9 @@ use protocol::messages::FetchRequest;
 use protocol::request::RequestHeader;
 use tokio::time::Instant;
 
-use super::context::{Context, Outcome};
+use super::context::{Context, Outcome, patience};
 use crate::broker::Broker;
+use crate::metadata::Address;
 use read::Reader;
 use session::{FetchSession, Selection, TopicRef};
 
@@ -65,11 +65,10 @@ struct Terms {
 
 impl Terms {
     fn of(broker: &Broker, request: &FetchRequest) -> Self {
-        let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0));
         let positive = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
         let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max);
         Self {
-            deadline: Instant::now() + wait,
+            deadline: Instant::now() + patience(request.max_wait_ms),
             min_bytes: positive(request.min_bytes).min(max_bytes),
             max_bytes,
         }
@@ -128,13 +127,8 @@ fn node_endpoints(reader: &Reader<'_>, selection: &Selection) -> Vec<NodeEndpoin
     }
     let picture = reader.broker.metadata.picture();
     let listed = leaders.into_iter().filter_map(|node| {
-        let (host, port, rack) = read::address(&picture, node, reader.listener())?;
-        Some(NodeEndpoint {
-            node,
-            host: StrBytes::from_string(host),
-            port,
-            rack: rack.map(StrBytes::from_string),
-        })
+        let Address { broker, host, port, rack } = picture.address(node, reader.listener())?;
+        Some(NodeEndpoint { node: broker, host, port, rack })
     });
     listed.collect()
 }

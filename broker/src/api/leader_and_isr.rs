@@ -15,7 +15,8 @@ use storage::Log;
 use tokio::sync::oneshot;
 
 use super::control::check_epochs;
-use crate::broker::Broker;
+use crate::broker::{Broker, wiring};
+use crate::hosted::Absent;
 use crate::shard::{Assign, AssignFailure, Command};
 use crate::topic_settings::TopicSettings;
 use missing::{Missing, make};
@@ -27,6 +28,7 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     let names: Vec<Arc<str>> =
         request.topic_states.iter().map(|topic| Arc::from(&**topic.topic_name)).collect();
     let settings = broker.settings.topics(&names).await;
+    let given: Vec<_> = names.iter().map(Arc::clone).zip(settings.clone()).collect();
     let topics = request.topic_states.into_iter().zip(names.into_iter().zip(settings));
     let topics: Vec<_> = topics.map(|(topic, known)| (topic.topic_id, parts(topic, known))).collect();
     let missing = topics.iter().flat_map(|(_, parts)| parts).filter(|part| part.is_missing(broker));
@@ -34,6 +36,7 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     // All are sent before the first answer is waited for.
     let mut sent = Vec::with_capacity(topics.len());
     for (id, parts) in topics {
+        tell_of_lost(broker, &parts);
         let mut waiting = Vec::with_capacity(parts.len());
         for part in parts {
             let (index, log) = (part.partition.partition, made.remove(&part.partition));
@@ -45,6 +48,9 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     for (id, waiting) in sent {
         let errors = answers_of(waiting).await;
         answers.push(LeaderAndIsrTopicError::default().with_topic_id(id).with_partition_errors(errors));
+    }
+    for (topic, settings) in given {
+        catch_up(broker, &topic, settings).await;
     }
     LeaderAndIsrResponse::default().with_topics(answers)
 }
@@ -70,12 +76,41 @@ fn parts(topic: LeaderAndIsrTopicState, (name, settings): (Arc<str>, TopicSettin
 
 impl Part {
     fn is_missing(&self, broker: &Broker) -> bool {
-        !broker.log_dirs.has_log(&self.partition) && self.may_be_made(broker)
+        !broker.log_dirs.has_log(&self.partition) && !self.is_lost(broker)
     }
 
-    /// An empty log in place of one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
-    fn may_be_made(&self, broker: &Broker) -> bool {
-        self.state.is_new || !broker.log_dirs.any_failed()
+    /// Whether the partition's log may be in a directory that cannot be read: an empty one in its place would lose it.
+    /// Source: LogManager.getOrCreateLog (3.9).
+    fn is_lost(&self, broker: &Broker) -> bool {
+        !self.state.is_new && broker.log_dirs.any_failed() && !broker.log_dirs.has_log(&self.partition)
+    }
+}
+
+/// Names in one line the partitions of a topic that are lost and not yet known to be.
+fn tell_of_lost(broker: &Broker, parts: &[Part]) {
+    let is_news = |part: &&Part| {
+        let Part { partition, .. } = part;
+        part.is_lost(broker)
+            && broker.hosted.get(&partition.topic, partition.partition).err() != Some(Absent::Offline)
+    };
+    let lost: Vec<_> = parts.iter().filter(is_news).map(|part| part.partition.partition).collect();
+    if let (Some(part), false) = (parts.first(), lost.is_empty()) {
+        tracing::error!(
+            topic = %part.partition.topic, partitions = ?lost,
+            "partitions are not served: their logs are in none of the log directories that are online. Repair those that are offline and restart"
+        );
+    }
+}
+
+/// A change that came while the logs were made reached the shards before the partitions did. Source: KAFKA-8813.
+async fn catch_up(broker: &Broker, topic: &str, mut given: TopicSettings) {
+    loop {
+        let known = broker.settings.known_topic(topic);
+        if known == given {
+            return;
+        }
+        wiring::configure(broker, topic.to_owned(), known.clone()).await;
+        given = known;
     }
 }
 
@@ -84,10 +119,7 @@ type Reply = oneshot::Receiver<Result<(), AssignFailure>>;
 /// `log` was made for this.
 async fn assign(broker: &Broker, part: Part, log: Option<Log>) -> Result<Reply, ErrorCode> {
     if log.is_none() && !broker.log_dirs.has_log(&part.partition) {
-        // Why a log could not be made has been said.
-        if !part.may_be_made(broker) {
-            tracing::error!(partition = %part.partition, "the partition is not served: its log is in none of the log directories that are online");
-        }
+        // Why has been said.
         broker.hosted.take_offline(&part.partition);
         return Err(ErrorCode::KafkaStorageError);
     }

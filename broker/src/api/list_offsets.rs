@@ -8,7 +8,6 @@
 
 mod segments;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use protocol::error_code::ErrorCode;
@@ -20,6 +19,7 @@ use storage::{LogReader, ReadError, TimestampedOffset, UpTo};
 
 use super::context::Context;
 use super::error::Refused;
+use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::HostedPartition;
@@ -51,22 +51,25 @@ pub(crate) async fn answer(
         (CONSUMER, _) => Err(ErrorCode::UnknownServerError),
         _ => Ok(UpTo::LogEnd),
     };
-    let twice = named_twice(&request);
+    let named =
+        request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (&**t.name, p.partition_index)));
+    let twice = repeated(named);
     let mut topics = Vec::with_capacity(request.topics.len());
-    for topic in request.topics {
+    for topic in &request.topics {
         let allowed = broker.authorizer.allows(context, Operation::Describe, &Resource::topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for partition in &topic.partitions {
             let found = if !allowed {
                 Err(ErrorCode::TopicAuthorizationFailed)
-            } else if twice.contains(&(topic.name.to_string(), partition.partition_index)) {
+            } else if twice.contains(&(&**topic.name, partition.partition_index)) {
                 Err(ErrorCode::InvalidRequest)
             } else {
                 offset(broker, (&topic.name, partition), version, up_to).await
             };
             partitions.push(response(version, partition.partition_index, found));
         }
-        topics.push(ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions));
+        let name = topic.name.clone();
+        topics.push(ListOffsetsTopicResponse::default().with_name(name).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(topics)
 }
@@ -169,13 +172,4 @@ fn response(version: i16, index: i32, found: Found) -> ListOffsetsPartitionRespo
             blank.with_timestamp(found.timestamp.0).with_offset(found.offset.0).with_leader_epoch(epoch.0)
         }
     }
-}
-
-fn named_twice(request: &ListOffsetsRequest) -> BTreeSet<(String, i32)> {
-    let mut seen = BTreeSet::new();
-    let all = request
-        .topics
-        .iter()
-        .flat_map(|t| t.partitions.iter().map(|p| (t.name.to_string(), p.partition_index)));
-    all.filter(|name| !seen.insert(name.clone())).collect()
 }

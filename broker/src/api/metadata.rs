@@ -17,13 +17,10 @@ use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResp
 
 use super::context::Context;
 use super::create_topics::create_automatically;
+use super::describe_cluster::{NO_CONTROLLER, NOT_ASKED, operations};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
-use crate::metadata::{Partition, Picture, Topic};
-
-const NO_CONTROLLER: i32 = -1;
-/// In place of a set of operations that was not asked for.
-const NOT_ASKED: i32 = i32::MIN;
+use crate::metadata::{Address, Partition, Picture, Topic};
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
@@ -97,28 +94,21 @@ struct View<'a> {
 
 impl View<'_> {
     fn brokers(&self) -> Vec<MetadataResponseBroker> {
-        let listed = self.picture.brokers.iter().filter_map(|(id, live)| {
-            let endpoint = live.endpoints.get(&*self.context.listener)?;
-            let rack = live.rack.clone().filter(|_| self.version >= 1);
-            Some(
-                MetadataResponseBroker::default()
-                    .with_node_id(WireBrokerId(id.0))
-                    .with_host(StrBytes::from_string(endpoint.host.clone()))
-                    .with_port(endpoint.port)
-                    .with_rack(rack.map(StrBytes::from_string)),
-            )
-        });
-        listed.collect()
+        let listed = |Address { broker, host, port, rack }| {
+            MetadataResponseBroker::default()
+                .with_node_id(WireBrokerId(broker.0))
+                .with_host(host)
+                .with_port(port)
+                .with_rack(rack.filter(|_| self.version >= 1))
+        };
+        self.picture.addresses(&self.context.listener).map(listed).collect()
     }
 
     fn cluster_operations(&self) -> i32 {
         if !(8..=10).contains(&self.version) || !self.request.include_cluster_authorized_operations {
             return NOT_ASKED;
         }
-        if !self.allows(Operation::Describe, &Resource::cluster()) {
-            return 0;
-        }
-        self.broker.authorizer.operations(self.context, &Resource::cluster())
+        operations(self.broker, self.context)
     }
 
     fn all_topics(&self) -> Vec<MetadataResponseTopic> {
@@ -210,7 +200,7 @@ impl View<'_> {
     /// The leader if a client of this listener can reach it, with the error that says why not.
     fn leader(&self, partition: &Partition) -> (i32, ErrorCode) {
         let leader = partition.leader;
-        if self.picture.endpoint(leader, &self.context.listener).is_some() {
+        if self.picture.is_reachable(leader, &self.context.listener) {
             return (leader.0, ErrorCode::None);
         }
         let alive = self.picture.brokers.contains_key(&leader);
@@ -224,9 +214,8 @@ impl View<'_> {
 
     /// The brokers as told by the controller; v0 leaves out those that are not alive.
     fn members(&self, brokers: &[BrokerId]) -> Vec<WireBrokerId> {
-        let shown = |id: &&BrokerId| {
-            self.version > 0 || self.picture.endpoint(**id, &self.context.listener).is_some()
-        };
+        let shown =
+            |id: &&BrokerId| self.version > 0 || self.picture.is_reachable(**id, &self.context.listener);
         brokers.iter().filter(shown).map(|id| WireBrokerId(id.0)).collect()
     }
 

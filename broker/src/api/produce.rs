@@ -18,7 +18,7 @@ use protocol::messages::{ProduceRequest, TopicName};
 use protocol::request::RequestHeader;
 use tokio::sync::oneshot;
 
-use super::context::{Context, Outcome, Pending};
+use super::context::{Context, Outcome, Pending, patience};
 use crate::broker::Broker;
 use crate::shard::{Append, AppendOutcome, Command};
 use desk::{Desk, Rejected};
@@ -34,7 +34,7 @@ pub(crate) async fn submit(
     let picture = broker.metadata.picture();
     let desk =
         Desk { broker, context: &context, picture: &picture, version: header.version, acks: request.acks };
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
+    let timeout = patience(request.timeout_ms);
     let may_commit = desk.may_write_transactions(&request);
     let mut sorted = Sorted::default();
     for topic in request.topic_data {

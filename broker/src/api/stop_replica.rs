@@ -16,13 +16,15 @@ use uuid::Uuid;
 use super::control::check_epochs;
 use crate::broker::Broker;
 use crate::shard::{Command, Fate, Stop};
-use crate::upkeep::Job;
+use crate::upkeep::{Change, Job};
 
 pub(crate) async fn apply(broker: &Arc<Broker>, request: StopReplicaRequest) -> StopReplicaResponse {
     if let Err(error) = check_epochs(broker, request.controller_epoch, request.broker_epoch) {
         return StopReplicaResponse::default().with_error_code(error.code());
     }
     let mut errors = Vec::new();
+    let mut states = request.topic_states.iter().flat_map(|topic| &topic.partition_states);
+    let deletes = states.any(|state| state.delete_partition);
     for topic in request.topic_states {
         let name: Arc<str> = Arc::from(&**topic.topic_name);
         for state in topic.partition_states {
@@ -36,6 +38,10 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: StopReplicaRequest) -> 
                     .with_error_code(error.code()),
             );
         }
+    }
+    if deletes {
+        // Before another log is made under one of the names. What cannot be written is tried again in time.
+        broker.amendments.make(Change::Deleted).await;
     }
     StopReplicaResponse::default().with_partition_errors(errors)
 }

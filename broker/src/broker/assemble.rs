@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::Removal;
+use storage::{Disk, Removal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
@@ -27,7 +27,7 @@ use crate::registration::identity::Identity;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Shard, Shards};
 use crate::tasks::{TaskKind, Tasks};
-use crate::upkeep::{self, Job, JobQueue};
+use crate::upkeep::{self, Amendment, Amendments, Job, JobQueue};
 
 /// What a broker is made of.
 pub(crate) struct Materials {
@@ -36,6 +36,7 @@ pub(crate) struct Materials {
     pub(crate) settings: Settings,
     pub(crate) store: Arc<dyn MetadataStore>,
     pub(crate) registration: Registration,
+    pub(crate) disk: Arc<dyn Disk>,
     pub(crate) log_dirs: LogDirs,
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
@@ -50,6 +51,7 @@ pub(crate) struct Materials {
 pub(crate) struct Parts {
     shards: Vec<(Shard, mpsc::Receiver<Command>)>,
     jobs: mpsc::Receiver<Job>,
+    amendments: mpsc::Receiver<Amendment>,
     removals: Vec<Removal>,
     unopened: Vec<VecDeque<Unopened>>,
 }
@@ -57,7 +59,7 @@ pub(crate) struct Parts {
 impl Parts {
     pub(crate) fn run(self, broker: &Arc<Broker>) {
         broker.shards.run(self.shards, &broker.tasks);
-        upkeep::start(broker, self.jobs, self.removals);
+        upkeep::start(broker, (self.jobs, self.amendments), self.removals);
         broker.tasks.spawn(
             TaskKind::Upkeep,
             "opening logs",
@@ -71,6 +73,7 @@ impl Materials {
         let Self { config, identity, settings, store, clock, .. } = self;
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
+        let (amendments, asked) = Amendments::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (shards, mailboxes) = Shards::open(count, clock);
         let mut parts: Vec<_> = mailboxes
@@ -87,9 +90,11 @@ impl Materials {
             metadata: Metadata::new(),
             hosted,
             shards,
+            disk: self.disk,
             log_dirs: self.log_dirs,
             loading: Loading::of(&self.unopened),
             jobs,
+            amendments,
             room: self.room,
             registration: self.registration,
             office,
@@ -107,7 +112,13 @@ impl Materials {
         };
         (
             Arc::new(broker),
-            Parts { shards: parts, jobs: job_receiver, removals: self.removals, unopened: self.unopened },
+            Parts {
+                shards: parts,
+                jobs: job_receiver,
+                amendments: asked,
+                removals: self.removals,
+                unopened: self.unopened,
+            },
         )
     }
 }

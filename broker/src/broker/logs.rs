@@ -8,7 +8,7 @@ use std::sync::Arc;
 use config::broker::BrokerConfig;
 use protocol::ids::{Millis, Offset, TopicPartition};
 use storage::salvage;
-use storage::{Checkpoint, LogDir, LogDirError, OpenOptions, OsDisk, Removal, Shutdown};
+use storage::{Checkpoint, Disk, LogDir, LogDirError, OpenOptions, Removal, Shutdown};
 
 use super::start::StartError;
 use crate::settings::Settings;
@@ -55,12 +55,12 @@ impl Unopened {
 /// Locks every directory of `log.dirs`. One that cannot be written, or has a checkpoint that makes no sense, is left out, as long as
 /// there is another; one that another broker holds ends the start. Source: LogManager.lockLogDirs, and loadLogs, after which Kafka takes
 /// the directory of a malformed checkpoint offline (3.9).
-pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<OpenDirs, StartError> {
+pub(crate) fn open_dirs(config: &BrokerConfig, disk: &Arc<dyn Disk>) -> Result<OpenDirs, StartError> {
     let mut opened = OpenDirs::default();
     for path in &config.log.dirs {
-        match LogDir::open(path, Arc::new(OsDisk)).and_then(checked) {
+        match LogDir::open(path, Arc::clone(disk)).and_then(checked) {
             Ok(dir) => {
-                bound_salvage(&dir, config.log.salvage_bytes_max);
+                bound_salvage(&dir, config.log.salvage_bytes_max, &**disk);
                 opened.online.push(dir);
             }
             Err(error @ (LogDirError::Disk(_) | LogDirError::Checkpoint(_))) => {
@@ -69,19 +69,27 @@ pub(crate) fn open_dirs(config: &BrokerConfig) -> Result<OpenDirs, StartError> {
             Err(error) => return Err(error.into()),
         }
     }
-    if opened.online.is_empty()
-        && let Some((_, error)) = opened.failed.pop()
-    {
-        return Err(StartError::NoLogDir(error));
-    }
-    for (dir, error) in &opened.failed {
-        tracing::error!(dir = %dir.display(), %error, "log directory is offline: its partitions are not served. Repair it and restart");
-    }
-    Ok(opened)
+    opened.checked(0)
 }
 
-/// The directory, if its checkpoints can be read. What its last run kept back for a full disk is the logs' while they are opened.
+impl OpenDirs {
+    /// Tells of the directories that failed since the first `known`; the broker cannot start without any.
+    fn checked(mut self, known: usize) -> Result<OpenDirs, StartError> {
+        if self.online.is_empty()
+            && let Some((_, error)) = self.failed.pop()
+        {
+            return Err(StartError::NoLogDir(error));
+        }
+        for (dir, error) in &self.failed[known..] {
+            tracing::error!(dir = %dir.display(), %error, "log directory is offline: its partitions are not served. Repair it and restart");
+        }
+        Ok(self)
+    }
+}
+
+/// The directory, if its small files can be read. What its last run kept back for a full disk is the logs' while they are opened.
 fn checked(dir: LogDir) -> Result<LogDir, LogDirError> {
+    dir.read_meta()?;
     for which in [Checkpoint::RecoveryPoint, Checkpoint::LogStart, Checkpoint::HighWatermark] {
         dir.read_offsets(which)?;
     }
@@ -90,9 +98,9 @@ fn checked(dir: LogDir) -> Result<LogDir, LogDirError> {
 }
 
 /// Removes the oldest of what earlier starts cut off logs, as far as there is too much of it.
-fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>) {
+fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>, disk: &dyn Disk) {
     let Some(bytes_max) = bytes_max else { return };
-    match salvage::bound(&dir.path, bytes_max, &OsDisk) {
+    match salvage::bound(&dir.path, bytes_max, disk) {
         Ok(removed) => {
             for piece in removed {
                 tracing::warn!(
@@ -105,14 +113,26 @@ fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>) {
     }
 }
 
-/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before. Opens none.
-pub(crate) fn list(dirs: &[LogDir], settings: &Settings, now: Millis) -> Result<Found, StartError> {
-    let mut found = Found::default();
-    for dir in dirs {
-        let queue = list_dir(dir, settings, now, &mut found)?;
-        found.unopened.push(queue);
+/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before. Opens none. A directory whose disk fails
+/// meanwhile is left out.
+pub(crate) fn list(
+    dirs: OpenDirs,
+    settings: &Settings,
+    now: Millis,
+) -> Result<(OpenDirs, Found), StartError> {
+    let (mut found, known) = (Found::default(), dirs.failed.len());
+    let mut left = OpenDirs { online: Vec::new(), failed: dirs.failed };
+    for dir in dirs.online {
+        match list_dir(&dir, settings, now, &mut found) {
+            Ok(queue) => {
+                found.unopened.push(queue);
+                left.online.push(dir);
+            }
+            Err(StartError::LogDir(error @ LogDirError::Disk(_))) => left.failed.push((dir.path, error)),
+            Err(error) => return Err(error),
+        }
     }
-    Ok(found)
+    Ok((left.checked(known)?, found))
 }
 
 /// The logs of one directory, each with what it is to be opened with.
@@ -124,6 +144,13 @@ fn list_dir(
 ) -> Result<VecDeque<Unopened>, StartError> {
     let listing = dir.list()?;
     let shutdown = dir.take_clean_mark().map_err(LogDirError::from)?;
+    for which in Checkpoint::ALL {
+        // What a crash has left behind of deleted logs would be believed of new ones.
+        let is_there = |name: &_| listing.replicas.contains_key(name) || listing.future.contains_key(name);
+        if let Err(error) = dir.retain_offsets(which, is_there) {
+            tracing::warn!(%error, "a checkpoint goes on listing logs that are not there");
+        }
+    }
     let recovery_points = dir.read_offsets(Checkpoint::RecoveryPoint)?;
     let log_starts = dir.read_offsets(Checkpoint::LogStart)?;
     let watermarks = dir.read_offsets(Checkpoint::HighWatermark)?;
@@ -163,9 +190,16 @@ fn list_dir(
 
 fn warn_about_the_rest(future: &BTreeMap<TopicPartition, PathBuf>, stray: &[PathBuf]) {
     for (partition, path) in future {
-        tracing::warn!(%partition, dir = %path.display(), "a move between log directories was not finished; the copy is left as it is");
+        tracing::warn!(
+            %partition, dir = %path.display(),
+            "Kafka was moving the partition to this directory when it stopped: the copy is left as it is, and takes up space. Remove it, unless a Kafka \
+             broker is to finish the move"
+        );
     }
     for path in stray {
-        tracing::warn!(dir = %path.display(), "a stray replica is left as it is");
+        tracing::warn!(
+            dir = %path.display(),
+            "Kafka set this replica aside as a stray: it is left as it is, serves nobody and takes up space. Remove it if nobody needs its records"
+        );
     }
 }

@@ -13,7 +13,7 @@ use config::error::ConfigErrors;
 use config::layers::{Layers, Scope};
 use config::properties::{Properties, PropertiesError};
 use protocol::ids::{BrokerId, TopicPartition};
-use storage::{CheckpointError, DiskError, LogDir, LogDirError, MetaProperties};
+use storage::{CheckpointError, Disk, DiskError, LogDir, LogDirError, MetaProperties, OsDisk};
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
@@ -107,17 +107,18 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let clock = Clock::start();
     let tasks = Tasks::new();
     let room = Room::make();
-    let OpenDirs { online: dirs, failed } = logs::open_dirs(&config)?;
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let dirs = logs::open_dirs(&config, &disk)?;
     let (session, events) = Session::connect(session_settings(&config)?).await?;
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
-    let identity = identify(&*store, &config, &dirs).await?;
+    let identity = identify(&*store, &config, &dirs.online).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
     for update in changes.load().await? {
         apply_at_start(&settings, identity.broker, update);
     }
-    let found = logs::list(&dirs, &settings, clock.now().wall)?;
+    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
     room.check(found.homes.len())?;
     room.warn_if_little(found.homes.len());
     let listeners = bind(&config).await?;
@@ -140,6 +141,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         settings,
         store,
         registration,
+        disk,
         log_dirs,
         unopened,
         removals,

@@ -157,7 +157,8 @@ async fn apply_updates(
     Ok(())
 }
 
-async fn configure(broker: &Broker, topic: String, settings: TopicSettings) {
+/// Tells the shards what holds for a topic's partitions from here on.
+pub(crate) async fn configure(broker: &Broker, topic: String, settings: TopicSettings) {
     let command =
         || Command::Configure(Box::new(Configure { topic: topic.clone(), settings: settings.clone() }));
     // While the broker stops, settings do not matter any more.

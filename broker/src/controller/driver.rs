@@ -116,7 +116,7 @@ impl Driver<'_> {
         self.depose();
         match lost {
             Lost::Fenced => self.stand().await,
-            Lost::Store(error) => without_session(Err(error.into())),
+            Lost::Store(error) => unless_session_is_gone(error.into()),
         }
     }
 
@@ -131,7 +131,7 @@ impl Driver<'_> {
             Ok(standing) => standing,
             Err(error) => {
                 self.depose();
-                return without_session(Err(error));
+                return unless_session_is_gone(error);
             }
         };
         match standing {
@@ -179,6 +179,8 @@ impl Driver<'_> {
             Action::WritePartitionStates(writes) => fenced.states(writes).await?,
             Action::RemoveTopic(topic) => fenced.remove_topic(topic).await?,
             Action::RemoveDeletionMarks(topics) => fenced.remove_marks(topics).await?,
+            Action::ReadDiskNotices => reads::disk_notices(store).await?,
+            Action::RemoveDiskNotices(names) => fenced.remove_disk_notices(names).await?,
             Action::OpenChannel(broker) => {
                 self.check_alone(broker.id);
                 return Ok(None);
@@ -233,6 +235,7 @@ fn hint(path: &str) -> Option<Event> {
         paths::BROKER_IDS => Some(Event::BrokerListChanged),
         paths::TOPICS => Some(Event::TopicListChanged),
         paths::DELETE_TOPICS => Some(Event::DeletionListChanged),
+        paths::LOG_DIR_EVENTS => Some(Event::DiskNoticesChanged),
         _ => {
             let broker = || child(paths::BROKER_IDS)?.parse().ok().map(BrokerId);
             broker()
@@ -243,9 +246,7 @@ fn hint(path: &str) -> Option<Event> {
 }
 
 /// A session that is gone is no error of the driver: a notice will tell when there is another.
-fn without_session(result: Result<(), ElectionError>) -> Result<(), ElectionError> {
-    match result {
-        Err(ElectionError::Store(StoreError::SessionExpired | StoreError::Closed)) => Ok(()),
-        other => other,
-    }
+fn unless_session_is_gone(error: ElectionError) -> Result<(), ElectionError> {
+    let is_gone = matches!(&error, ElectionError::Store(StoreError::SessionExpired | StoreError::Closed));
+    if is_gone { Ok(()) } else { Err(error) }
 }

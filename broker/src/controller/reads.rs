@@ -7,11 +7,11 @@ use coordinator::controller::cluster::{Broker, Leadership, StoredTopic, TopicNam
 use coordinator::controller::{Event, ReadFault};
 use protocol::ids::{BrokerEpoch, BrokerId, TopicPartition};
 use zookeeper::paths;
+use zookeeper::session::together;
 use zookeeper::store::{MetadataStore, Node, StoreError, Watch};
-use zookeeper::znodes::{self, BrokerRegistration, EntityConfig};
+use zookeeper::znodes::{self, BrokerRegistration, EntityConfig, LogDirEvent};
 
 use super::convert;
-use zookeeper::session::together;
 
 /// A key of topics that only the controller acts on.
 const UNCLEAN_ELECTION: &str = "unclean.leader.election.enable";
@@ -81,6 +81,19 @@ pub(super) async fn states(
 fn state(path: &str, node: &Node) -> Result<Leadership, ReadFault> {
     let found = znodes::PartitionState::decode(path, &node.data).map_err(convert::garbage)?;
     Ok(Leadership { state: convert::state(found), partition_epoch: Version(node.stat.version) })
+}
+
+/// Brokers leave notices when disks fail or are back. The list is watched.
+pub(super) async fn disk_notices(store: &dyn MetadataStore) -> Result<Event, StoreError> {
+    let mut names = children(store, paths::LOG_DIR_EVENTS, Watch::Leave).await?;
+    names.sort();
+    let nodes = together(names.iter().map(|name| store.get(&paths::log_dir_event(name), Watch::None))).await;
+    let read = names.into_iter().zip(nodes).map(|(name, node)| {
+        let path = paths::log_dir_event(&name);
+        let found = decoded(node, |node| LogDirEvent::decode(&path, &node.data).map_err(convert::garbage))?;
+        Ok((name, found.map(|event| event.broker)))
+    });
+    Ok(Event::DiskNoticesRead(read.collect::<Result<_, StoreError>>()?))
 }
 
 /// A topic without an override goes by the broker's setting.

@@ -4,10 +4,10 @@
 use coordinator::controller::cluster::TopicName;
 use coordinator::controller::{Event, WriteFault};
 use zookeeper::paths;
+use zookeeper::session::together;
 use zookeeper::store::{Refusal, StoreError, Watch};
 
 use super::writes::{Fenced, Lost, all_gone, delete};
-use zookeeper::session::together;
 
 impl Fenced<'_> {
     pub(super) async fn remove_topic(&self, topic: TopicName) -> Result<Event, Lost> {

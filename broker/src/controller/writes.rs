@@ -10,6 +10,7 @@ use coordinator::controller::cluster::{PartitionState, TopicName, Version};
 use coordinator::controller::{Event, PartitionStateWrite, TopicWrite, WriteFault};
 use protocol::ids::TopicPartition;
 use zookeeper::paths;
+use zookeeper::session::together;
 use zookeeper::store::{
     CreateMode, Expected, MetadataStore, Pending, Refusal, StoreError, Watch, Write, WriteAnswer,
 };
@@ -17,7 +18,6 @@ use zookeeper::znodes::{Feature, FeatureStatus};
 
 use super::convert;
 use super::reads;
-use zookeeper::session::together;
 
 /// ZooKeeper as the controller of one epoch may write it.
 #[derive(Debug, Clone, Copy)]
@@ -151,11 +151,11 @@ impl Fenced<'_> {
     /// Notices from before this tenure: what they are about has just been read.
     pub(super) async fn clear_notifications(&self) -> Result<Event, Lost> {
         let mut deletions = Vec::new();
-        for (parent, path) in [
-            (paths::LOG_DIR_EVENTS, paths::log_dir_event as fn(&str) -> String),
-            (paths::ISR_CHANGES, paths::isr_change),
+        for (parent, path, watch) in [
+            (paths::LOG_DIR_EVENTS, paths::log_dir_event as fn(&str) -> String, Watch::Leave),
+            (paths::ISR_CHANGES, paths::isr_change, Watch::None),
         ] {
-            let names = reads::children(self.store, parent, Watch::None).await?;
+            let names = reads::children(self.store, parent, watch).await?;
             deletions.extend(names.iter().map(|name| delete(path(name))));
         }
         Ok(Event::NotificationsCleared(all_gone(self.write_all(deletions).await?)))
@@ -164,6 +164,11 @@ impl Fenced<'_> {
     pub(super) async fn remove_marks(&self, topics: Vec<TopicName>) -> Result<Event, Lost> {
         let deletions = topics.iter().map(|topic| delete(paths::delete_topic(topic)));
         Ok(Event::DeletionMarksRemoved(all_gone(self.write_all(deletions).await?)))
+    }
+
+    pub(super) async fn remove_disk_notices(&self, names: Vec<String>) -> Result<Event, Lost> {
+        let deletions = names.iter().map(|name| delete(paths::log_dir_event(name)));
+        Ok(Event::DiskNoticesRemoved(all_gone(self.write_all(deletions).await?)))
     }
 }
 

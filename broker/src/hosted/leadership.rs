@@ -33,6 +33,10 @@ impl Leadership {
         self.0.store(NOBODY, Ordering::Release);
     }
 
+    pub(crate) fn is_over(&self) -> bool {
+        self.0.load(Ordering::Acquire) < 0
+    }
+
     /// The epoch we lead in, if it is the client's or the client named none, which is -1 and no other number.
     pub(crate) fn check(&self, believed: LeaderEpoch) -> Result<LeaderEpoch, EpochMismatch> {
         let ours = self.0.load(Ordering::Acquire);
@@ -60,6 +64,7 @@ mod tests {
         }
         assert_eq!(leadership.check(LeaderEpoch(6)), Err(EpochMismatch::Unknown));
         leadership.resign();
+        assert!(leadership.is_over());
         assert_eq!(leadership.check(LeaderEpoch(5)), Err(EpochMismatch::NotLeader));
         leadership.lead(LeaderEpoch(6));
         assert_eq!(leadership.check(LeaderEpoch(6)), Ok(LeaderEpoch(6)));

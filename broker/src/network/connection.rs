@@ -32,6 +32,9 @@ use crate::tasks::{TaskError, TaskKind};
 
 /// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
 const QUIET: Duration = Duration::from_millis(500);
+/// How long what a client asked may still take when it has left: enough to take effect, and for half a connection to be
+/// answered, but a long poll must not keep the socket.
+const LEFT_MAX: Duration = Duration::from_secs(5);
 /// Stands in for "never", far enough for any broker.
 const NEVER: Duration = Duration::from_secs(30 * 365 * 24 * 3600);
 
@@ -154,7 +157,10 @@ impl Connection {
                 },
                 // Reads in its last poll only; what is read is in `frames` then.
                 read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
-                    Ok(0) => self.end = Some(self.client_left()),
+                    Ok(0) => {
+                        self.end = Some(self.client_left());
+                        self.note_traffic(timer.as_mut());
+                    }
                     Ok(_) => self.note_traffic(timer.as_mut()),
                     Err(error) => return End::Broken(error),
                 },
@@ -229,7 +235,7 @@ impl Connection {
     fn look_at_clock(&mut self) -> Result<Instant, End> {
         let quiet_for = self.last_traffic.elapsed();
         if quiet_for >= self.idle_max() {
-            return Err(End::Idle);
+            return Err(self.end.take().unwrap_or(End::Idle));
         }
         if quiet_for < QUIET {
             return Ok(self.next_look());
@@ -243,7 +249,9 @@ impl Connection {
     }
 
     fn idle_max(&self) -> Duration {
-        self.network.settings.idle_max.unwrap_or(NEVER)
+        let idle_max = self.network.settings.idle_max.unwrap_or(NEVER);
+        let has_left = matches!(self.end, Some(End::Left | End::CutShort(_)));
+        if has_left { idle_max.min(LEFT_MAX) } else { idle_max }
     }
 
     fn give_back(&mut self) {

@@ -1,20 +1,13 @@
-//! Real sockets over loopback against a listener whose requests are answered by the test: order, bounds, bad input,
-//! files, time. What is asked hardly matters; most requests are Metadata with a number as correlation id.
+//! Real sockets over loopback: order, bounds, bad input, time. What is asked hardly matters; most requests are Metadata with a
+//! number as correlation id.
+
+mod files;
+mod rig;
 
 use std::fs::File;
-use std::io::Write as _;
-use std::os::unix::fs::FileExt;
 use std::process::Command;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytes::{BufMut, Bytes, BytesMut};
-use protocol::batch::Codec;
-use protocol::messages::{MetadataRequest, ProduceRequest};
-use protocol::record::{BatchBuilder, NewRecord};
-use protocol::request::RequestHeader;
-use protocol::response::{FileSlice, Part, Response};
-use protocol::{ApiKey, Millis, Offset, StrBytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -23,117 +16,7 @@ use tokio::time::{Instant, timeout};
 use super::*;
 use crate::api::context::Outcome;
 use crate::tasks::TaskKind;
-
-const PATIENCE: Duration = Duration::from_secs(20);
-
-const SETTINGS: Settings = Settings {
-    send_buffer_bytes: Some(102_400),
-    receive_buffer_bytes: Some(102_400),
-    backlog: 50,
-    request_bytes_max: 4 << 20,
-    idle_max: Some(Duration::from_secs(600)),
-};
-
-struct Rig {
-    tasks: Tasks,
-    address: std::net::SocketAddr,
-    reports: Arc<Mutex<Vec<Unsendable>>>,
-}
-
-impl Rig {
-    async fn start<F>(
-        settings: Settings,
-        serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
-    ) -> Rig
-    where
-        F: Future<Output = Pending> + Send + 'static,
-    {
-        let tasks = Tasks::new();
-        let listener =
-            Listener::bind("PLAINTEXT", Some("127.0.0.1"), 0, &settings).await.expect("a free port");
-        let address = listener.address;
-        let reports = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&reports);
-        let network = Network {
-            settings,
-            serve: Arc::new(move |context, request| Box::pin(serve(context, request))),
-            report: Box::new(move |unsendable| told.lock().expect("nobody panics").push(unsendable)),
-            tasks: tasks.clone(),
-            complaints: Complaints::new(),
-        };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
-        Rig { tasks, address, reports }
-    }
-
-    /// Answers each request with its own correlation id.
-    async fn echo() -> Rig {
-        Rig::start(SETTINGS, |_, request| async move { Pending::Ready(number(&request, &[])) }).await
-    }
-
-    async fn connect(&self) -> Client {
-        Client(TcpStream::connect(self.address).await.expect("the listener is open"))
-    }
-}
-
-struct Client(TcpStream);
-
-impl Client {
-    async fn send(&mut self, bytes: &[u8]) {
-        self.0.write_all(bytes).await.expect("the broker reads");
-    }
-
-    /// The next answer without its length prefix; none where the connection was closed.
-    async fn answer(&mut self) -> Option<Bytes> {
-        let read = async {
-            let size = self.0.read_u32().await.ok()?;
-            let mut answer = vec![0; size as usize];
-            self.0.read_exact(&mut answer).await.ok()?;
-            Some(Bytes::from(answer))
-        };
-        timeout(PATIENCE, read).await.expect("answered in time")
-    }
-
-    async fn number(&mut self) -> Option<i32> {
-        self.answer().await.map(|answer| i32::from_be_bytes(answer[..4].try_into().expect("four bytes")))
-    }
-}
-
-/// An answer of the request's correlation id and `rest`.
-fn number(request: &Request, rest: &[u8]) -> Outcome {
-    let mut head = BytesMut::new();
-    head.put_u32(4 + rest.len() as u32);
-    head.put_i32(request.header.correlation_id);
-    head.put_slice(rest);
-    Outcome::Answer(Response::from(head.freeze()))
-}
-
-fn header(api: ApiKey, version: i16, correlation_id: i32) -> RequestHeader {
-    RequestHeader { api, version, correlation_id, client_id: Some(StrBytes::from_static_str("tests")) }
-}
-
-fn metadata(number: i32) -> Bytes {
-    protocol::request::encode(&header(ApiKey::Metadata, 12, number), &MetadataRequest::default())
-        .expect("it fits")
-}
-
-/// A frame of `size` bytes or a little more.
-fn large(number: i32, size: usize) -> Bytes {
-    let id = StrBytes::from_string("x".repeat(30_000));
-    let mut request = ProduceRequest::default();
-    for _ in 0..=size / 30_000 {
-        let topic = protocol::messages::produce_request::TopicProduceData::default();
-        request.topic_data.push(topic.with_name(protocol::messages::TopicName(id.clone())));
-    }
-    protocol::request::encode(&header(ApiKey::Produce, 9, number), &request).expect("it fits")
-}
-
-fn frame(body: &[u8]) -> Vec<u8> {
-    [&(body.len() as u32).to_be_bytes(), body].concat()
-}
-
-fn numbers(range: std::ops::Range<i32>) -> Vec<u8> {
-    range.flat_map(metadata).collect()
-}
+use rig::{Client, PATIENCE, Rig, SETTINGS, frame, large, metadata, number, numbers};
 
 #[tokio::test]
 async fn answers_leave_in_the_order_of_the_requests_whichever_is_done_first() {
@@ -300,6 +183,16 @@ async fn half_a_connection_is_answered_to_its_end() {
     }
 }
 
+/// Time is stepped by the runtime whenever nothing moves.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_left_is_not_waited_for() {
+    let rig = Rig::start(SETTINGS, |_, _| async { Pending::later(std::future::pending()) }).await;
+    let mut client = rig.connect().await;
+    client.send(&metadata(1)).await;
+    client.0.shutdown().await.expect("it is open");
+    assert_eq!(client.number().await, None, "the broker closes as well");
+}
+
 #[tokio::test]
 async fn requests_may_arrive_byte_by_byte() {
     let rig = Rig::echo().await;
@@ -367,132 +260,6 @@ async fn a_request_knows_who_asks_and_where() {
     assert_eq!(context.principal.to_string(), "User:ANONYMOUS");
     assert_eq!((&*context.listener, context.client_id.as_deref()), ("PLAINTEXT", Some("tests")));
     assert!(context.client_host.is_loopback());
-}
-
-/// Bytes of each batch in a test's file.
-const BATCH: usize = 512;
-
-/// A file of `size` bytes, batch after batch, unlinked already.
-fn file(size: usize) -> (Arc<File>, Vec<u8>) {
-    static COUNT: AtomicUsize = AtomicUsize::new(0);
-    let name = format!("ottla-network-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
-    let path = std::env::temp_dir().join(name);
-    let mut file = File::options().create_new(true).read(true).write(true).open(&path).expect("a new file");
-    std::fs::remove_file(&path).expect("it was just made");
-    let mut bytes: Vec<u8> = (0..size.div_ceil(BATCH) as i64).flat_map(batch).collect();
-    bytes.truncate(size);
-    file.write_all(&bytes).expect("there is room");
-    (Arc::new(file), bytes)
-}
-
-fn batch(offset: i64) -> Bytes {
-    let mut builder = BatchBuilder::new(Codec::None);
-    let value: Vec<u8> = (0..442).map(|i| (((offset + 1) * 2_654_435_761 * i) >> 13) as u8).collect();
-    builder.push(&NewRecord { timestamp: Millis(0), key: None, value: Some(&value), headers: &[] });
-    builder.header.base_offset = Offset(offset);
-    let batch = builder.build().expect("it is small");
-    assert_eq!(batch.len(), BATCH);
-    batch
-}
-
-fn slice(file: &Arc<File>, position: usize, length: usize) -> Part {
-    Part::File(FileSlice { file: Arc::clone(file), position: position as u64, length: length as u32 })
-}
-
-/// A rig that answers each request with the next of `responses`.
-async fn responding(responses: Vec<Response>) -> Rig {
-    let responses = Mutex::new(responses.into_iter());
-    Rig::start(SETTINGS, move |_, _| {
-        let next = responses.lock().expect("no test panics with it").next().expect("as many as requests");
-        async move { Pending::Ready(Outcome::Answer(next)) }
-    })
-    .await
-}
-
-#[tokio::test]
-async fn answers_of_many_parts_arrive_byte_for_byte() {
-    let (file, bytes) = file(5 << 20);
-    let sizes = [0, 1, 2, 61, 4095, 4096, 4097, 16 << 10, 65_537, 1 << 20, (1 << 20) + 1, 3 << 20];
-    let mut responses = Vec::new();
-    let mut expected = Vec::new();
-    for (i, size) in sizes.into_iter().enumerate() {
-        let other = sizes[(i * 5 + 3) % sizes.len()];
-        let last = (bytes.len() - size) / BATCH * BATCH;
-        let parts = vec![
-            slice(&file, i * 1024, size),
-            Part::Bytes(Bytes::from(vec![i as u8; other / 7])),
-            Part::Bytes(Bytes::from_static(b"between")),
-            slice(&file, 4096 * i, other),
-            slice(&file, last, size),
-        ];
-        let mut body = [&bytes[i * 1024..][..size], &vec![i as u8; other / 7], b"between"].concat();
-        body.extend_from_slice(&bytes[4096 * i..][..other]);
-        body.extend_from_slice(&bytes[last..][..size]);
-        let head = Bytes::from((body.len() as u32).to_be_bytes().to_vec());
-        responses.push(Response { head, body: parts });
-        expected.push(body);
-    }
-    let rig = responding(responses).await;
-    let mut client = rig.connect().await;
-    client.send(&numbers(0..sizes.len() as i32)).await;
-    for body in expected {
-        let answer = client.answer().await.expect("every request is answered");
-        assert!(answer == body, "{} bytes differ", body.len());
-    }
-}
-
-/// Takes a file out of the page cache.
-fn chill(file: &File) {
-    file.sync_all().expect("it can be written back");
-    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).expect("it is a file");
-}
-
-#[tokio::test]
-async fn what_is_not_in_the_page_cache_arrives_as_well() {
-    // The slice ends within a batch.
-    let (file, bytes) = file((3 << 20) - 100);
-    chill(&file);
-    let head = Bytes::from((bytes.len() as u32).to_be_bytes().to_vec());
-    let rig = responding(vec![Response { head, body: vec![slice(&file, 0, bytes.len())] }]).await;
-    let mut client = rig.connect().await;
-    client.send(&metadata(0)).await;
-    assert!(client.answer().await.expect("it is answered") == bytes);
-}
-
-#[tokio::test]
-async fn a_batch_that_the_disk_gives_back_changed_is_never_sent() {
-    for at in [30, BATCH * 7 + 100, (1 << 20) + 5 * BATCH + 62, (3 << 20) - 1] {
-        let (file, bytes) = file(3 << 20);
-        file.write_all_at(&[!bytes[at]], at as u64).expect("it can be written");
-        chill(&file);
-        let head = Bytes::from((bytes.len() as u32).to_be_bytes().to_vec());
-        let rig = responding(vec![Response { head, body: vec![slice(&file, 0, bytes.len())] }]).await;
-        let mut client = rig.connect().await;
-        client.send(&metadata(0)).await;
-        let mut received = Vec::new();
-        let end = timeout(PATIENCE, client.0.read_to_end(&mut received)).await.expect("it ends");
-        assert!(end.is_err() || received.len() - 4 <= at / BATCH * BATCH, "byte {at}: {}", received.len());
-        let reports = rig.reports.lock().expect("nobody panics");
-        let begin = (at / BATCH * BATCH) as u64;
-        assert!(
-            matches!(&reports[..], [Unsendable::Damaged { position, .. }] if *position == begin),
-            "{reports:?}"
-        );
-    }
-}
-
-#[tokio::test]
-async fn a_log_cut_short_while_it_is_sent_ends_the_connection() {
-    let (file, bytes) = file(1000);
-    let head = Bytes::from(2000u32.to_be_bytes().to_vec());
-    let rig = responding(vec![Response { head, body: vec![slice(&file, 0, 2000)] }]).await;
-    let mut client = rig.connect().await;
-    client.send(&metadata(0)).await;
-    let mut received = Vec::new();
-    let end = timeout(PATIENCE, client.0.read_to_end(&mut received)).await.expect("it ends");
-    assert!(end.is_err() || received[4..] == bytes[..], "what is there is sent, and then the end");
-    let mut past = [0];
-    assert_eq!(file.read_at(&mut past, 1000).expect("it can be read"), 0);
 }
 
 #[tokio::test(start_paused = true)]

@@ -15,10 +15,15 @@ use crate::topic_settings::TopicSettings;
 #[derive(Debug)]
 pub(crate) enum Command {
     Append(Append),
-    /// A log that was found at start is open; none if it cannot be opened.
+    /// What came of opening a log that was found at start.
     Opened {
         partition: TopicPartition,
-        log: Option<Box<Log>>,
+        opening: Opening,
+    },
+    /// There may be room now for a log that could not be opened without. It is opened if the answer is yes.
+    OpenAgain {
+        partition: TopicPartition,
+        reply: oneshot::Sender<bool>,
     },
     /// LeaderAndIsr, for one partition.
     Assign(Box<Assign>),
@@ -56,6 +61,15 @@ pub(crate) enum Command {
     Forget(TopicPartition),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
     Close(oneshot::Sender<Closing>),
+}
+
+/// What came of opening a log.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    Open(Box<Log>),
+    /// The disk is too full for what recovery has to write. It is tried again when there is room.
+    NoRoom,
+    Failed,
 }
 
 /// One Produce request's part in this shard.

@@ -117,6 +117,7 @@ impl Partition {
             return Err(AssignFailure::TopicId { known, asked: assign.topic_id });
         }
         self.replica.check_assignment(&assign.assigned)?;
+        self.log.adopt_topic_id(assign.topic_id);
         self.configure(&assign.settings, produces, now);
         let Assign { assigned, leader, .. } = assign;
         let log = LogEnds { end: self.log.end_offset(), high_watermark: self.log.high_watermark() };
@@ -129,6 +130,11 @@ impl Partition {
         self.carry_out(now, produces);
         self.publish(&assign.settings, assign.topic_id, hosted);
         Ok(())
+    }
+
+    /// Whether the log's directory tells the id of its topic.
+    pub(super) fn knows_its_topic(&self) -> bool {
+        self.log.topic_id.is_some()
     }
 
     /// Leads and follows no more; whoever waits is told.
@@ -187,6 +193,11 @@ impl Partition {
     pub(super) fn not_flushed(&mut self) {
         self.flush = Flush::Idle;
         self.log.not_flushed();
+    }
+
+    /// What the last flush covered may be lost: nothing is written any more, and nothing vouched for at the stop.
+    pub(super) fn sync_failed(&mut self) {
+        self.log.sync_failed();
     }
 
     /// Gives back the blocks that were taken ahead of the writes.

@@ -239,6 +239,8 @@ fn a_panic_takes_only_its_partition_offline() {
     let (waiting, mut waits) = append(&[0], Acks::All);
     rig.turn(at(1), vec![waiting]);
     rig.shard.step(&name(0), |_, _| panic!("on purpose"));
+    let mut jobs = std::iter::from_fn(|| rig.jobs.try_recv().ok());
+    assert!(jobs.any(|job| matches!(job, Job::TellController)), "the controller has to know");
     assert!(matches!(&waits.try_recv().unwrap()[0], Err(AppendFailure::Offline)));
     assert_eq!(rig.hosted.get("t", 0).err(), Some(Absent::Offline));
 
@@ -280,7 +282,11 @@ impl Rig {
         let jobs = std::iter::from_fn(|| self.jobs.try_recv().ok());
         let blamed = jobs.filter_map(|job| match job {
             Job::Blame(error) => Some(error.to_string()),
-            Job::Flush { .. } | Job::Retire(_) | Job::Remove(_) | Job::Examine { .. } => None,
+            Job::Flush { .. }
+            | Job::Retire(_)
+            | Job::Remove(_)
+            | Job::Examine { .. }
+            | Job::TellController => None,
         });
         blamed.collect()
     }
@@ -346,7 +352,12 @@ fn a_flush_that_only_lacked_room_is_tried_again() {
         let jobs = std::iter::from_fn(|| rig.jobs.try_recv().ok());
         let mut plans = jobs.filter_map(|job| match job {
             Job::Flush { partition, plan } if partition == name(2) => Some((partition, plan)),
-            Job::Flush { .. } | Job::Retire(_) | Job::Remove(_) | Job::Blame(_) | Job::Examine { .. } => None,
+            Job::Flush { .. }
+            | Job::Retire(_)
+            | Job::Remove(_)
+            | Job::Blame(_)
+            | Job::Examine { .. }
+            | Job::TellController => None,
         });
         let job = plans.next();
         let (partition, plan) = job?;
@@ -371,8 +382,13 @@ fn a_flush_that_only_lacked_room_is_tried_again() {
     let failure = flushed(&mut rig, None).expect("it is due").expect("it fails");
     assert!(failure.starts_with("cannot sync "), "{failure}");
     assert_eq!(rig.blamed().len(), 1);
-    rig.append(2).unwrap();
+    assert!(matches!(rig.append(2), Err(AppendFailure::Log(_))));
     assert_eq!(flushed(&mut rig, None), None);
+    // Nor does anybody vouch for it when the broker stops.
+    let (reply, mut closed) = oneshot::channel();
+    rig.turn(at(1), vec![Command::Close(reply)]);
+    let log = closed.try_recv().unwrap().logs.into_iter().find(|log| log.partition == name(2));
+    assert!(log.unwrap().close().is_err());
 }
 
 #[test]

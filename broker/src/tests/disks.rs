@@ -1,64 +1,88 @@
 //! Disks that fail, are full, or give back other bytes than were written: who is hurt, who is not, and what stays untouched.
 
+use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::ErrorCode;
-use protocol::ids::TopicPartition;
 use protocol::messages::leader_and_isr_request::{LeaderAndIsrPartitionState, LeaderAndIsrTopicState};
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::stop_replica_request::{StopReplicaPartitionState, StopReplicaTopicState};
 use protocol::messages::{
-    BrokerId, CreateTopicsRequest, DeleteTopicsRequest, LeaderAndIsrRequest, ListOffsetsRequest,
+    BrokerId, DeleteTopicsRequest, LeaderAndIsrRequest, ListOffsetsRequest, MetadataRequest,
     StopReplicaRequest,
 };
+use storage::{Disk, OsDisk};
 use zookeeper::store::Watch;
 
-use super::world::{EIO, World, batch, code, creatable, error_in, topic_name};
+use super::bad_disk::{EIO, ENOSPC};
+use super::world::{World, batch, code, error_in, topic_name};
 use crate::api::{leader_and_isr, stop_replica};
 use crate::broker::{logs, stop};
 use crate::hosted::Absent;
+use crate::metadata::Picture;
 use crate::upkeep::Job;
 
-const ENOSPC: i32 = 28;
+/// Longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl World {
     async fn add(&self, index: i32) -> ErrorCode {
         code(self.produce(9, ("t", index), batch(-1, &["a", "b"], |_| {})).await.error_code)
     }
 
-    /// The first log file of a partition of `t`.
+    /// The directory of a partition of `t`, in the log directory that it is in.
+    fn home(&self, index: i32) -> PathBuf {
+        let homes = self.dirs().map(|dir| dir.join(format!("t-{index}")));
+        homes.into_iter().find(|home| home.exists()).unwrap()
+    }
+
     fn file(&self, index: i32) -> PathBuf {
-        let home = self.dirs().into_iter().map(|dir| dir.join(format!("t-{index}"))).find(|dir| dir.exists());
-        home.unwrap().join("00000000000000000000.log")
+        self.home(index).join("00000000000000000000.log")
+    }
+
+    /// The partitions of `t`, of which there are two, in the first log directory and in the other.
+    fn each(&self) -> [i32; 2] {
+        if self.home(0).starts_with(&self.dirs()[0]) { [0, 1] } else { [1, 0] }
     }
 
     fn is_offline(&self, index: i32) -> bool {
         self.broker.hosted.get("t", index).err() == Some(Absent::Offline)
     }
 
-    /// What the broker has told the controller of its disks.
-    async fn notices(&self) -> Vec<String> {
-        let parent = "/log_dir_event_notification";
-        let (names, _) = self.broker.store.children(parent, Watch::None).await.unwrap();
-        let mut notices = Vec::new();
-        for name in names {
-            assert!(name.starts_with("log_dir_event_00"), "{name}");
-            let node = self.broker.store.get(&format!("{parent}/{name}"), Watch::None).await.unwrap();
-            notices.push(String::from_utf8(node.data.to_vec()).unwrap());
-        }
-        notices
+    /// Waits until the controller has made this broker, or nobody (-1), the leader of a partition of `t`, and has told so.
+    async fn until_leader(&self, index: i32, leader: i32) {
+        let is_so = |picture: &Picture| {
+            let partition = picture.partition("t", index);
+            partition.is_some_and(|partition| partition.leader == protocol::ids::BrokerId(leader))
+        };
+        let told = self.broker.metadata.wait_for(PATIENCE, is_so).await;
+        assert!(told, "partition {index} has another leader than {leader}");
+        self.until_no_notice().await;
     }
 
-    async fn until_told(&self) {
-        let told = async {
-            while self.notices().await.is_empty() {
-                tokio::task::yield_now().await;
+    /// What brokers tell the controller of their disks is removed when it has been read.
+    async fn until_no_notice(&self) {
+        let is_read = async {
+            let parent = "/log_dir_event_notification";
+            while !self.broker.store.children(parent, Watch::None).await.unwrap().0.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        let told = tokio::time::timeout(std::time::Duration::from_secs(60), told).await;
-        assert!(told.is_ok(), "nobody told the controller");
-        assert_eq!(self.notices().await, [r#"{"version":1,"broker":1,"event":1}"#]);
+        assert!(tokio::time::timeout(PATIENCE, is_read).await.is_ok(), "a notice is left");
+    }
+
+    /// Error, leader, replicas in sync and offline replicas, as clients are told them.
+    async fn described(&self, index: usize) -> (ErrorCode, i32, Vec<i32>, Vec<i32>) {
+        let wanted = MetadataRequestTopic::default().with_name(Some(topic_name("t")));
+        let request = MetadataRequest::default().with_topics(Some(vec![wanted]));
+        let partition = self.ask(9, &request).await.topics[0].partitions[index].clone();
+        let ids = |ids: &[BrokerId]| ids.iter().map(|id| id.0).collect();
+        let (isr, offline) = (ids(&partition.isr_nodes), ids(&partition.offline_replicas));
+        (code(partition.error_code), partition.leader_id.0, isr, offline)
     }
 }
 
@@ -85,7 +109,9 @@ async fn a_damaged_log_goes_offline_and_stays_as_it_is() {
     let damaged = rot(&file);
     world.broker.jobs.push(Job::Examine { file: file.clone(), position: 0 });
     world.until("the discovery", || world.is_offline(0)).await;
-    world.until_told().await;
+    world.until_leader(0, -1).await;
+    assert_eq!(world.described(0).await, (ErrorCode::LeaderNotAvailable, -1, vec![1], vec![1]));
+    assert_eq!(world.described(1).await, (ErrorCode::None, 1, vec![1], vec![]));
     for index in 0..4 {
         let expected = if index == 0 { ErrorCode::KafkaStorageError } else { ErrorCode::None };
         assert_eq!(world.add(index).await, expected, "partition {index}");
@@ -120,7 +146,7 @@ async fn a_damaged_log_is_deleted_with_its_topic() {
     let file = world.file(0);
     rot(&file);
     world.broker.jobs.push(Job::Examine { file: file.clone(), position: 0 });
-    world.until("the discovery", || world.is_offline(0)).await;
+    world.until_leader(0, -1).await;
     world.delete().await;
     assert!(!file.exists());
     world.topic("t", 1, &[]).await;
@@ -144,35 +170,25 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn a_log_that_cannot_be_opened_is_deleted_with_its_topic() {
-    let world = World::start_over(&[], |dir| {
-        std::fs::create_dir(dir.join("t-0")).unwrap();
-        std::fs::write(dir.join("t-0/leader-epoch-checkpoint"), "nonsense").unwrap();
-    })
-    .await;
-    let file = world.dirs()[0].join("t-0/leader-epoch-checkpoint");
-    // Whoever makes the topic waits in vain for a leader.
-    let request = CreateTopicsRequest::default().with_topics(vec![creatable("t")]).with_timeout_ms(10);
-    assert_eq!(code(world.ask(5, &request).await.topics[0].error_code), ErrorCode::RequestTimedOut);
-    world.until("the discovery", || world.is_offline(0)).await;
-    assert!(file.exists());
-    // As to Kafka's, to our controller the replica is offline until the broker registers again, and so this comes then.
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let file = world.home(0).join("leader-epoch-checkpoint");
+    let ground = world.stop().await;
+    std::fs::write(&file, "nonsense").unwrap();
+    let world = World::start_on(ground, &[]).await;
+    world.until_leader(0, -1).await;
+    assert!(world.is_offline(0) && file.exists());
     let state = StopReplicaPartitionState::default().with_leader_epoch(-2);
-    let stop = |delete| {
-        let topic = StopReplicaTopicState::default()
-            .with_topic_name(topic_name("t"))
-            .with_partition_states(vec![state.clone().with_delete_partition(delete)]);
-        StopReplicaRequest::default()
-            .with_controller_epoch(i32::MAX)
-            .with_broker_epoch(-1)
-            .with_topic_states(vec![topic])
-    };
-    for (delete, expected) in [(false, ErrorCode::KafkaStorageError), (true, ErrorCode::None)] {
-        let answer = stop_replica::apply(&world.broker, stop(delete)).await;
-        assert_eq!(code(answer.partition_errors[0].error_code), expected, "delete: {delete}");
-        assert_eq!(file.exists(), !delete);
-    }
-    world.until("the shard's forgetting", || !world.is_offline(0)).await;
-    assert!(!world.broker.log_dirs.has_log(&TopicPartition::new("t", 0)));
+    let topic = StopReplicaTopicState::default()
+        .with_topic_name(topic_name("t"))
+        .with_partition_states(vec![state.with_delete_partition(false)]);
+    let stop = StopReplicaRequest::default()
+        .with_controller_epoch(i32::MAX)
+        .with_broker_epoch(-1)
+        .with_topic_states(vec![topic]);
+    let answer = stop_replica::apply(&world.broker, stop).await;
+    assert_eq!(code(answer.partition_errors[0].error_code), ErrorCode::KafkaStorageError);
+    assert!(file.exists());
 }
 
 #[tokio::test(start_paused = true)]
@@ -200,15 +216,100 @@ async fn copies_and_strays_are_left_alone() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_error_in_a_directory_is_told_to_the_controller() {
+async fn an_append_that_fails_takes_its_directory_offline() {
     let world = World::start(&[]).await;
     world.topic("t", 2, &[]).await;
-    let home = |index| world.broker.log_dirs.home(&TopicPartition::new("t", index)).unwrap();
-    let (lost, left) = if home(0) == world.dirs()[0] { (0, 1) } else { (1, 0) };
-    world.broker.jobs.push(error_in(&world.dirs()[0], EIO));
-    world.until("the failure", || world.is_offline(lost)).await;
-    world.until_told().await;
+    let [lost, left] = world.each();
+    assert_eq!(world.add(lost).await, ErrorCode::None);
+    world.ground.disk.fail(&world.dirs()[0], EIO);
+    assert_eq!(world.add(lost).await, ErrorCode::KafkaStorageError);
+    world.until_leader(lost, -1).await;
+    assert!(world.broker.log_dirs.online(&world.dirs()[0]).is_none());
+    let none = (ErrorCode::LeaderNotAvailable, -1, vec![1], vec![1]);
+    assert_eq!(world.described(lost as usize).await, none);
+    assert_eq!(code(world.read(12, lost).await.error_code), ErrorCode::KafkaStorageError);
     assert_eq!(world.add(left).await, ErrorCode::None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_is_broken_at_start_is_served_when_it_is_repaired() {
+    let world = World::start(&[]).await;
+    world.topic("t", 2, &[]).await;
+    let [lost, left] = world.each();
+    for index in [lost, left] {
+        assert_eq!(world.add(index).await, ErrorCode::None);
+    }
+    let [bad, good] = world.dirs();
+    let ground = world.stop().await;
+    let checkpoint = bad.join("recovery-point-offset-checkpoint");
+    let sound = std::fs::read(&checkpoint).unwrap();
+    std::fs::write(&checkpoint, "0\n1\nt zero 0\n").unwrap();
+
+    let world = World::start_on(ground, &[]).await;
+    world.until_leader(lost, -1).await;
+    assert_eq!(world.add(lost).await, ErrorCode::KafkaStorageError);
+    assert_eq!(world.add(left).await, ErrorCode::None);
+    assert!(!good.join(format!("t-{lost}")).exists(), "an empty log in place of the one with records");
+    let ground = world.stop().await;
+
+    std::fs::write(&checkpoint, sound).unwrap();
+    let world = World::start_on(ground, &[]).await;
+    world.until_leader(lost, 1).await;
+    for (index, offset) in [(lost, 2), (left, 4)] {
+        let answer = world.produce(9, ("t", index), batch(-1, &["a"], |_| {})).await;
+        assert_eq!((code(answer.error_code), answer.base_offset), (ErrorCode::None, offset));
+    }
+}
+
+/// A broker that was killed in the middle of a write left the first log directory to one that finds its disk full. `t-0` is there.
+async fn without_room() -> (World, i32) {
+    let world = World::start(&[]).await;
+    world.topic("t", 2, &[]).await;
+    let [index, _] = world.each();
+    assert_eq!(world.add(index).await, ErrorCode::None);
+    let (file, dir) = (world.file(index), world.dirs()[0].clone());
+    let ground = world.stop().await;
+    std::fs::remove_file(dir.join(".kafka_cleanshutdown")).unwrap();
+    let mut bytes = std::fs::read(&file).unwrap();
+    bytes.extend([7; 100]);
+    std::fs::write(&file, bytes).unwrap();
+    ground.disk.fail(&dir, ENOSPC);
+    let world = World::start_on(ground, &[]).await;
+    world.until_leader(index, -1).await;
+    assert_eq!(world.broker.log_dirs.full(), BTreeSet::from([dir]));
+    assert_eq!(world.add(index).await, ErrorCode::KafkaStorageError);
+    assert_eq!(world.pieces(index), 0);
+    (world, index)
+}
+
+impl World {
+    /// How many pieces recovery has set aside.
+    fn pieces(&self, index: i32) -> usize {
+        storage::salvage::pieces(self.home(index).parent().unwrap()).unwrap().len()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_there_was_no_room_to_open_is_back_when_there_is() {
+    let (world, index) = without_room().await;
+    world.ground.disk.mend();
+    world.until_leader(index, 1).await;
+    assert_eq!(world.pieces(index), 1);
+    let answer = world.produce(9, ("t", index), batch(-1, &["c"], |_| {})).await;
+    assert_eq!((code(answer.error_code), answer.base_offset), (ErrorCode::None, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_log_that_there_was_no_room_to_open_can_be_deleted() {
+    let (world, index) = without_room().await;
+    let home = world.home(index);
+    world.delete().await;
+    assert!(!home.exists());
+    world.ground.disk.mend();
+    world.until("room", || world.broker.log_dirs.full().is_empty()).await;
+    // Nobody opens what is gone, nor what has its name.
+    world.topic("t", 2, &[]).await;
+    assert_eq!(world.add(index).await, ErrorCode::None);
 }
 
 #[tokio::test(start_paused = true)]
@@ -253,7 +354,6 @@ async fn a_disk_without_room_for_the_reserve_is_read_only() {
     assert_eq!(world.add(0).await, ErrorCode::KafkaStorageError);
     assert_eq!(code(world.read(12, 0).await.error_code), ErrorCode::None);
     assert!(world.broker.log_dirs.any_online() && !world.broker.log_dirs.any_failed());
-    assert_eq!(world.notices().await, [""; 0]);
     world.delete().await;
     assert!(!world.dirs()[0].join(".ottla-reserve").exists());
 }
@@ -262,16 +362,24 @@ async fn a_disk_without_room_for_the_reserve_is_read_only() {
 async fn a_full_directory_takes_records_again_by_itself() {
     let world = World::start(&["ottla.log.dir.reserve.bytes=65536"]).await;
     world.topic("t", 2, &[]).await;
-    let dir = world.dirs()[0].clone();
-    world.until("the reserve", || dir.join(".ottla-reserve").exists()).await;
-    world.broker.jobs.push(error_in(&dir, ENOSPC));
-    // The disk of the test has room, so it does not take long.
-    world.until("the loss of the reserve", || !dir.join(".ottla-reserve").exists()).await;
+    let [index, other] = world.each();
+    let [dir, _] = world.dirs();
+    let reserve = dir.join(".ottla-reserve");
+    world.until("the reserve", || reserve.exists()).await;
+    assert_eq!(world.add(index).await, ErrorCode::None);
+    world.ground.disk.fail(&dir, ENOSPC);
+    assert_eq!(world.add(index).await, ErrorCode::KafkaStorageError);
+    world.until("the loss of the reserve", || !reserve.exists()).await;
+    assert_eq!(world.broker.log_dirs.full(), BTreeSet::from([dir]));
+    // Full is not offline: what is there is read, and the leader stays.
+    assert_eq!(code(world.read(12, index).await.error_code), ErrorCode::None);
+    assert_eq!(world.described(index as usize).await, (ErrorCode::None, 1, vec![1], vec![]));
+    assert_eq!(world.add(other).await, ErrorCode::None);
+
+    world.ground.disk.mend();
     world.until("its return", || world.broker.log_dirs.full().is_empty()).await;
-    assert_eq!(dir.join(".ottla-reserve").metadata().unwrap().len(), 65536);
-    for index in 0..2 {
-        assert_eq!(world.add(index).await, ErrorCode::None);
-    }
+    assert_eq!(reserve.metadata().unwrap().len(), 65536);
+    assert_eq!(world.add(index).await, ErrorCode::None);
 }
 
 #[test]
@@ -286,11 +394,12 @@ fn a_directory_with_a_malformed_checkpoint_is_left_out() {
         let properties = config::properties::Properties::parse(text.as_bytes()).unwrap();
         config::broker::BrokerConfig::load(&properties).unwrap().config
     };
-    let opened = logs::open_dirs(&config(&[&good, &bad])).unwrap();
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let opened = logs::open_dirs(&config(&[&good, &bad]), &disk).unwrap();
     assert_eq!(opened.online.len(), 1);
     let (dir, error) = &opened.failed[0];
     assert_eq!(dir, &bad);
     assert!(error.to_string().contains("recovery-point-offset-checkpoint line 3"), "{error}");
-    let alone = logs::open_dirs(&config(&[&bad])).unwrap_err().to_string();
+    let alone = logs::open_dirs(&config(&[&bad]), &disk).unwrap_err().to_string();
     assert!(alone.contains("no directory of log.dirs can be used") && alone.contains("line 3"), "{alone}");
 }

@@ -8,6 +8,8 @@ use protocol::messages::fetch_response::PartitionData;
 use protocol::messages::{DeleteTopicsRequest, FetchRequest, FetchResponse};
 use tokio::time::Instant;
 use uuid::Uuid;
+use zookeeper::paths;
+use zookeeper::store::Watch;
 
 use super::world::{World, batch, code, decode, topic_name};
 use crate::api::context::{Outcome, Pending};
@@ -192,6 +194,29 @@ async fn a_topic_that_is_deleted_wakes_who_waits_for_it() {
     let gone = [ErrorCode::UnknownTopicOrPartition, ErrorCode::NotLeaderOrFollower];
     assert!(gone.contains(&error), "{error}");
     assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_reads_the_topic_that_is_made_anew_under_the_same_name() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    world.append(0, &["old", "older"]).await;
+    let all = request(vec![partition(0, 1)]).with_session_epoch(0);
+    let id = world.ask(12, &all).await.session_id;
+    let deletion =
+        DeleteTopicsRequest::default().with_topic_names(vec![topic_name("t")]).with_timeout_ms(60_000);
+    assert_eq!(world.ask(5, &deletion).await.responses[0].error_code, 0);
+    // The znode goes after the answer.
+    while world.broker.store.exists(&paths::topic("t"), Watch::None).await.unwrap().is_some() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    world.topic("t", 1, &[]).await;
+    let size = world.append(0, &["new"]).await;
+    let ended = world.append(0, &["newer"]).await;
+    let answer = world.ask(12, &incremental(id, 1)).await;
+    assert_eq!(told(&answer), [(0, ErrorCode::None, ended)]);
+    let moved = request(vec![partition(0, 0)]).with_session_id(id).with_session_epoch(2);
+    assert_eq!(told(&world.ask(12, &moved).await), [(0, ErrorCode::None, size + ended)]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,8 @@ use protocol::messages::describe_log_dirs_response::DescribeLogDirsResult;
 use protocol::messages::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use protocol::{ErrorCode, TopicPartition};
 
-use super::world::{EIO, World, batch, code, error_in, topic_name};
+use super::bad_disk::EIO;
+use super::world::{World, batch, code, error_in, topic_name};
 
 async fn describe(
     world: &World,

@@ -2,6 +2,7 @@
 
 use protocol::ErrorCode;
 use protocol::batch::StoredAs;
+use protocol::ids::TopicPartition;
 use protocol::messages::alter_configs_request::{
     AlterConfigsResource as LegacyResource, AlterableConfig as Legacy,
 };
@@ -153,6 +154,11 @@ async fn settings_are_described_in_every_version() {
             assert_eq!(retention.config_source, 4, "the broker's file");
         }
     }
+    let asked = DescribeConfigsResource::default().with_resource_type(TOPIC).with_resource_name("t".into());
+    let keyed = asked.clone().with_configuration_keys(Some(vec!["retention.ms".into()]));
+    let request =
+        DescribeConfigsRequest::default().with_resources([vec![asked; 1000], vec![keyed; 2]].concat());
+    assert_eq!(world.ask(4, &request).await.results.len(), 2, "each is answered once");
     for (kind, name, expected) in [
         (TOPIC, "x", ErrorCode::UnknownTopicOrPartition),
         (TOPIC, "b@d", ErrorCode::InvalidTopicException),
@@ -166,4 +172,23 @@ async fn settings_are_described_in_every_version() {
     let told = describe(&world, 4, BROKER, "1").await;
     let id = told.configs.iter().find(|config| &*config.name == "broker.id").unwrap();
     assert!(id.read_only && id.value.as_deref() == Some("1"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_while_logs_are_made_is_in_force_on_all_of_them() {
+    let world = World::start(&[]).await;
+    let first = TopicPartition { topic: "t".into(), partition: 0 };
+    let change = async {
+        // The clock stands still while logs are made.
+        while !world.broker.log_dirs.has_log(&first) {
+            tokio::task::yield_now().await;
+        }
+        let limit = [("message.max.bytes", SET, Some("100"))];
+        assert_eq!(alter(&world, vec![resource((BROKER, "1"), &limit)]).await, [ErrorCode::None]);
+    };
+    tokio::join!(world.topic("t", 64, &[]), change);
+    for index in 0..64 {
+        let hosted = world.broker.hosted.get("t", index).unwrap();
+        world.until("the change", || hosted.rules().max_message_bytes == 100).await;
+    }
 }

@@ -265,3 +265,19 @@ async fn the_cluster_is_described_to_brokers_clients() {
         assert_eq!(code(answer.error_code), expected);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_directory_without_a_topic_id_gets_the_controllers() {
+    let world = World::start_over(&[], |dir| std::fs::create_dir(dir.join("s-0")).unwrap()).await;
+    world.topic("s", 2, &[]).await;
+    let [a, b] = world.dirs();
+    let file = |partition: &str| {
+        [&a, &b]
+            .into_iter()
+            .find_map(|dir| std::fs::read(dir.join(partition).join("partition.metadata")).ok())
+    };
+    // The other partition's log is made with the id.
+    let id = file("s-1").unwrap();
+    world.until("the topic id is written", || file("s-0").is_some()).await;
+    assert_eq!(file("s-0").unwrap(), id);
+}

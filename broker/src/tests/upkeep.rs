@@ -6,7 +6,8 @@ use std::path::Path;
 use protocol::ErrorCode;
 use protocol::messages::DeleteTopicsRequest;
 
-use super::world::{EIO, World, batch, code, error_in, topic_name};
+use super::bad_disk::EIO;
+use super::world::{World, batch, code, error_in, topic_name};
 use crate::hosted::Absent;
 
 /// Makes every schedule a matter of a moment.

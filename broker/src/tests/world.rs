@@ -1,6 +1,5 @@
 //! A broker to ask, and how to ask it.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,25 +18,27 @@ use protocol::record::{BatchBuilder, NewRecord};
 use protocol::request::{self, Request, RequestHeader};
 use protocol::response::{Part, Response};
 use protocol::{ApiKey, Decodable, Encodable, ErrorCode, HeaderVersion, RequestMessage, StrBytes};
-use storage::DiskError;
+use storage::{Disk, DiskError};
 use zookeeper::store::MetadataStore;
-use zookeeper::tree::ModelZooKeeper;
+use zookeeper::tree::{ModelStore, ModelZooKeeper};
 use zookeeper::znodes::Endpoint;
 
+use super::bad_disk::BadDisk;
 use crate::api::context::{Context, Outcome, Pending};
 use crate::api::handle;
 use crate::authorizer::Authorizer;
 use crate::authorizer::record::Record;
 use crate::broker::assemble::Materials;
 use crate::broker::handles::Room;
-use crate::broker::{Broker, logs, wiring};
+use crate::broker::logs::{self, OpenDirs};
+use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
 use crate::shard::Clock;
-use crate::tasks::Tasks;
+use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::Job;
 
 /// Longer than anything here takes.
@@ -49,26 +50,38 @@ pub(super) struct World {
     /// Of one connection.
     pub(super) context: Context,
     pub(super) asked: Record,
-    folder: Folder,
+    pub(super) ground: Arc<Ground>,
+    session: ModelStore,
 }
 
-/// A folder that goes with the test.
-struct Folder(PathBuf);
+/// What outlives a broker.
+#[derive(Debug)]
+pub(super) struct Ground {
+    pub(super) disk: Arc<BadDisk>,
+    zookeeper: ModelZooKeeper,
+    /// Goes with this.
+    folder: PathBuf,
+}
 
-impl Drop for Folder {
+impl Drop for Ground {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
 
-impl Folder {
-    fn new() -> Folder {
+impl Ground {
+    pub(super) fn new() -> Arc<Ground> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("ottla-broker-test-{}-{number}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
-        std::fs::create_dir_all(&path).unwrap();
-        Folder(path)
+        let folder = std::env::temp_dir().join(format!("ottla-broker-test-{}-{number}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&folder);
+        std::fs::create_dir_all(folder.join("a")).unwrap();
+        Arc::new(Ground { disk: Arc::default(), zookeeper: ModelZooKeeper::default(), folder })
+    }
+
+    /// The log directories.
+    pub(super) fn dirs(&self) -> [PathBuf; 2] {
+        ["a", "b"].map(|name| self.folder.join(name))
     }
 }
 
@@ -85,21 +98,30 @@ impl World {
 
     /// The same, where so many files may be open.
     pub(super) async fn start_in(room: Room, overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
-        let folder = Folder::new();
-        let first = folder.0.join("a");
-        std::fs::create_dir_all(&first).unwrap();
-        prepare(&first);
-        let zookeeper = ModelZooKeeper::default();
-        let (store, events) = zookeeper.connect();
-        let store: Arc<dyn MetadataStore> = Arc::new(store);
+        let ground = Ground::new();
+        prepare(&ground.dirs()[0]);
+        World::assembled(ground, room, overrides).await
+    }
+
+    /// The same, where an earlier broker may have been.
+    pub(super) async fn start_on(ground: Arc<Ground>, overrides: &[&str]) -> World {
+        World::assembled(ground, Room { limit: 1 << 20 }, overrides).await
+    }
+
+    async fn assembled(ground: Arc<Ground>, room: Room, overrides: &[&str]) -> World {
+        let (session, events) = ground.zookeeper.connect();
+        let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
         create_persistent_paths(&*store).await.unwrap();
-        let (config, layers) = configuration(&folder, overrides);
+        let (config, layers) = configuration(&ground, overrides);
         let (clock, tasks, asked) = (Clock::start(), Tasks::new(), Record::default());
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
-        let dirs = logs::open_dirs(&config).unwrap().online;
+        let disk: Arc<dyn Disk> = Arc::clone(&ground.disk) as Arc<dyn Disk>;
+        let dirs = logs::open_dirs(&config, &disk).unwrap();
+        let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
+        let (OpenDirs { online: dirs, failed }, found) = listed;
+        let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
-        assert!(changes.load().await.unwrap().is_empty());
-        let found = logs::list(&dirs, &settings, clock.now().wall).unwrap();
+        changes.load().await.unwrap();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let materials = Materials {
@@ -108,7 +130,8 @@ impl World {
             settings,
             store,
             registration,
-            log_dirs: LogDirs::new(dirs, BTreeSet::default(), found.homes),
+            disk,
+            log_dirs: LogDirs::new(dirs, failed, found.homes),
             unopened: found.unopened,
             removals: found.removals,
             room,
@@ -120,25 +143,39 @@ impl World {
         parts.run(&broker);
         wiring::join_controller(&broker, events, changes);
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
-        let world = World { broker, context, asked, folder };
+        let world = World { broker, context, asked, ground, session };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");
         world.until("opening the logs", || world.broker.loading.left() == 0).await;
         world
     }
 
+    /// Stops the broker cleanly.
+    pub(super) async fn stop(self) -> Arc<Ground> {
+        for kind in [TaskKind::Controller, TaskKind::Upkeep] {
+            self.broker.tasks.stop(kind).await.unwrap();
+        }
+        stop::close_logs(&self.broker).await;
+        for kind in [TaskKind::Shard, TaskKind::ZooKeeper] {
+            self.broker.tasks.stop(kind).await.unwrap();
+        }
+        self.session.close();
+        assert_eq!(Arc::strong_count(&self.broker), 1, "nobody uses the broker, so its directories are free");
+        self.ground
+    }
+
     /// The log directories.
     pub(super) fn dirs(&self) -> [PathBuf; 2] {
-        [self.folder.0.join("a"), self.folder.0.join("b")]
+        self.ground.dirs()
     }
 
     /// Another connection to the same broker.
     pub(super) fn reconnect(&self) -> World {
-        let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         World {
             broker: Arc::clone(&self.broker),
-            context,
+            context: Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST)),
             asked: self.asked.clone(),
-            folder: Folder(PathBuf::from("/nonexistent")),
+            ground: Arc::clone(&self.ground),
+            session: self.session.clone(),
         }
     }
 
@@ -202,8 +239,8 @@ impl World {
     }
 }
 
-fn configuration(folder: &Folder, overrides: &[&str]) -> (BrokerConfig, Layers) {
-    let (a, b) = (folder.0.join("a"), folder.0.join("b"));
+fn configuration(ground: &Ground, overrides: &[&str]) -> (BrokerConfig, Layers) {
+    let [a, b] = ground.dirs();
     let text = format!(
         "broker.id=1\nzookeeper.connect=localhost:2181\nlisteners=PLAINTEXT://localhost:9092\nlog.dirs={},{}\n\
          ottla.log.dir.reserve.bytes=0\n",
@@ -240,9 +277,6 @@ pub(super) fn creatable(name: &'static str) -> CreatableTopic {
 pub(super) fn topic_name(name: &'static str) -> TopicName {
     TopicName(StrBytes::from_static_str(name))
 }
-
-/// "Input/output error", as the system numbers it.
-pub(super) const EIO: i32 = 5;
 
 /// The report of an error at a file of a log directory.
 pub(super) fn error_in(dir: &Path, code: i32) -> Job {

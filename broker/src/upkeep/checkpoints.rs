@@ -2,15 +2,16 @@
 //! Written, and looked at, only when something changed. Source: LogManager.checkpoint…, ReplicaManager.checkpointHighWatermarks (3.9).
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use protocol::ids::{Offset, TopicPartition};
-use storage::Checkpoint;
+use storage::{Checkpoint, CheckpointError, LogDir};
 use tokio::sync::oneshot;
 
 use crate::broker::Broker;
 use crate::shard::{Command, Standing};
-use crate::upkeep::Job;
+use crate::upkeep::{Amendment, Change, Job};
 
 /// What the files should say, by log directory.
 #[derive(Debug, Default)]
@@ -51,6 +52,35 @@ impl Checkpoints {
         }
     }
 
+    /// Makes a change that somebody waits for.
+    pub(crate) async fn amend(&mut self, broker: &Arc<Broker>, amendment: Amendment) {
+        let is_made = match amendment.change {
+            Change::Deleted => {
+                self.write(broker, Checkpoint::RecoveryPoint).await;
+                self.write(broker, Checkpoint::LogStart).await;
+                forget_cleaned(broker).await
+            }
+            Change::Lowered { partition, dir, to } => self.lower(broker, (&partition, &dir), to).await,
+        };
+        // Who has asked may be gone.
+        let _ = amendment.done.send(is_made);
+    }
+
+    async fn lower(&mut self, broker: &Broker, (name, path): (&TopicPartition, &Path), to: Offset) -> bool {
+        // What the shards know of a log that is being opened is what the file says: it must not come later.
+        self.take_changes(broker).await;
+        if let Some(dir) = self.dirs.get_mut(path) {
+            dir.written.clear();
+            if let Some(standing) = dir.standings.get_mut(name) {
+                standing.recovery_point = standing.recovery_point.min(to);
+            }
+        }
+        self.write(broker, Checkpoint::RecoveryPoint).await;
+        let Some(log_dir) = broker.log_dirs.online(path) else { return false };
+        let listed = broker.tasks.blocking(move || log_dir.read_offsets(Checkpoint::RecoveryPoint)).await;
+        listed.is_ok_and(|listed| listed.get(name).is_none_or(|listed| *listed <= to))
+    }
+
     async fn take_changes(&mut self, broker: &Broker) {
         let mut replies = Vec::new();
         let sent = broker.shards.send_all(|| {
@@ -83,6 +113,22 @@ impl Checkpoints {
     }
 }
 
+/// Takes deleted logs out of what Kafka's cleaner left, as Kafka does.
+async fn forget_cleaned(broker: &Arc<Broker>) -> bool {
+    let held = Arc::clone(broker);
+    let forget = move |dir: &Arc<LogDir>| {
+        let is_held = |partition: &TopicPartition| held.log_dirs.holds(partition, &dir.path);
+        dir.retain_offsets(Checkpoint::Cleaner, is_held)
+    };
+    let dirs = broker.log_dirs.all_online();
+    match broker.tasks.blocking(move || dirs.iter().try_for_each(forget)).await {
+        Ok(()) => return true,
+        Err(CheckpointError::Disk(error)) => broker.jobs.push(Job::Blame(error)),
+        Err(error @ CheckpointError::Malformed { .. }) => tracing::warn!(%error, "deleted logs stay listed"),
+    }
+    false
+}
+
 impl Dir {
     /// What a file should say, if it does not say so already.
     fn news(&mut self, which: Checkpoint) -> Option<BTreeMap<TopicPartition, Offset>> {
@@ -105,6 +151,8 @@ impl Dir {
                 Checkpoint::RecoveryPoint => standing.recovery_point,
                 Checkpoint::HighWatermark => standing.high_watermark,
                 Checkpoint::LogStart => standing.log_start?,
+                // Kafka's, of whose entries only some are taken away.
+                Checkpoint::Cleaner => return None,
             };
             Some((partition.clone(), offset))
         });

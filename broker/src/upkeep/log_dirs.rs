@@ -49,7 +49,7 @@ pub(super) async fn fail(broker: &Broker, dir: &Path, reason: &str) -> Result<()
     if !broker.log_dirs.any_online() {
         return Err("no log directory is left online".into());
     }
-    broker.log_dirs.losses.notify_one();
+    broker.log_dirs.news.notify_one();
     Ok(())
 }
 
@@ -105,6 +105,7 @@ pub(super) async fn look_for_room(broker: &Broker) -> Result<(), TaskError> {
         match hold(broker, &log_dir, spare).await {
             Ok(()) => {
                 broker.log_dirs.empty_out(&dir);
+                broker.log_dirs.room.notify_one();
                 let _ = broker.shards.send_all(|| Command::Thaw(dir.clone())).await;
                 tracing::info!(dir = %dir.display(), "log directory has room again: its partitions take records");
             }
@@ -134,7 +135,7 @@ pub(super) async fn examine(broker: &Broker, file: PathBuf, position: u64) -> Re
         Ok(Some(damage)) => {
             let damaged = Damaged { partition: partition.clone(), file, damage };
             let _ = broker.shards.send(&partition, Command::Damaged(Box::new(damaged))).await;
-            broker.log_dirs.losses.notify_one();
+            broker.log_dirs.news.notify_one();
         }
         Ok(None) => tracing::warn!(
             %partition, file = %file.display(), position,
@@ -145,15 +146,15 @@ pub(super) async fn examine(broker: &Broker, file: PathBuf, position: u64) -> Re
     Ok(())
 }
 
-/// Tells the controller, through ZooKeeper, that replicas of this broker are offline; one notice may stand for several.
+/// Tells the controller, through ZooKeeper, that replicas of this broker are offline, or back; one notice may stand for several.
 /// Source: KafkaZkClient.propagateLogDirEvent (3.9).
 pub(super) async fn tell_controller(broker: Arc<Broker>) -> Result<(), TaskError> {
     let stopping = broker.tasks.stopping(TaskKind::Upkeep);
     let telling = async {
         loop {
-            broker.log_dirs.losses.notified().await;
+            broker.log_dirs.news.notified().await;
             while let Err(error) = notify(&broker).await {
-                tracing::warn!(%error, "the controller could not be told of offline replicas: trying again");
+                tracing::warn!(%error, "the controller could not be told which replicas are offline: trying again");
                 sleep(PAUSE).await;
             }
         }

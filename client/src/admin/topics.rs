@@ -12,13 +12,14 @@ use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::{
     CreatePartitionsRequest, CreateTopicsRequest, DeleteTopicsRequest, DeleteTopicsResponse, MetadataRequest,
+    MetadataResponse,
 };
 use protocol::{BrokerId, ErrorCode};
 
 use super::{Outcome, moved, patience, text, topic_name};
 use crate::cluster::Topic;
 use crate::error::{ClientError, Refusal};
-use crate::session::Client;
+use crate::session::{Client, Target};
 
 /// A topic to make.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +63,7 @@ impl Client {
 
     async fn topics(&mut self, wanted: Option<Vec<MetadataRequestTopic>>) -> Result<Vec<Topic>, ClientError> {
         let request = MetadataRequest::default().with_topics(wanted).with_allow_auto_topic_creation(false);
-        let answer = self.call_any(&request).await?;
+        let answer = self.call(Target::Any, &request, unready).await?;
         self.learn(&answer);
         let mut topics: Vec<Topic> = answer.topics.iter().map(Topic::from_metadata).collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));
@@ -115,6 +116,15 @@ impl Client {
         });
         Ok(in_order(names.iter().map(String::as_str), outcomes))
     }
+}
+
+/// A broker that the controller has not told anything yet knows no brokers, and so no topics.
+fn unready(answer: &MetadataResponse) -> Option<Refusal> {
+    let refusal = || Refusal {
+        code: ErrorCode::LeaderNotAvailable,
+        message: Some("the broker does not know the cluster yet".to_owned()),
+    };
+    answer.brokers.is_empty().then(refusal)
 }
 
 fn deletion_moved(answer: &DeleteTopicsResponse) -> Option<Refusal> {

@@ -11,11 +11,12 @@ use super::cluster::{Broker, PartitionState, TopicAssignment, TopicName, Version
 /// The actions of one call of `handle`, in the order in which they are to be started.
 pub type Actions = Vec<Action>;
 
+/// One thing to do. The outcome of each, but those about channels, comes back as an [`Event`](super::Event) of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Make `/feature` what a controller of this version keeps there: version 2, enabled, features kept.
     EnsureFeature,
-    /// Delete what lies in `/log_dir_event_notification` and `/isr_change_notification`.
+    /// Delete what lies in `/log_dir_event_notification`, which is watched from then on, and `/isr_change_notification`.
     ClearNotifications,
 
     /// Read `/brokers/ids` and each broker's znode, with watches.
@@ -30,6 +31,8 @@ pub enum Action {
     ReadDeletionList,
     /// Read unclean.leader.election.enable of each topic: its override, else the broker's setting.
     ReadUncleanElection(Vec<TopicName>),
+    /// Read what lies in `/log_dir_event_notification`, with a watch on the list.
+    ReadDiskNotices,
 
     /// Set `/brokers/topics/T` at the given version.
     WriteTopics(Vec<TopicWrite>),
@@ -42,6 +45,8 @@ pub enum Action {
     RemoveTopic(TopicName),
     /// Delete `/admin/delete_topics/T` of each; what is gone already is fine.
     RemoveDeletionMarks(Vec<TopicName>),
+    /// Delete these children of `/log_dir_event_notification`; what is gone already is fine.
+    RemoveDiskNotices(Vec<String>),
 
     /// Have an ordered queue for requests to this broker, one request in flight, retried while the channel is open.
     OpenChannel(Broker),
@@ -51,6 +56,7 @@ pub enum Action {
     Send { broker: BrokerId, broker_epoch: BrokerEpoch, request: ControlRequest },
 }
 
+/// What `/brokers/topics/T` is to hold, if its data version is still the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TopicWrite {
     pub topic: TopicName,
@@ -58,6 +64,7 @@ pub struct TopicWrite {
     pub expected: Version,
 }
 
+/// What a `state` znode is to hold, if its data version, the partition epoch, is still the expected one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionStateWrite {
     pub partition: TopicPartition,

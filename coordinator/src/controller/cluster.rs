@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use protocol::ids::{BrokerEpoch, BrokerId, ControllerEpoch, LeaderEpoch, TopicId};
 
+/// Shared by all partitions of the topic.
 pub type TopicName = Arc<str>;
 
 /// The data version of a znode. Of a partition's `state` znode it is what Kafka calls the partition epoch.
@@ -28,6 +29,7 @@ pub struct Broker {
     pub rack: Option<String>,
 }
 
+/// Where a broker can be reached by the name of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub listener: String,
@@ -70,6 +72,7 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// Replicas without a reassignment under way.
     pub fn of(replicas: impl Into<Vec<BrokerId>>) -> Assignment {
         Assignment { replicas: replicas.into(), ..Assignment::default() }
     }

@@ -4,7 +4,7 @@
 //! A mark in `/admin/delete_topics` starts it; the mark goes last, so that the next controller resumes what is half done.
 //! Source: kafka.controller.TopicDeletionManager of 3.9.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use protocol::ids::{BrokerId, TopicPartition};
 use protocol::messages::{StopReplicaRequest, StopReplicaResponse};
@@ -28,7 +28,7 @@ enum Stage {
     GoingOffline,
     /// These have been told to delete their logs and have not answered.
     Stopping(BTreeSet<(BrokerId, i32)>),
-    /// Some replica's broker is dead or did not do it; a broker that is born starts it again.
+    /// Some replica's broker is dead or did not do it; a broker that is born, or has news of its disks, starts it again.
     Halted,
     /// The znodes are being deleted.
     Removing,
@@ -103,11 +103,12 @@ impl Tenure {
         }
     }
 
-    /// The live replicas that have not yet deleted their logs are told to.
+    /// The replicas on live brokers that have not yet deleted their logs are told to. Kafka leaves out those that cannot be
+    /// served; but the directory of a log that cannot be opened can be deleted all the same.
     fn stop_replicas(&mut self, name: &TopicName) {
         let mut awaited = BTreeSet::new();
         for partition in self.picture.partitions_of(name) {
-            for replica in self.picture.online_replicas(&partition) {
+            for replica in self.picture.live_replicas(&partition) {
                 if !self.has_deleted(name, replica, partition.partition) {
                     awaited.insert((replica, partition.partition));
                     self.out.requests.delete(&partition, replica);
@@ -145,11 +146,14 @@ impl Tenure {
         response: &StopReplicaResponse,
     ) {
         let mut topics = BTreeSet::new();
+        let codes = codes(response);
         for topic in &request.topic_states {
             let deleted_here = topic.partition_states.iter().filter(|partition| partition.delete_partition);
             for index in deleted_here.map(|partition| partition.partition_index) {
                 let partition = TopicPartition::new(topic.topic_name.0.as_str(), index);
-                self.replica_answered(broker, &partition, code_for(&partition, response));
+                let code = codes.get(&(&*partition.topic, index)).copied();
+                let code = if response.error_code == 0 { code } else { Some(response.error_code) };
+                self.replica_answered(broker, &partition, code);
                 topics.insert(partition.topic);
             }
         }
@@ -171,8 +175,8 @@ impl Tenure {
         }
     }
 
-    /// Nobody answers for a dead broker; one that is born can be asked (again).
-    pub(super) fn resume_deletions(&mut self, died: &BTreeSet<BrokerId>, born: &BTreeSet<BrokerId>) {
+    /// Nobody answers for a dead broker; one that is born, or whose disks are back, can be asked (again).
+    pub(super) fn resume_deletions(&mut self, died: &BTreeSet<BrokerId>, ready: &BTreeSet<BrokerId>) {
         let topics: Vec<TopicName> = self
             .picture
             .topics
@@ -186,7 +190,8 @@ impl Tenure {
                 awaited.retain(|(broker, _)| !died.contains(broker));
                 self.advance_deletion(&topic);
             }
-            if !born.is_empty() && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted)
+            if !ready.is_empty()
+                && self.deletion_mut(&topic).is_some_and(|found| found.stage == Stage::Halted)
             {
                 self.stop_replicas(&topic);
             }
@@ -237,13 +242,8 @@ fn is_offline(topic: &Topic) -> bool {
     })
 }
 
-fn code_for(partition: &TopicPartition, response: &StopReplicaResponse) -> Option<i16> {
-    if response.error_code != 0 {
-        return Some(response.error_code);
-    }
-    let mut answers = response.partition_errors.iter();
-    let answer = answers.find(|answer| {
-        answer.partition_index == partition.partition && *answer.topic_name.0 == *partition.topic
-    })?;
-    Some(answer.error_code)
+/// What the answer says of each partition.
+fn codes(response: &StopReplicaResponse) -> BTreeMap<(&str, i32), i16> {
+    let answers = response.partition_errors.iter();
+    answers.map(|answer| ((&**answer.topic_name, answer.partition_index), answer.error_code)).collect()
 }

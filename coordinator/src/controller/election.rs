@@ -16,6 +16,7 @@ pub enum Unclean {
     Unknown,
 }
 
+/// What is to be done about a partition's state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
     /// The state is as it should be.

@@ -10,6 +10,7 @@ use protocol::messages::{
 
 use super::cluster::{Broker, Leadership, StoredTopic, TopicName, Version};
 
+/// One thing that has happened. What is about a partition or topic that is no longer known is ignored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// This broker wrote `/controller` and raised `/controller_epoch` to this number.
@@ -25,6 +26,7 @@ pub enum Event {
     TopicListChanged,
     TopicChanged(TopicName),
     DeletionListChanged,
+    DiskNoticesChanged,
     /// The connection was lost for a while and every watch with it.
     WatchesLost,
 
@@ -36,6 +38,8 @@ pub enum Event {
     DeletionListRead(Vec<TopicName>),
     /// The effective unclean.leader.election.enable of each topic.
     UncleanElectionRead(Vec<(TopicName, Result<bool, ReadFault>)>),
+    /// The brokers that want to be asked about their replicas, by the names of their notices.
+    DiskNoticesRead(Vec<(String, Result<BrokerId, ReadFault>)>),
 
     // Outcomes of writes.
     FeatureEnsured(Result<(), WriteFault>),
@@ -45,6 +49,7 @@ pub enum Event {
     PartitionStatesWritten(Vec<(TopicPartition, Result<Version, WriteFault>)>),
     TopicRemoved(TopicName, Result<(), WriteFault>),
     DeletionMarksRemoved(Result<(), WriteFault>),
+    DiskNoticesRemoved(Result<(), WriteFault>),
 
     /// A broker answered a request. The epoch is that of the life of the broker to which the request was sent.
     Answered {
@@ -54,6 +59,7 @@ pub enum Event {
     },
 }
 
+/// A broker's response to a request of the controller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Answer {
     LeaderAndIsr(LeaderAndIsrResponse),

@@ -5,7 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use protocol::ErrorCode;
 use protocol::ids::{BrokerEpoch, BrokerId, TopicPartition};
 use protocol::messages::LeaderAndIsrResponse;
 
@@ -114,34 +113,8 @@ impl Tenure {
         }
     }
 
-    /// A replica in a failed log directory counts as offline until its broker answers 0 for it or registers again.
-    fn leader_and_isr_answered(&mut self, broker: BrokerId, response: LeaderAndIsrResponse) {
-        complain(broker, "LeaderAndIsr", response.error_code);
-        let mut codes = response.topics.iter().flat_map(|topic| &topic.partition_errors);
-        if self.picture.failed.is_empty() && codes.all(|partition| partition.error_code == 0) {
-            return;
-        }
-        for (partition, code) in self.partition_errors(&response) {
-            let code = ErrorCode::from_code(code);
-            let changed = if code == ErrorCode::None {
-                self.picture.failed.remove(&(broker, partition.clone()))
-            } else if code == ErrorCode::KafkaStorageError {
-                self.picture.failed.insert((broker, partition.clone()))
-            } else {
-                // Equal leader epochs are normal: partitions are announced again whenever brokers come.
-                if code != ErrorCode::StaleControllerEpoch {
-                    tracing::warn!(%broker, %partition, %code, "the broker refused its part in the partition");
-                }
-                false
-            };
-            if changed {
-                self.settle(&partition);
-            }
-        }
-    }
-
     /// From version 5 on the answer names topics by id.
-    fn partition_errors(&self, response: &LeaderAndIsrResponse) -> Vec<(TopicPartition, i16)> {
+    pub(super) fn partition_errors(&self, response: &LeaderAndIsrResponse) -> Vec<(TopicPartition, i16)> {
         let ids: BTreeMap<_, _> =
             self.picture.topics.iter().filter_map(|(name, topic)| Some((topic.known_id()?, name))).collect();
         let mut errors = Vec::new();
@@ -171,7 +144,7 @@ fn readable(read: BTreeMap<BrokerId, Result<Broker, ReadFault>>) -> BTreeMap<Bro
 }
 
 /// Nothing is sent again after an error: the broker refuses an old epoch, or has failed in itself.
-fn complain(broker: BrokerId, request: &str, code: i16) {
+pub(super) fn complain(broker: BrokerId, request: &str, code: i16) {
     if code != 0 {
         tracing::warn!(%broker, code, "the broker refused {request}");
     }

@@ -14,6 +14,7 @@ pub(super) struct Outbox {
     pub(super) read_brokers: bool,
     pub(super) read_topic_list: bool,
     pub(super) read_deletion_list: bool,
+    pub(super) read_disk_notices: bool,
     pub(super) read_topics: BTreeSet<TopicName>,
     pub(super) read_states: Vec<TopicPartition>,
     pub(super) read_unclean: BTreeSet<TopicName>,
@@ -22,6 +23,7 @@ pub(super) struct Outbox {
     pub(super) write_states: Vec<PartitionStateWrite>,
     pub(super) remove_topics: BTreeSet<TopicName>,
     pub(super) remove_marks: BTreeSet<TopicName>,
+    pub(super) remove_disk_notices: BTreeSet<String>,
     pub(super) requests: RequestBatch,
 }
 
@@ -32,6 +34,7 @@ impl Outbox {
             (std::mem::take(&mut self.read_brokers), Action::ReadBrokers),
             (std::mem::take(&mut self.read_topic_list), Action::ReadTopicList),
             (std::mem::take(&mut self.read_deletion_list), Action::ReadDeletionList),
+            (std::mem::take(&mut self.read_disk_notices), Action::ReadDiskNotices),
         ];
         actions.extend(lists.into_iter().filter(|(wanted, _)| *wanted).map(|(_, action)| action));
         push_set(actions, &mut self.read_topics, Action::ReadTopics);
@@ -42,6 +45,7 @@ impl Outbox {
         push(actions, &mut self.write_states, Action::WritePartitionStates);
         actions.extend(std::mem::take(&mut self.remove_topics).into_iter().map(Action::RemoveTopic));
         push_set(actions, &mut self.remove_marks, Action::RemoveDeletionMarks);
+        push_set(actions, &mut self.remove_disk_notices, Action::RemoveDiskNotices);
     }
 }
 

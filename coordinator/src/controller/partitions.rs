@@ -123,9 +123,9 @@ impl Tenure {
     ) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Creating(state) = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Creating(state) = &partition.work else { continue };
+            let state = state.clone();
+            partition.work = Work::Nothing;
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -146,12 +146,9 @@ impl Tenure {
     pub(super) fn states_written(&mut self, outcomes: Vec<(TopicPartition, Result<Version, WriteFault>)>) {
         for (name, outcome) in outcomes {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            if !matches!(partition.work, Work::Writing { .. }) {
-                continue;
-            }
-            let Work::Writing { state, died } = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Writing { state, died } = &mut partition.work else { continue };
+            let (state, died) = (state.clone(), std::mem::take(died));
+            partition.work = Work::Nothing;
             match outcome {
                 Ok(partition_epoch) => {
                     partition.leadership = Some(Leadership { state, partition_epoch });
@@ -190,9 +187,9 @@ impl Tenure {
     pub(super) fn states_read(&mut self, states: Vec<(TopicPartition, Result<Leadership, ReadFault>)>) {
         for (name, read) in states {
             let Some(partition) = self.picture.partition_mut(&name) else { continue };
-            let Work::Reading { written } = std::mem::replace(&mut partition.work, Work::Nothing) else {
-                continue;
-            };
+            let Work::Reading { written } = &mut partition.work else { continue };
+            let written = written.take();
+            partition.work = Work::Nothing;
             match read {
                 Ok(leadership) => {
                     let created =
@@ -246,14 +243,18 @@ impl Tenure {
 
     /// LeaderAndIsr to the replicas that can take it, UpdateMetadata to all; a topic on its way out is not announced.
     pub(super) fn announce(&mut self, name: &TopicPartition) {
+        let replicas = self.picture.online_replicas(name);
+        self.announce_to(name, &replicas);
+    }
+
+    pub(super) fn announce_to(&mut self, name: &TopicPartition, replicas: &[BrokerId]) {
         let Some(topic) = self.picture.topics.get(&name.topic) else { return };
         let has_leadership =
             topic.partitions.get(&name.partition).is_some_and(|found| found.leadership.is_some());
         if !self.is_in_office() || topic.deletion.is_some() || topic.known_id().is_none() || !has_leadership {
             return;
         }
-        let replicas = self.picture.online_replicas(name);
-        self.out.requests.announce(name, &replicas);
+        self.out.requests.announce(name, replicas);
     }
 
     fn tell_of_creation(&mut self, name: &TopicPartition) {

@@ -115,11 +115,18 @@ impl Picture {
         .collect()
     }
 
-    /// Those among the assigned replicas that can serve the partition, in the order of the assignment.
-    pub(super) fn online_replicas(&self, partition: &TopicPartition) -> Vec<BrokerId> {
+    /// Those among the assigned replicas whose brokers are alive, in the order of the assignment.
+    pub(super) fn live_replicas(&self, partition: &TopicPartition) -> Vec<BrokerId> {
         let Some(found) = self.partition(partition) else { return Vec::new() };
         let replicas = found.assignment.replicas.iter().copied();
-        replicas.filter(|replica| self.is_online(*replica, partition)).collect()
+        replicas.filter(|replica| self.brokers.contains_key(replica)).collect()
+    }
+
+    /// Those among them that can serve the partition.
+    pub(super) fn online_replicas(&self, partition: &TopicPartition) -> Vec<BrokerId> {
+        let mut replicas = self.live_replicas(partition);
+        replicas.retain(|replica| self.is_online(*replica, partition));
+        replicas
     }
 }
 

@@ -46,6 +46,13 @@ enum Novelty {
     New,
 }
 
+/// What StopReplica does to a replica.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Stopped,
+    Deleted,
+}
+
 /// Who sends, under which epoch, where its brokers listen for each other.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Sender<'a> {
@@ -100,11 +107,10 @@ impl RequestBatch {
             send(actions, broker, ControlRequest::LeaderAndIsr(request));
         }
         batch.update_metadata(picture, from, actions);
-        for replicas in [&batch.stop, &batch.delete] {
+        for (replicas, fate) in [(&batch.stop, Fate::Stopped), (&batch.delete, Fate::Deleted)] {
             for (id, partitions) in replicas {
                 let Some(broker) = picture.brokers.get(id) else { continue };
-                let delete = std::ptr::eq(replicas, &batch.delete);
-                let request = stop_replica(from, broker, partitions, delete);
+                let request = stop_replica(from, broker, partitions, fate);
                 send(actions, broker, ControlRequest::StopReplica(request));
             }
         }
@@ -148,22 +154,18 @@ fn leader_and_isr(
     partitions: &BTreeMap<TopicPartition, Novelty>,
 ) -> LeaderAndIsrRequest {
     let mut leaders = BTreeSet::new();
-    let mut topics: Vec<LeaderAndIsrTopicState> = Vec::new();
-    for (name, novelty) in partitions {
-        let Some((partition, leadership)) = with_leadership(picture, name) else { continue };
+    let states = partitions.iter().filter_map(|(name, novelty)| {
+        let (partition, leadership) = with_leadership(picture, name)?;
         leaders.extend(leadership.state.leader);
-        let state = leader_and_isr_state(name, partition, leadership, *novelty);
-        match topics.last_mut().filter(|topic| *topic.topic_name.0 == *name.topic) {
-            Some(topic) => topic.partition_states.push(state),
-            None => {
-                let topic = LeaderAndIsrTopicState::default()
-                    .with_topic_name(topic_name(name))
-                    .with_topic_id(topic_id(picture, name))
-                    .with_partition_states(vec![state]);
-                topics.push(topic);
-            }
-        }
-    }
+        Some((name, leader_and_isr_state(name, partition, leadership, *novelty)))
+    });
+    let topics = by_topic(states).into_iter().map(|(name, states)| {
+        LeaderAndIsrTopicState::default()
+            .with_topic_name(topic_name(name))
+            .with_topic_id(topic_id(picture, name))
+            .with_partition_states(states)
+    });
+    let topics = topics.collect();
     let mut request = LeaderAndIsrRequest::default();
     request.controller_id = from.controller.into();
     request.controller_epoch = from.epoch.0;
@@ -210,22 +212,17 @@ fn metadata_of<'a>(
     picture: &Picture,
     partitions: impl Iterator<Item = &'a TopicPartition>,
 ) -> Vec<UpdateMetadataTopicState> {
-    let mut topics: Vec<UpdateMetadataTopicState> = Vec::new();
-    for name in partitions {
-        let Some((partition, leadership)) = with_leadership(picture, name) else { continue };
-        let state = metadata_state(picture, name, partition, leadership);
-        match topics.last_mut().filter(|topic| *topic.topic_name.0 == *name.topic) {
-            Some(topic) => topic.partition_states.push(state),
-            None => {
-                let topic = UpdateMetadataTopicState::default()
-                    .with_topic_name(topic_name(name))
-                    .with_topic_id(topic_id(picture, name))
-                    .with_partition_states(vec![state]);
-                topics.push(topic);
-            }
-        }
-    }
-    topics
+    let states = partitions.filter_map(|name| {
+        let (partition, leadership) = with_leadership(picture, name)?;
+        Some((name, metadata_state(picture, name, partition, leadership)))
+    });
+    let topics = by_topic(states).into_iter().map(|(name, states)| {
+        UpdateMetadataTopicState::default()
+            .with_topic_name(topic_name(name))
+            .with_topic_id(topic_id(picture, name))
+            .with_partition_states(states)
+    });
+    topics.collect()
 }
 
 fn metadata_state(
@@ -271,30 +268,38 @@ fn stop_replica(
     from: Sender<'_>,
     broker: &Broker,
     partitions: &BTreeSet<TopicPartition>,
-    delete: bool,
+    fate: Fate,
 ) -> StopReplicaRequest {
-    let mut topics: Vec<StopReplicaTopicState> = Vec::new();
-    for name in partitions {
+    let states = partitions.iter().map(|name| {
         let state = StopReplicaPartitionState::default()
             .with_partition_index(name.partition)
             .with_leader_epoch(EPOCH_DURING_DELETE)
-            .with_delete_partition(delete);
-        match topics.last_mut().filter(|topic| *topic.topic_name.0 == *name.topic) {
-            Some(topic) => topic.partition_states.push(state),
-            None => {
-                let topic = StopReplicaTopicState::default()
-                    .with_topic_name(topic_name(name))
-                    .with_partition_states(vec![state]);
-                topics.push(topic);
-            }
-        }
-    }
+            .with_delete_partition(fate == Fate::Deleted);
+        (name, state)
+    });
+    let topics = by_topic(states).into_iter().map(|(name, states)| {
+        StopReplicaTopicState::default().with_topic_name(topic_name(name)).with_partition_states(states)
+    });
     let mut request = StopReplicaRequest::default();
     request.controller_id = from.controller.into();
     request.controller_epoch = from.epoch.0;
     request.broker_epoch = broker.epoch.0;
-    request.topic_states = topics;
+    request.topic_states = topics.collect();
     request
+}
+
+/// The states of each topic together, with the first of its partitions; they come in the order of topics.
+fn by_topic<'a, S>(
+    states: impl Iterator<Item = (&'a TopicPartition, S)>,
+) -> Vec<(&'a TopicPartition, Vec<S>)> {
+    let mut topics: Vec<(&TopicPartition, Vec<S>)> = Vec::new();
+    for (name, state) in states {
+        match topics.last_mut().filter(|(first, _)| first.topic == name.topic) {
+            Some((_, states)) => states.push(state),
+            None => topics.push((name, vec![state])),
+        }
+    }
+    topics
 }
 
 fn every_partition(picture: &Picture) -> Vec<TopicPartition> {

@@ -93,6 +93,7 @@ impl Tenure {
             Event::TopicListChanged => self.out.read_topic_list = true,
             Event::TopicChanged(topic) => self.topic_changed(topic),
             Event::DeletionListChanged => self.out.read_deletion_list = true,
+            Event::DiskNoticesChanged => self.out.read_disk_notices = true,
             Event::WatchesLost => self.read_all_again(),
 
             Event::BrokersRead(brokers) => self.brokers_read(brokers, actions),
@@ -101,6 +102,7 @@ impl Tenure {
             Event::PartitionStatesRead(states) => self.states_read(states),
             Event::DeletionListRead(names) => self.deletion_list_read(names),
             Event::UncleanElectionRead(answers) => self.unclean_read(answers),
+            Event::DiskNoticesRead(notices) => self.disk_notices_read(notices),
 
             Event::FeatureEnsured(outcome) => complain("/feature was not made what it should be", outcome),
             Event::NotificationsCleared(outcome) => complain("old notifications were not deleted", outcome),
@@ -109,6 +111,9 @@ impl Tenure {
             Event::PartitionStatesWritten(outcomes) => self.states_written(outcomes),
             Event::TopicRemoved(topic, outcome) => self.topic_removed(topic, outcome),
             Event::DeletionMarksRemoved(outcome) => complain("marks for deletion were not removed", outcome),
+            Event::DiskNoticesRemoved(outcome) => {
+                complain("notices of failed disks were not removed", outcome)
+            }
 
             Event::Answered { broker, broker_epoch, answer } => self.answered(broker, broker_epoch, answer),
         }
@@ -119,11 +124,12 @@ impl Tenure {
         self.flush_requests(actions);
     }
 
-    /// Lists and topics are all that is watched.
+    /// Lists, notices and topics are all that is watched.
     fn read_all_again(&mut self) {
         self.out.read_brokers = true;
         self.out.read_topic_list = true;
         self.out.read_deletion_list = true;
+        self.out.read_disk_notices = true;
         self.out.read_topics.extend(self.picture.topics.keys().chain(&self.unreadable).cloned());
     }
 

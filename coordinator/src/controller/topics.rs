@@ -1,7 +1,7 @@
 //! Topics that appear, grow and vanish in `/brokers/topics`, whoever wrote them there.
 //!
-//! A topic without an id gets one, written back before anyone hears of the topic. A znode with garbage is left alone,
-//! with an error, and hinders no other. Of a known topic only added partitions count; other edits are refused.
+//! A topic without an id gets one, written back before anyone hears of the topic. A znode with garbage, or with a name that no topic can have,
+//! is left alone, with an error, and hinders no other. Of a known topic only added partitions count; other edits are refused.
 //! Source: KafkaController.processTopicChange, processPartitionModifications of 3.9.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use protocol::ids::{TopicId, TopicPartition};
 
 use crate::random::Random;
+use crate::topics::{NameFlaw, check_name};
 
 use super::action::TopicWrite;
 use super::cluster::{Assignment, StoredTopic, TopicAssignment, TopicName, Version};
@@ -68,7 +69,7 @@ impl Tenure {
     ) {
         for (name, read) in topics {
             self.reading.remove(&name);
-            match read {
+            match read.and_then(|stored| named(&name).map(|()| stored)) {
                 Ok(StoredTopic { assignment, version }) => {
                     self.unreadable.remove(&name);
                     let assignment = self.valid(&name, assignment);
@@ -247,6 +248,15 @@ fn remembered(topic: &Topic) -> TopicAssignment {
         id,
         partitions: partitions.map(|(index, found)| (*index, found.assignment.clone())).collect(),
     }
+}
+
+/// A name that none of Kafka's tools gives would spoil the files that list partitions by name, or be too long for a file's.
+fn named(name: &TopicName) -> Result<(), ReadFault> {
+    let fault = |flaw: NameFlaw| ReadFault::Unreadable {
+        path: format!("/brokers/topics/{name}"),
+        reason: flaw.to_string(),
+    };
+    check_name(name).map_err(fault)
 }
 
 fn flaw(index: i32, assignment: &Assignment) -> Option<&'static str> {

@@ -31,6 +31,7 @@ const OFFSET_COMMIT_KEY: i16 = 1;
 const GROUP_KEY: i16 = 2;
 
 impl Key {
+    /// Reads a key of `__consumer_offsets`.
     pub fn decode(bytes: &[u8]) -> Result<Key, RecordError> {
         let mut reader = Reader::new(bytes);
         Ok(match reader.i16("key version")? {
@@ -82,6 +83,7 @@ const OFFSET_COMMIT_HIGHEST: i16 = 4;
 const FLEXIBLE: i16 = 4;
 
 impl OffsetCommit {
+    /// Reads the value of an offset's key; an error where it is cut short or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<OffsetCommit, RecordError> {
         let mut reader = Reader::new(bytes);
         let version = known(reader.i16("value version")?, OFFSET_COMMIT_HIGHEST, "an offset commit")?;
@@ -145,6 +147,7 @@ pub struct Member {
 const GROUP_METADATA_HIGHEST: i16 = 4;
 
 impl GroupMetadata {
+    /// Reads the value of a group's key; an error where it is cut short or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<GroupMetadata, RecordError> {
         let mut reader = Reader::new(bytes);
         let version = known(reader.i16("value version")?, GROUP_METADATA_HIGHEST, "group metadata")?;

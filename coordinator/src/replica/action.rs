@@ -7,6 +7,7 @@ use super::{ProduceFault, Ticket};
 /// The actions of one call of `handle`, to be carried out in order.
 pub type Actions = Vec<Action>;
 
+/// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Note in the log's leader epoch cache that the epoch starts here, before any record of it is appended.

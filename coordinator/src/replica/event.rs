@@ -4,6 +4,7 @@ use protocol::ids::{BrokerId, LeaderEpoch, Offset};
 
 use super::Acks;
 
+/// One thing that has happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// LeaderAndIsr makes this broker the leader.

@@ -1,10 +1,11 @@
 //! A partition that this broker follows: whom, and since which leader epoch.
-//! It has no ISR and answers no produce; what it fetches is the business of `broker/src/replication`.
+//! It has no ISR and answers no produce. Plain values: nothing is decided here.
 
 use protocol::ids::BrokerId;
 
 use super::Assigned;
 
+/// The role of a follower. Source: Partition.makeFollower of 3.9.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Follower {
     pub assigned: Assigned,

@@ -9,6 +9,7 @@ use protocol::ids::{BrokerId, LeaderEpoch, Offset};
 
 use super::{Acks, Action, Actions, AppendRefused, Assigned, LogEnds, ProduceFault, Ticket};
 
+/// The role of the leader.
 #[derive(Debug)]
 pub struct Leader {
     local: BrokerId,
@@ -50,6 +51,7 @@ impl Leader {
         }
     }
 
+    /// The LeaderAndIsr that is in force.
     pub fn assigned(&self) -> &Assigned {
         &self.assigned
     }
@@ -59,6 +61,7 @@ impl Leader {
         self.epoch_start
     }
 
+    /// The offset after the last record that every member of the ISR has.
     pub fn high_watermark(&self) -> Offset {
         self.high_watermark
     }

@@ -23,6 +23,7 @@ pub enum Key {
 }
 
 impl Key {
+    /// Reads a key of `__transaction_state`.
     pub fn decode(bytes: &[u8]) -> Result<Key, RecordError> {
         let mut reader = Reader::new(bytes);
         match reader.i16("key version")? {
@@ -59,6 +60,7 @@ pub enum State {
 }
 
 impl State {
+    /// In the order of their numbers.
     pub const ALL: [State; 8] = [
         State::Empty,
         State::Ongoing,
@@ -70,6 +72,7 @@ impl State {
         State::PrepareEpochFence,
     ];
 
+    /// By the number in the record; `None` where there is no such state.
     pub fn from_id(id: i8) -> Option<State> {
         State::ALL.into_iter().find(|state| *state as i8 == id)
     }
@@ -111,6 +114,7 @@ pub struct Transaction {
 }
 
 impl Transaction {
+    /// Reads the value of a transactional id's key; an error where it is cut short or of a later version.
     pub fn decode(bytes: &[u8]) -> Result<Transaction, RecordError> {
         let mut reader = Reader::new(bytes);
         let version = reader.i16("value version")?;

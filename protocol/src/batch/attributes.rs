@@ -22,6 +22,7 @@ pub enum Codec {
 }
 
 impl Codec {
+    /// In the order of their numbers.
     pub const ALL: [Codec; 5] = [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
 
     /// The name that configuration and tools use.
@@ -35,6 +36,7 @@ impl Codec {
         }
     }
 
+    /// The reverse of [`name`](Codec::name), to the letter.
     pub fn from_name(name: &str) -> Option<Codec> {
         Codec::ALL.into_iter().find(|codec| codec.name() == name)
     }
@@ -59,6 +61,7 @@ pub enum TimestampType {
 pub struct Attributes(pub i16);
 
 impl Attributes {
+    /// Of a batch with this codec and nothing else said.
     pub const fn new(codec: Codec) -> Attributes {
         Attributes(codec as i16)
     }
@@ -75,14 +78,17 @@ impl Attributes {
         }
     }
 
+    /// Whose clock the times are from.
     pub const fn timestamp_type(self) -> TimestampType {
         if self.0 & LOG_APPEND_TIME == 0 { TimestampType::CreateTime } else { TimestampType::LogAppendTime }
     }
 
+    /// Whether the records belong to a transaction, and are hidden from read_committed until it ends.
     pub const fn is_transactional(self) -> bool {
         self.0 & TRANSACTIONAL != 0
     }
 
+    /// Whether the records are markers of the broker, which consumers do not see.
     pub const fn is_control(self) -> bool {
         self.0 & CONTROL != 0
     }
@@ -92,6 +98,7 @@ impl Attributes {
         self.0 & DELETE_HORIZON != 0
     }
 
+    /// With another timestamp type; bits that no reader knows are cleared.
     pub const fn with_timestamp_type(self, kind: TimestampType) -> Attributes {
         let others = self.0 & USED & !LOG_APPEND_TIME;
         match kind {
@@ -100,10 +107,12 @@ impl Attributes {
         }
     }
 
+    /// Marked as part of a transaction.
     pub const fn transactional(self) -> Attributes {
         Attributes(self.0 | TRANSACTIONAL)
     }
 
+    /// Marked as control records.
     pub const fn control(self) -> Attributes {
         Attributes(self.0 | CONTROL)
     }

@@ -30,6 +30,7 @@ pub struct RefusedRecord {
     pub text: String,
 }
 
+/// The code with which the batch is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecordsReason {
     /// INVALID_RECORD

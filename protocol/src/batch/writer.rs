@@ -8,8 +8,8 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use super::rules::NO_TIMESTAMP;
-use super::{Attributes, BatchHeader, HEADER_SIZE, LENGTH_MIN, Produced, ProducedError};
-use crate::ids::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+use super::{BatchHeader, HEADER_SIZE, LENGTH_MIN, Produced, ProducedError};
+use crate::ids::Millis;
 use crate::record::{Compression, Encoder, HeaderChecksum, Record, damaged, put_record};
 
 pub(crate) struct BatchWriter {
@@ -23,22 +23,9 @@ pub(crate) struct BatchWriter {
 impl BatchWriter {
     /// A batch of no producer, in the leader's care: base offset 0, no leader epoch.
     pub(crate) fn new(compression: Compression, size_max: usize) -> Result<BatchWriter, ProducedError> {
-        let header = BatchHeader {
-            base_offset: Offset::ZERO,
-            length: 0,
-            leader_epoch: LeaderEpoch::NONE,
-            crc: 0,
-            attributes: Attributes::new(compression.codec()),
-            last_offset_delta: -1,
-            base_timestamp: NO_TIMESTAMP,
-            max_timestamp: NO_TIMESTAMP,
-            producer_id: ProducerId::NONE,
-            producer_epoch: ProducerEpoch::NONE,
-            base_sequence: Sequence::NONE,
-            record_count: 0,
-        };
         let encoder = Encoder::new(compression, vec![0; HEADER_SIZE], HeaderChecksum::Right);
         let encoder = encoder.map_err(|error| failed(compression, &error))?;
+        let header = BatchHeader::empty(compression.codec());
         Ok(BatchWriter { header, compression, encoder, record: Vec::new(), size_max })
     }
 

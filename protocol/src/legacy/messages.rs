@@ -52,6 +52,7 @@ impl<'a> Messages<'a> {
         Ok(Messages { bytes, base, timestamp: stamped.then_some(entry.timestamp) })
     }
 
+    /// The messages with absolute offsets.
     pub fn iter(&self) -> MessageIter<'_> {
         MessageIter { rest: &self.bytes, base: self.base, timestamp: self.timestamp }
     }

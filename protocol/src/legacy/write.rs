@@ -8,7 +8,7 @@ use std::io::Write;
 use super::Format;
 use crate::batch::{Codec, LOG_OVERHEAD, MAGIC_AT, TimestampType};
 use crate::ids::{Millis, Offset};
-use crate::record::{Compression, CompressionError, Encoder, HeaderChecksum};
+use crate::record::{Compression, CompressionError, Encoder, HeaderChecksum, damaged};
 
 const SIZE_AT: usize = 8;
 const CRC_AT: usize = 12;
@@ -25,6 +25,7 @@ impl Checksum {
         self.0.update(bytes);
     }
 
+    /// What a message carries.
     pub fn value(&self) -> u32 {
         self.0.sum()
     }
@@ -65,7 +66,7 @@ impl MessageSetWriter {
         timestamp_type: TimestampType,
     ) -> Result<MessageSetWriter, CompressionError> {
         if codec == Codec::Zstd {
-            return Err(failed(codec, "formats 0 and 1 do not have it"));
+            return Err(damaged(codec, "formats 0 and 1 do not have it"));
         }
         let checksum = match format {
             Format::V0 => HeaderChecksum::OfFormat0,
@@ -75,7 +76,7 @@ impl MessageSetWriter {
         if codec != Codec::None {
             out.resize(start + wrapper_size(format), 0);
         }
-        let out = Encoder::new(Compression::from(codec), out, checksum).map_err(|e| failed(codec, e))?;
+        let out = Encoder::new(Compression::from(codec), out, checksum).map_err(|e| damaged(codec, e))?;
         let (first, last, largest) = (None, Offset::NONE, Millis::NONE);
         Ok(MessageSetWriter {
             format,
@@ -90,6 +91,7 @@ impl MessageSetWriter {
         })
     }
 
+    /// Adds a message behind the others.
     pub fn push(&mut self, new: &NewMessage<'_>) -> Result<(), CompressionError> {
         let first = *self.first.get_or_insert(new.offset);
         self.last = new.offset;
@@ -101,7 +103,7 @@ impl MessageSetWriter {
         put_nullable(&mut self.message, new.key);
         put_nullable(&mut self.message, new.value);
         seal(&mut self.message);
-        self.out.write_all(&self.message).map_err(|error| failed(self.codec, error))
+        self.out.write_all(&self.message).map_err(|error| damaged(self.codec, error))
     }
 
     /// The output with the set behind it; without a message nothing is behind it.
@@ -110,7 +112,7 @@ impl MessageSetWriter {
         self.message.clear();
         self.head(self.last, compressed, self.largest);
         self.message.extend(NULL.to_be_bytes());
-        let mut out = self.out.finish().map_err(|error| failed(self.codec, error))?;
+        let mut out = self.out.finish().map_err(|error| damaged(self.codec, error))?;
         if self.first.is_none() {
             out.truncate(self.start);
         } else if self.codec != Codec::None {
@@ -162,8 +164,4 @@ fn seal(message: &mut [u8]) {
 fn put_nullable(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
     out.extend(bytes.map_or(NULL, |bytes| bytes.len() as i32).to_be_bytes());
     out.extend(bytes.unwrap_or_default());
-}
-
-fn failed(codec: Codec, reason: impl ToString) -> CompressionError {
-    CompressionError::Damaged { codec, reason: reason.to_string() }
 }

@@ -5,8 +5,8 @@ use bytes::{Bytes, BytesMut};
 use super::compression::{CompressionError, compress};
 use super::varint::{put_varint, put_varlong, varint_size, varlong_size};
 use super::{Headers, Record};
-use crate::batch::{Attributes, BatchHeader, Codec, HEADER_SIZE, LENGTH_MIN};
-use crate::ids::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence};
+use crate::batch::{BatchHeader, Codec, HEADER_SIZE, LENGTH_MIN};
+use crate::ids::Millis;
 
 /// A record to be put into a batch.
 #[derive(Debug, Clone, Copy)]
@@ -28,22 +28,9 @@ pub struct BatchBuilder {
 }
 
 impl BatchBuilder {
+    /// An empty batch that will be compressed with `codec`, at its default level.
     pub fn new(codec: Codec) -> BatchBuilder {
-        let header = BatchHeader {
-            base_offset: Offset::ZERO,
-            length: 0,
-            leader_epoch: LeaderEpoch::NONE,
-            crc: 0,
-            attributes: Attributes::new(codec),
-            last_offset_delta: -1,
-            base_timestamp: Millis::NONE,
-            max_timestamp: Millis::NONE,
-            producer_id: ProducerId::NONE,
-            producer_epoch: ProducerEpoch::NONE,
-            base_sequence: Sequence::NONE,
-            record_count: 0,
-        };
-        BatchBuilder { header, records: Vec::new(), body: Vec::new() }
+        BatchBuilder { header: BatchHeader::empty(codec), records: Vec::new(), body: Vec::new() }
     }
 
     /// Adds a record at the next offset. The first one's timestamp is the base of all.

@@ -9,12 +9,14 @@ use std::io::{self, Read, Write};
 
 use crate::batch::Codec;
 
+mod blocks;
 mod decoder;
 mod encoder;
 mod gzip;
 mod lz4;
 mod snappy;
 mod xxh32;
+mod zstd;
 
 pub(crate) use decoder::Decoder;
 pub(crate) use encoder::Encoder;
@@ -42,6 +44,7 @@ pub enum Compression {
 }
 
 impl Compression {
+    /// The codec without its level.
     pub const fn codec(self) -> Codec {
         match self {
             Compression::None => Codec::None,

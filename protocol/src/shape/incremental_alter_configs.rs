@@ -1,5 +1,6 @@
 //! The fields of IncrementalAlterConfigs, versions 0 to 1.
 
+use super::alter_configs;
 use super::field::*;
 
 const ALTERABLE_CONFIG: &[Field] = &[string("name"), int8("config_operation"), string("value").nullable()];
@@ -12,14 +13,4 @@ pub(super) const REQUEST: Shape = Shape {
     fields: &[array("resources", &Kind::Group(ALTER_CONFIGS_RESOURCE)), bool("validate_only")],
 };
 
-const ALTER_CONFIGS_RESOURCE_RESPONSE: &[Field] = &[
-    int16("error_code"),
-    string("error_message").nullable(),
-    int8("resource_type"),
-    string("resource_name"),
-];
-
-pub(super) const RESPONSE: Shape = Shape {
-    flexible_since: 1,
-    fields: &[int32("throttle_time_ms"), array("responses", &Kind::Group(ALTER_CONFIGS_RESOURCE_RESPONSE))],
-};
+pub(super) const RESPONSE: Shape = Shape { flexible_since: 1, ..alter_configs::RESPONSE };

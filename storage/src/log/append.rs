@@ -243,6 +243,7 @@ impl Log {
             note(&mut self.active, header, rules, &mut state.tail);
             self.end = header.next_offset();
         }
+        self.batches_end = self.end;
         if !aborted.is_empty() {
             Arc::make_mut(&mut state.tail.aborted).extend_from_slice(aborted);
         }

@@ -30,7 +30,7 @@ impl Log {
             self.disk.sync(&file).during("sync", &path)?;
         }
         Ok(Closed {
-            recovery_point: self.end,
+            recovery_point: self.batches_end,
             log_start: self.start_to_checkpoint(),
             high_watermark: self.high_watermark,
             partition: self.partition,

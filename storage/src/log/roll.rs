@@ -93,6 +93,7 @@ impl Log {
         }
         segments.push(segment.clone());
         self.segments = Arc::new(segments);
+        self.batches_end = base;
         let begun = Active::new(segment, log, Indexer::new(base), now);
         let sealed = std::mem::replace(&mut self.active, begun);
         self.progress.sealed_segment(Some((sealed.segment.base, sealed.log)));
@@ -121,7 +122,7 @@ impl Log {
 
     /// Writes the producers as of `at`, the log's end or what it will be, unless a snapshot of them exists.
     pub(super) fn write_snapshot(&mut self, at: Offset) -> Result<(), DiskError> {
-        if self.snapshots.last().is_some_and(|newest| *newest >= at) || at.0 == 0 {
+        if self.snapshots.last().copied().unwrap_or(self.start) >= at {
             return Ok(());
         }
         let path = file_path(&self.dir, at, SNAPSHOT);

@@ -33,13 +33,15 @@ use place::{cut_position, entries};
 ///
 /// Before the next append the recovery point and the log start have to be written to their checkpoints, as Kafka's
 /// LogManager.truncateTo does: a start after a power cut would take what comes next for synced otherwise, or for
-/// lying below the log's start.
+/// lying below the log's start. The cleaner's checkpoint has to be lowered to `active_base` for the same reason.
 #[derive(Debug)]
 #[must_use = "the checkpoints have to be written before the next append"]
 pub struct Truncated {
     pub recovery_point: Offset,
     /// For `log-start-offset-checkpoint`; none if the first file's name says it.
     pub log_start: Option<Offset>,
+    /// Where the segment begins that is written now.
+    pub active_base: Offset,
     /// Files that were marked `.deleted`.
     pub removal: Removal,
 }
@@ -131,6 +133,7 @@ impl Log {
             Ok(files) => Ok(Truncated {
                 recovery_point: self.progress.recovery_point,
                 log_start: self.start_to_checkpoint(),
+                active_base: self.active.segment.base,
                 removal: Removal {
                     disk: self.disk.clone(),
                     files,
@@ -237,10 +240,12 @@ impl Log {
         self.shared.truncated();
     }
 
-    /// Takes the names of the segments with these bases away, the newest first, and removes snapshots above `to`.
+    /// Takes the names of the segments with these bases away, the newest first, and removes snapshots above `to` and
+    /// those that tell of no record that is left (ProducerStateManager.truncateAndReload).
     fn retire_segments(&mut self, bases: &[Offset], to: Offset) -> Result<Vec<PathBuf>, DiskError> {
-        let above: BTreeSet<Offset> = self.snapshots.iter().copied().filter(|offset| *offset > to).collect();
-        for offset in &above {
+        let is_useless = |offset: &Offset| *offset > to || *offset <= self.start;
+        let useless: BTreeSet<Offset> = self.snapshots.iter().copied().filter(is_useless).collect();
+        for offset in &useless {
             remove_if_there(&*self.disk, &file_path(&self.dir, *offset, SNAPSHOT))?;
             self.snapshots.remove(offset);
         }
@@ -268,7 +273,10 @@ impl Log {
         self.disk.sync(&place.file).during("sync", &path)?;
         self.rewrite_aborted(base, &aborted)?;
         let created = if place.position == 0 { now } else { self.active.created };
-        let active = self.reopen(&place, base, aborted, created)?;
+        let (active, batches_end) = self.reopen(&place, base, aborted, created)?;
+        self.batches_end = batches_end;
+        // In a gap there is nothing that could have been synced.
+        self.progress.lower(batches_end);
         self.reload_producers(place.to, now)?;
         self.begin_writing(active, place.at);
         if let Err(error) = self.write_snapshot(place.to) {
@@ -278,14 +286,14 @@ impl Log {
     }
 
     /// The segment that was cut becomes the one that is written. Readers may have its old index files in their
-    /// memory, so these are never changed: others take their names.
+    /// memory, so these are never changed: others take their names. Also tells where its last batch ends.
     fn reopen(
         &self,
         place: &Place,
         base: Offset,
         aborted: Vec<AbortedTransaction>,
         created: Millis,
-    ) -> Result<Active, DiskError> {
+    ) -> Result<(Active, Offset), DiskError> {
         let offsets = self.replace_index(base, INDEX, &to_bytes(&place.offsets))?;
         let times = self.replace_index(base, TIME_INDEX, &to_bytes(&place.times))?;
         let mut files = Files { log: place.file.clone(), offsets, times };
@@ -309,7 +317,8 @@ impl Log {
             Err(error) => return Err(failed(error)),
         };
         let segment = Segment::growing(&self.dir, base, files.log.clone(), aborted);
-        Ok(tail.into_active(segment, files.log, created))
+        let batches_end = tail.end;
+        Ok((tail.into_active(segment, files.log, created), batches_end))
     }
 
     fn replace_index(&self, base: Offset, kind: &str, bytes: &[u8]) -> Result<DiskFile, DiskError> {
@@ -387,6 +396,7 @@ impl Log {
         files.extend(self.retire_segments(bases, to)?);
         let (segment, log) = create_segment(&*self.disk, &self.dir, to)?;
         self.disk.sync_dir(&self.dir).during("sync", &self.dir)?;
+        self.batches_end = to;
         self.begin_writing(Active::new(segment, log, Indexer::new(to), now), 0);
         Ok(files)
     }

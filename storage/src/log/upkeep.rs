@@ -13,6 +13,7 @@ use crate::disk::{DiskError, DiskFile, During};
 use crate::epochs::Epochs;
 use crate::flush::{FlushPlan, FlushScope, Flushed, Names, Unsynced};
 use crate::names::{LOG, SNAPSHOT, TXN_INDEX, delete_dir_name, file_path};
+use crate::partition_metadata;
 use crate::retention::{Bounds, Candidate, Removal, RetentionPlan, Retirement, below_start, plan};
 use crate::segment::{Indexes, Segment, modified};
 
@@ -37,6 +38,8 @@ pub(super) struct Progress {
     epochs_version: u64,
     epochs_planned: u64,
     epochs_synced: u64,
+    /// The `epochs_version` whose flush writes the topic id too; none if the file has it.
+    id_unwritten: Option<u64>,
     truncations: u64,
 }
 
@@ -66,6 +69,7 @@ impl Progress {
             epochs_version: 0,
             epochs_planned: 0,
             epochs_synced: 0,
+            id_unwritten: None,
             truncations: 0,
         }
     }
@@ -94,6 +98,12 @@ impl Progress {
         self.epochs_version += 1;
     }
 
+    /// The topic id is known now and stands in no file. It is written as the epochs are.
+    pub(super) fn learnt_id(&mut self) {
+        self.epochs_changed();
+        self.id_unwritten = Some(self.epochs_version);
+    }
+
     pub(super) fn appended(&mut self, records: u64) {
         self.unflushed_records += records;
     }
@@ -101,10 +111,15 @@ impl Progress {
     /// The log ends at `end` now, in the segment with this base: what was synced above is there no more.
     pub(super) fn truncated(&mut self, end: Offset, base: Offset) {
         self.unsynced_logs.retain(|sealed, _| *sealed < base);
-        self.recovery_point = self.recovery_point.min(end);
-        self.planned = self.planned.min(end);
+        self.lower(end);
         self.truncations += 1;
         self.made += 1;
+    }
+
+    /// Nothing from `to` on is on the medium.
+    pub(super) fn lower(&mut self, to: Offset) {
+        self.recovery_point = self.recovery_point.min(to);
+        self.planned = self.planned.min(to);
     }
 }
 
@@ -112,7 +127,7 @@ impl Log {
     /// The flush that is due by `flush.messages`, `flush.ms`, or because a segment was sealed or an epoch began.
     pub fn flush_due(&self, now: Millis) -> Option<FlushScope> {
         let progress = &self.progress;
-        let is_dirty = self.end > progress.planned;
+        let is_dirty = self.batches_end > progress.planned;
         let is_old = self.settings.flush_ms.is_some_and(|limit| now - progress.last_flush >= limit);
         let has_many = progress.unflushed_records >= self.settings.flush_messages;
         if is_dirty && (is_old || has_many) {
@@ -123,13 +138,13 @@ impl Log {
         (has_sealed || has_epochs).then_some(FlushScope::Sealed)
     }
 
-    /// What has to be synced; none if nothing is new, or the log is offline. Several plans may be under way.
+    /// What has to be synced; none if nothing is new, or the log is offline. Plans are run in their order, one at a time.
     pub fn flush_plan(&mut self, scope: FlushScope, now: Millis) -> Option<FlushPlan> {
         if self.health == Health::Offline {
             return None;
         }
         let up_to = match scope {
-            FlushScope::Everything if self.write_aborted() => self.end,
+            FlushScope::Everything if self.write_aborted() => self.batches_end,
             FlushScope::Sealed | FlushScope::Everything => self.active.segment.base,
         };
         let has_names = self.progress.made > self.progress.made_synced;
@@ -149,11 +164,17 @@ impl Log {
         if self.progress.dir_is_new {
             dirs.extend(self.dir.parent().map(PathBuf::from));
         }
-        let epochs = has_epochs.then(|| (Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
+        let mut texts = Vec::new();
+        if has_epochs {
+            texts.push((Epochs::path(&self.dir), self.epochs.to_text().into_bytes()));
+        }
+        if let Some(id) = self.topic_id.filter(|_| self.progress.id_unwritten.is_some()) {
+            texts.push((partition_metadata::path(&self.dir), partition_metadata::text(id).into_bytes()));
+        }
         let (made, epochs_version) = (self.progress.made, self.progress.epochs_version);
         let truncations = self.progress.truncations;
         let done = Flushed { up_to, names: Names { made }, epochs_version, truncations };
-        Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), epochs, dirs, done })
+        Some(FlushPlan { disk: self.disk.clone(), files: self.unsynced(up_to), texts, dirs, done })
     }
 
     /// Takes the report of a finished flush: the recovery point moves.
@@ -166,6 +187,7 @@ impl Log {
         }
         progress.recovery_point = progress.recovery_point.max(flushed.up_to.min(self.end));
         progress.epochs_synced = progress.epochs_synced.max(flushed.epochs_version);
+        progress.id_unwritten = progress.id_unwritten.filter(|version| *version > flushed.epochs_version);
         progress.made_synced = progress.made_synced.max(flushed.names.made);
         progress.dir_is_new = false;
         progress.unsynced_logs.retain(|base, _| *base >= flushed.up_to);
@@ -178,6 +200,12 @@ impl Log {
         progress.planned = progress.recovery_point;
         progress.epochs_planned = progress.epochs_synced;
         progress.sealed_planned = progress.sealed_planned.min(progress.sealed.saturating_sub(1));
+    }
+
+    /// Takes the report of a sync that failed. Nobody tries again on the same files, since the system may have
+    /// forgotten what it could not write: the log goes offline, and the next start finds out what is there.
+    pub fn sync_failed(&mut self) {
+        self.health = Health::Offline;
     }
 
     /// Gives back the blocks that were taken ahead of the writes: others need them more.

@@ -66,7 +66,21 @@ fn save_tail(disk: &dyn Disk, place: &Place<'_>, path: &Path) -> Result<Option<P
         return Ok(None);
     }
     let to = free_name(place.dir, place.base, place.position);
-    let copy = disk.open(&to, Mode::Replace).during("create", &to)?;
+    let copied = copy_tail(disk, place, (path, end), &to);
+    if copied.is_err() {
+        // On a full disk every attempt would leave another piece. It may fail to go as it failed to come.
+        let _ = remove_if_there(disk, &to);
+    }
+    copied.map(|()| Some(to))
+}
+
+fn copy_tail(
+    disk: &dyn Disk,
+    place: &Place<'_>,
+    (path, end): (&Path, u64),
+    to: &Path,
+) -> Result<(), DiskError> {
+    let copy = disk.open(to, Mode::Replace).during("create", to)?;
     let mut piece = vec![0; PIECE];
     let mut at = place.position;
     while at < end {
@@ -77,11 +91,10 @@ fn save_tail(disk: &dyn Disk, place: &Place<'_>, path: &Path) -> Result<Option<P
         }
         let to_position = at - place.position;
         disk.write_at(&copy, to_position, &mut [IoSlice::new(&piece[..read])])
-            .during("set aside what was cut in", &to)?;
+            .during("set aside what was cut in", to)?;
         at += read as u64;
     }
-    disk.sync(&copy).during("sync", &to)?;
-    Ok(Some(to))
+    disk.sync(&copy).during("sync", to)
 }
 
 /// Where a row of zeros begins that reaches to the end of the file; the position if there is nothing else.

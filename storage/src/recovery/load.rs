@@ -13,7 +13,7 @@ use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
 use super::rebuild::Rebuilt;
 use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
 use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
-use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
+use crate::disk::{Disk, DiskError, During, Mode, remove_if_there, replace};
 use crate::epochs::Epochs;
 use crate::index::{Entry, OffsetEntry, TimeEntry};
 use crate::log::{Active, Loaded, OpenOptions, create_segment, index_rules};
@@ -47,6 +47,7 @@ pub(crate) fn load(
         report: RecoveryReport::default(),
         bases: Vec::new(),
         snapshots: BTreeSet::new(),
+        had_snapshots: false,
         transactions: BTreeSet::new(),
         epochs,
         segments: Vec::new(),
@@ -63,6 +64,8 @@ struct Loader<'a> {
     /// Of the segments, oldest first.
     bases: Vec<Offset>,
     snapshots: BTreeSet<Offset>,
+    /// There were some, above the log's start or not.
+    had_snapshots: bool,
     /// Segments that have a transaction index.
     transactions: BTreeSet<Offset>,
     epochs: Epochs,
@@ -134,12 +137,19 @@ impl Loader<'_> {
         for stray in stray_snapshots(&names) {
             self.forget_snapshot(stray)?;
         }
-        // What lies below the first segment says nothing about the records that were there in between.
-        let first = self.bases.first().copied().unwrap_or(Offset(i64::MAX));
-        while let Some(oldest) = self.snapshots.first().filter(|oldest| **oldest < first).copied() {
+        self.had_snapshots = !self.snapshots.is_empty();
+        // ProducerStateManager.truncateAndReload: producers whose records are all gone are forgotten.
+        let start = if self.bases.is_empty() { Offset(i64::MAX) } else { self.start() };
+        while let Some(oldest) = self.snapshots.first().filter(|oldest| **oldest <= start).copied() {
             self.forget_snapshot(oldest)?;
         }
         Ok(())
+    }
+
+    /// Where the log begins, unless it ends before.
+    fn start(&self) -> Offset {
+        let listed = self.options.log_start.unwrap_or(Offset::ZERO);
+        self.bases.first().map_or(listed, |first| listed.max(*first))
     }
 
     fn forget_snapshot(&mut self, offset: Offset) -> Result<(), DiskError> {
@@ -168,7 +178,7 @@ impl Loader<'_> {
         };
         let mut at = 0;
         while at < untrusted.min(self.bases.len() - 1) {
-            match self.trust(self.bases[at], self.bases[at + 1])? {
+            match self.trust(at)? {
                 Some(segment) => self.segments.push(Arc::new(segment)),
                 None => untrusted = at,
             }
@@ -185,7 +195,8 @@ impl Loader<'_> {
     }
 
     /// A segment below the recovery point; none if its transaction index is damaged, so that it has to be recovered.
-    fn trust(&mut self, base: Offset, next: Offset) -> Result<Option<Segment>, RecoveryError> {
+    fn trust(&mut self, at: usize) -> Result<Option<Segment>, RecoveryError> {
+        let (base, next) = (self.bases[at], self.bases[at + 1]);
         let path = file_path(&self.dir, base, LOG);
         let size = path.metadata().during("read", &path).map_err(|error| self.disk_error(error))?.len();
         let is_whole = |kind: &str, entry: usize| {
@@ -199,19 +210,53 @@ impl Loader<'_> {
             let dir = Arc::clone(&self.dir);
             let reading = self.reading(&dir);
             let scanned = reading.scan(base).map_err(|error| self.disk_error(error))?;
-            self.note(&reading, (base, &scanned), |_, _| {})?;
+            match self.may_lack_aborted(base) {
+                true => self.find_aborted(at, &reading, &scanned)?,
+                false => self.note(&reading, (base, &scanned), |_, _| {})?,
+            }
             let rebuilt = scanned.rebuilt;
             self.refuse_damage(base, &rebuilt)?;
-            rebuilt
-                .write_indexes(self.disk, &self.dir, base)
-                .and_then(|()| Rebuilt::sync_indexes(self.disk, &self.dir, base))
-                .map_err(|error| self.disk_error(error))?;
+            rebuilt.replace_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
         }
         match self.aborted(base)? {
             TxnIndexFile::Good(aborted) => Ok(Some(Segment::sealed(&self.dir, base, size, aborted))),
             TxnIndexFile::Damaged => Ok(None),
         }
+    }
+
+    /// Whoever removes the indexes of a segment to have them made anew removes its transaction index with them.
+    fn may_lack_aborted(&self, base: Offset) -> bool {
+        !self.transactions.contains(&base) && !file_path(&self.dir, base, INDEX).exists()
+    }
+
+    /// Makes the transaction index of a trusted segment anew.
+    fn find_aborted(
+        &mut self,
+        at: usize,
+        reading: &Reading<'_>,
+        scanned: &Scanned,
+    ) -> Result<(), RecoveryError> {
+        let base = self.bases[at];
+        let mut producers = self.producers_at(base, at).map_err(|error| self.disk_error(error))?;
+        let mut aborted = Vec::new();
+        self.note(reading, (base, scanned), |header, marker| {
+            aborted.extend(producers.replay(header, marker));
+        })?;
+        if !aborted.is_empty() {
+            // Before there is an index again: that it was missing is what tells that this was, too.
+            let synced = self.write_aborted(base, &aborted).and_then(|()| self.sync_aborted(base));
+            synced.map_err(|error| self.disk_error(error))?;
+            self.transactions.insert(base);
+        }
+        Ok(())
+    }
+
+    fn sync_aborted(&self, base: Offset) -> Result<(), DiskError> {
+        let path = file_path(&self.dir, base, TXN_INDEX);
+        let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
+        self.disk.sync(&file).during("sync", &path)?;
+        self.disk.sync_dir(&self.dir).during("sync", &self.dir)
     }
 
     fn indexes_reach_the_end(&self, base: Offset, size: u64) -> Result<bool, RecoveryError> {
@@ -296,8 +341,14 @@ impl Loader<'_> {
                 // Only now: a log that is refused keeps all its files. Snapshots behind its base are not believed.
                 self.forget_snapshots_above(base).map_err(|error| self.disk_error(error))?;
             }
-            self.write_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
-            rebuilt.write_indexes(self.disk, &self.dir, base).map_err(|error| self.disk_error(error))?;
+            let written = if self.is_flushed(bases.get(at + 1)) {
+                self.replace_aborted(base, &aborted)
+                    .and_then(|()| rebuilt.replace_indexes(self.disk, &self.dir, base))
+            } else {
+                self.write_aborted(base, &aborted)
+                    .and_then(|()| rebuilt.write_indexes(self.disk, &self.dir, base))
+            };
+            written.map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
             if flaw.is_some() || at + 1 == bases.len() {
                 self.bases.truncate(at + 1);
@@ -370,20 +421,38 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// Whether no flush looks at the segment again that ends where `next` begins.
+    fn is_flushed(&self, next: Option<&Offset>) -> bool {
+        let is_below = |next: &Offset| match self.options.shutdown {
+            Shutdown::Clean => true,
+            Shutdown::Unclean => *next <= self.options.recovery_point,
+        };
+        next.is_some_and(is_below)
+    }
+
     fn write_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
         let path = file_path(&self.dir, base, TXN_INDEX);
         if aborted.is_empty() {
             let is_there = self.transactions.contains(&base);
             return if is_there { remove_if_there(self.disk, &path) } else { Ok(()) };
         }
-        let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
+        let bytes = txn_index(aborted);
         let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
         self.disk.write_at(&file, 0, &mut [std::io::IoSlice::new(&bytes)]).during("write", &path)
     }
 
+    /// The same for a segment that no flush looks at again.
+    fn replace_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
+        if aborted.is_empty() {
+            return self.write_aborted(base, aborted);
+        }
+        replace(self.disk, &file_path(&self.dir, base, TXN_INDEX), &txn_index(aborted))
+    }
+
     fn snapshot_at_end(&mut self, producers: &Producers, end: Offset) -> Result<(), DiskError> {
         self.forget_snapshots_above(end)?;
-        if end.0 == 0 || self.snapshots.contains(&end) {
+        let newest = self.snapshots.last().copied().unwrap_or_else(|| self.start());
+        if newest >= end {
             return Ok(());
         }
         let path = file_path(&self.dir, end, SNAPSHOT);
@@ -410,4 +479,8 @@ impl Loader<'_> {
         let active = Active::new(segment, log, crate::index::Indexer::new(start), self.options.now);
         Ok(Ending { active, end: start, producers: Producers::none(start) })
     }
+}
+
+fn txn_index(aborted: &[AbortedTransaction]) -> Vec<u8> {
+    aborted.iter().flat_map(|entry| entry.to_bytes()).collect()
 }

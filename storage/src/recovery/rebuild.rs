@@ -6,7 +6,7 @@ use std::path::Path;
 use protocol::{Millis, Offset};
 
 use super::Flaw;
-use crate::disk::{Disk, DiskError, DiskFile, During, Mode};
+use crate::disk::{Disk, DiskError, DiskFile, During, Mode, replace};
 use crate::index::{Entry, IndexRules, Indexer, OffsetEntry, TimeEntry, fences, to_bytes};
 use crate::names::{INDEX, TIME_INDEX, file_path};
 use crate::scan::{Checked, CheckedBatch, ScanError};
@@ -78,14 +78,11 @@ impl Rebuilt {
         write(disk, &file_path(dir, base, TIME_INDEX), &self.times)
     }
 
-    /// For a segment below the recovery point, which no flush looks at again.
-    pub(super) fn sync_indexes(disk: &dyn Disk, dir: &Path, base: Offset) -> Result<(), DiskError> {
-        for kind in [INDEX, TIME_INDEX] {
-            let path = file_path(dir, base, kind);
-            let file = disk.open(&path, Mode::Read).during("open", &path)?;
-            disk.sync(&file).during("sync", &path)?;
-        }
-        Ok(())
+    /// The same for a segment below the recovery point, which no flush looks at again: a power cut leaves the old
+    /// files or these, and no start believes what is neither.
+    pub(super) fn replace_indexes(&self, disk: &dyn Disk, dir: &Path, base: Offset) -> Result<(), DiskError> {
+        replace(disk, &file_path(dir, base, INDEX), &to_bytes(&self.offsets))?;
+        replace(disk, &file_path(dir, base, TIME_INDEX), &to_bytes(&self.times))
     }
 
     pub(super) fn fences(&self) -> Vec<u32> {

@@ -81,6 +81,9 @@ fn silence(world: &mut World, broker: i32, random: &mut Random) {
         machine.silent = random.below(2) == 0;
         machine.disk_failed = random.below(2) == 0;
     }
+    if random.below(2) == 0 {
+        world.notice(Ok(BrokerId(broker)));
+    }
 }
 
 /// Every broker is there and well, and nothing happens to the controller any more; if there is none, one is elected.
@@ -94,6 +97,7 @@ fn heal(world: &mut World) {
 
 fn check(world: &World) {
     assert_eq!(world.marks, BTreeSet::new(), "marks are left");
+    assert!(world.notices.is_empty(), "notices are left: {:?}", world.notices);
     for (name, (content, _)) in &world.topics {
         let Ok(topic) = content else { continue };
         assert!(topic.id.is_some(), "{name} has no id");

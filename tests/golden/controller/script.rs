@@ -48,6 +48,10 @@ fn command(world: &mut World, words: &[&str]) {
         ["broker", id, "is", "silent"] => machine(world, id).silent = true,
         ["broker", id, "loses", "its", "disk"] => machine(world, id).disk_failed = true,
         ["broker", id, "mends", "its", "disk"] => machine(world, id).disk_failed = false,
+        ["broker", id, "gives", "notice", "of", "its", "disk"] => world.notice(Ok(BrokerId(number(id)))),
+        ["a", "notice", "is", "garbage"] => {
+            world.notice(Err(garbage("/log_dir_event_notification/log_dir_event_0")));
+        }
         ["topic", "deletion", "is", "disabled"] | ["go", "on"] => {}
         ["elected"] => world.elect(),
         ["deposed"] => world.depose(),

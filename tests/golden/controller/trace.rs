@@ -14,6 +14,7 @@ pub(super) fn event(event: &Event) -> String {
         Event::TopicListChanged => "watch: topics".to_owned(),
         Event::TopicChanged(topic) => format!("watch: topic {topic}"),
         Event::DeletionListChanged => "watch: marks for deletion".to_owned(),
+        Event::DiskNoticesChanged => "watch: notices of disks".to_owned(),
         Event::WatchesLost => "watches lost".to_owned(),
         Event::BrokersRead(brokers) => format!(
             "brokers: {}",
@@ -40,6 +41,14 @@ pub(super) fn event(event: &Event) -> String {
             Ok(allowed) => format!("unclean election of {name}: {allowed}"),
             Err(fault) => format!("unclean election of {name}: {fault}"),
         })),
+        Event::DiskNoticesRead(notices) => format!(
+            "notices of disks: {}",
+            words(notices.iter().map(|(_, read)| match read {
+                Ok(broker) => format!("of broker {broker}"),
+                Err(fault) => fault.to_string(),
+            }))
+        ),
+        Event::DiskNoticesRemoved(outcome) => format!("notices of disks removed: {}", done(outcome)),
         Event::FeatureEnsured(outcome) => format!("feature: {}", done(outcome)),
         Event::NotificationsCleared(outcome) => format!("notifications cleared: {}", done(outcome)),
         Event::TopicsWritten(outcomes) => format!("topics written: {}", each(outcomes)),
@@ -63,6 +72,8 @@ pub(super) fn action(action: &Action) -> String {
         Action::ReadUncleanElection(names) => {
             format!("read whether elections may be unclean of {}", words(names))
         }
+        Action::ReadDiskNotices => "read the notices of disks".to_owned(),
+        Action::RemoveDiskNotices(names) => format!("remove the notices of disks ({})", names.len()),
         Action::WriteTopics(writes) => lines(writes.iter().map(|write| {
             format!(
                 "write topic {} at version {}: {}",

@@ -32,6 +32,8 @@ pub(super) struct World {
     pub(super) states: BTreeMap<TopicPartition, (Result<PartitionState, ReadFault>, Version)>,
     pub(super) marks: BTreeSet<TopicName>,
     pub(super) unclean: BTreeSet<TopicName>,
+    /// What lies in `/log_dir_event_notification`.
+    pub(super) notices: BTreeMap<String, Result<BrokerId, ReadFault>>,
     watches: BTreeSet<String>,
     pub(super) fault: Option<Fault>,
     pub(super) channels: BTreeSet<BrokerId>,
@@ -79,6 +81,7 @@ impl World {
             states: BTreeMap::new(),
             marks: BTreeSet::new(),
             unclean: BTreeSet::new(),
+            notices: BTreeMap::new(),
             watches: BTreeSet::new(),
             fault: None,
             channels: BTreeSet::new(),
@@ -150,6 +153,13 @@ impl World {
         self.fire("marks", Event::DeletionListChanged);
     }
 
+    /// A broker writes that its disks have failed, or are back.
+    pub(super) fn notice(&mut self, content: Result<BrokerId, ReadFault>) {
+        self.zxid += 1;
+        self.notices.insert(format!("log_dir_event_{}", self.zxid), content);
+        self.fire("notices", Event::DiskNoticesChanged);
+    }
+
     /// Written by somebody who does not ask the controller.
     pub(super) fn set_state(
         &mut self,
@@ -190,7 +200,11 @@ impl World {
     fn carry_out(&mut self, action: Action) -> Option<Event> {
         let event = match action {
             Action::EnsureFeature => Event::FeatureEnsured(Ok(())),
-            Action::ClearNotifications => Event::NotificationsCleared(Ok(())),
+            Action::ClearNotifications => {
+                self.watch("notices");
+                self.notices.clear();
+                Event::NotificationsCleared(Ok(()))
+            }
             Action::ReadBrokers => {
                 self.watch("brokers");
                 Event::BrokersRead(self.brokers.clone())
@@ -236,6 +250,15 @@ impl World {
                 self.marks.retain(|mark| !names.contains(mark));
                 self.fire("marks", Event::DeletionListChanged);
                 Event::DeletionMarksRemoved(Ok(()))
+            }
+            Action::ReadDiskNotices => {
+                self.watch("notices");
+                Event::DiskNoticesRead(self.notices.clone().into_iter().collect())
+            }
+            Action::RemoveDiskNotices(names) => {
+                self.notices.retain(|name, _| !names.contains(name));
+                self.fire("notices", Event::DiskNoticesChanged);
+                Event::DiskNoticesRemoved(Ok(()))
             }
             Action::OpenChannel(broker) => {
                 assert!(self.channels.insert(broker.id), "the channel to {} is open", broker.id);

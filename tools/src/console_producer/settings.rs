@@ -78,14 +78,8 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn read(args: &[String]) -> Result<Settings, Failure> {
-        let options = GRAMMAR.parse(args).map_err(|error| GRAMMAR.usage(error.to_string()))?;
-        if options.has("help") {
-            let about = "This tool helps to read data from standard input and publish it to Kafka.";
-            return Err(GRAMMAR.usage(about));
-        }
-        if options.has("version") {
-            return Err(Failure::Version);
-        }
+        let about = "This tool helps to read data from standard input and publish it to Kafka.";
+        let options = GRAMMAR.read_any(args, about)?;
         if !options.has("bootstrap-server") && !options.has("broker-list") {
             return Err(GRAMMAR.usage("Missing required option(s) [bootstrap-server]"));
         }
@@ -140,10 +134,10 @@ fn check_reader(class: Option<&str>) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    fn read(words: &str) -> Result<Settings, Failure> {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        Settings::read(&args)
+    fn read(line: &str) -> Result<Settings, Failure> {
+        Settings::read(&words(line))
     }
 
     fn property(words: &str, name: &str) -> Option<String> {
@@ -165,10 +159,7 @@ mod tests {
     /// Recorded from Kafka 3.9.1, but for the reader, which there is a class that is not found.
     #[test]
     fn words_faults_as_kafka_does() {
-        let refused = |words| match read(words) {
-            Err(Failure::Usage { message, .. } | Failure::Sentence(message)) => message,
-            other => panic!("{words}: {other:?}"),
-        };
+        let refused = |line| refusal(read(line));
         assert_eq!(refused("--bootstrap-server a:1"), "Missing required argument \"[topic]\"");
         assert_eq!(refused("--topic t"), "Missing required option(s) [bootstrap-server]");
         assert_eq!(refused(""), "Missing required option(s) [bootstrap-server]");

@@ -59,13 +59,7 @@ pub(super) struct Settings {
 
 impl Settings {
     pub(super) fn read(args: &[String]) -> Result<Settings, Failure> {
-        let options = GRAMMAR.parse(args).map_err(|error| GRAMMAR.usage(error.to_string()))?;
-        if options.has("help") {
-            return Err(GRAMMAR.usage("This tool is used to verify the consumer performance."));
-        }
-        if options.has("version") {
-            return Err(Failure::Version);
-        }
+        let options = GRAMMAR.read_any(args, "This tool is used to verify the consumer performance.")?;
         let bootstrap = GRAMMAR.bootstrap(&options)?;
         let topic = GRAMMAR.required(&options, "topic")?.to_owned();
         GRAMMAR.required(&options, "messages")?;
@@ -111,10 +105,10 @@ fn consumer_properties(options: &Options, bootstrap: &str) -> Result<Properties,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    fn read(words: &str) -> Result<Settings, Failure> {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        Settings::read(&args)
+    fn read(line: &str) -> Result<Settings, Failure> {
+        Settings::read(&words(line))
     }
 
     #[test]
@@ -131,10 +125,7 @@ mod tests {
     /// Recorded from Kafka 3.9.1.
     #[test]
     fn words_faults_as_kafka_does() {
-        let refused = |words| match read(words) {
-            Err(Failure::Usage { message, .. } | Failure::Sentence(message)) => message,
-            other => panic!("{words}: {other:?}"),
-        };
+        let refused = |line| refusal(read(line));
         assert_eq!(refused("--bootstrap-server a:1 --topic t"), "Missing required argument \"[messages]\"");
         assert_eq!(refused("--topic t --messages 3"), "Missing required option(s) [bootstrap-server]");
         assert_eq!(

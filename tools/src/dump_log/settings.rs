@@ -157,17 +157,14 @@ fn plain(options: &Options, name: &'static str, notices: &mut Vec<String>) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    fn read(words: &str) -> Result<Settings, Failure> {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        Settings::read(&args)
+    fn read(line: &str) -> Result<Settings, Failure> {
+        Settings::read(&words(line))
     }
 
-    fn refused(words: &str) -> String {
-        match read(words) {
-            Err(Failure::Usage { message, .. } | Failure::Sentence(message)) => message,
-            other => panic!("{words}: {other:?}"),
-        }
+    fn refused(line: &str) -> String {
+        refusal(read(line))
     }
 
     #[test]

@@ -114,16 +114,16 @@ impl From<BadPattern> for Failure {
 mod tests {
     use super::*;
     use crate::options::{Grammar, with};
+    use crate::words::{refusal, words};
 
-    fn filter(words: &str) -> Result<Filter, String> {
+    fn filter(line: &str) -> Result<Filter, String> {
         static GRAMMAR: Grammar = Grammar {
             specs: &[with("topic", "", ""), with("partitions", "", ""), with("topic-partitions", "", "")],
         };
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        Filter::read(&GRAMMAR.parse(&args).unwrap()).map_err(|failure| {
-            let Failure::Sentence(sentence) = failure else { panic!("{failure:?}") };
-            sentence
-        })
+        match Filter::read(&GRAMMAR.parse(&words(line)).unwrap()) {
+            Ok(filter) => Ok(filter),
+            refused => Err(refusal(refused)),
+        }
     }
 
     /// Of `a-0`, `a-1`, `b-0`, `b-1`, `b-2` those that are meant.

@@ -243,10 +243,10 @@ fn print_help() -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::words;
 
-    fn read(words: &str) -> Result<Arguments, Failure> {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        Arguments::read(&args)
+    fn read(line: &str) -> Result<Arguments, Failure> {
+        Arguments::read(&words(line))
     }
 
     #[test]

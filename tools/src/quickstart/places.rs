@@ -111,10 +111,7 @@ impl Places {
 
     pub(super) fn start_broker(&self, stop: &Stop) -> Result<Server, Failure> {
         let bootstrap = self.bootstrap();
-        if addresses(&bootstrap)
-            .iter()
-            .any(|address| TcpStream::connect_timeout(address, CONNECT_TIMEOUT).is_ok())
-        {
+        if accepts(&bootstrap) {
             return Err(Failure::Sentence(format!(
                 "something serves at {bootstrap} already; stop it, or change listeners in {}",
                 self.file.display()
@@ -236,13 +233,11 @@ fn is_zookeeper(server: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::words;
 
     #[test]
     fn reads_its_arguments() {
-        let read = |words: &str| {
-            let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-            arguments(&args)
-        };
+        let read = |line: &str| arguments(&words(line));
         assert_eq!(read("--once f").unwrap(), (Mode::Once, PathBuf::from("f")));
         assert_eq!(read("f").unwrap(), (Mode::Serving, PathBuf::from("f")));
         assert!(read("").unwrap().1.ends_with(FILE_DEFAULT));

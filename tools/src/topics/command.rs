@@ -90,14 +90,8 @@ impl Command {
         if args.is_empty() {
             return Err(GRAMMAR.usage("Create, delete, describe, or change a topic."));
         }
-        // Unlike the other tools this one does not print its options after a word it does not know.
-        let options = GRAMMAR.parse(args)?;
-        if options.has("help") {
-            return Err(GRAMMAR.usage("This tool helps to create, delete, describe, or change a topic."));
-        }
-        if options.has("version") {
-            return Err(Failure::Version);
-        }
+        let about = "This tool helps to create, delete, describe, or change a topic.";
+        let options = GRAMMAR.read_tersely(args, about)?;
         let given: Vec<Action> =
             ACTIONS.iter().filter(|(name, _)| options.has(name)).map(|(_, action)| *action).collect();
         let [action] = given[..] else {
@@ -266,20 +260,16 @@ impl Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::words::{refusal, words};
 
-    /// The first line of what is said about a command line, or "fine".
-    fn verdict(words: &str) -> String {
-        let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        match Command::read(&args) {
-            Ok(_) => "fine".to_owned(),
-            Err(Failure::Usage { message, .. } | Failure::Sentence(message)) => message,
-            Err(other) => format!("{other:?}"),
-        }
-    }
-
+    /// The first line of what is said about each command line, or "fine".
     fn check(cases: &[(&str, &str)]) {
-        for (words, expected) in cases {
-            assert_eq!(verdict(words), *expected, "{words}");
+        for (line, expected) in cases {
+            let verdict = match Command::read(&words(line)) {
+                Ok(_) => "fine".to_owned(),
+                refused => refusal(refused),
+            };
+            assert_eq!(verdict, *expected, "{line}");
         }
     }
 

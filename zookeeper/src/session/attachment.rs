@@ -23,7 +23,7 @@ use super::null_writes::{self, NullWrite};
 use super::request::{Close, Request};
 use super::watches::Watches;
 use crate::events::SessionId;
-use crate::store::{Answer, Operation, StoreError};
+use crate::store::{Operation, StoreError};
 
 pub(super) struct Attachment {
     client: Arc<Client>,
@@ -260,5 +260,5 @@ async fn write_null(client: Arc<Client>, null_writes: mpsc::Sender<NullWrite>, o
         // Where this fails the connection is lost, and the next one begins by catching up.
         let _ = client.sync("/").await;
     }
-    Done { result: result as Result<Answer, Failure>, watcher: None }
+    Done { result, watcher: None }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use crate::events::SessionId;
 
+/// What an operation gives: of a read what was read, of a write how it went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Node(Node),
@@ -16,6 +17,7 @@ pub enum Answer {
     Multi(Vec<WriteAnswer>),
 }
 
+/// What a write gives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WriteAnswer {
     Checked,
@@ -29,6 +31,7 @@ pub enum WriteAnswer {
     Deleted,
 }
 
+/// A node that was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Node {
     /// Null reads as empty.

@@ -7,6 +7,7 @@ use std::fmt;
 
 use thiserror::Error;
 
+/// Why an operation has no answer, and what is known of its effect.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// ZooKeeper said no, and nothing was changed. `at` counts the writes of a multi; otherwise it is 0.
@@ -30,6 +31,7 @@ pub enum StoreError {
     Unexpected { path: String, what: String },
 }
 
+/// What ZooKeeper objects to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     NoNode,

@@ -5,6 +5,7 @@
 
 use bytes::Bytes;
 
+/// What can be asked of ZooKeeper.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     Get { path: String, watch: Watch },
@@ -14,6 +15,7 @@ pub enum Operation {
     Multi(Vec<Write>),
 }
 
+/// A change of one node, alone or in a multi, which is done as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// Only in a multi: fails the whole unless the node has this version.
@@ -44,6 +46,7 @@ pub enum Watch {
     None,
 }
 
+/// How long a node lives, and who names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CreateMode {
     Persistent,
@@ -61,6 +64,7 @@ pub enum Expected {
 }
 
 impl Operation {
+    /// Whether it can be repeated without harm when its answer was lost.
     pub fn is_read(&self) -> bool {
         match self {
             Operation::Get { .. } | Operation::Exists { .. } | Operation::Children { .. } => true,
@@ -105,6 +109,7 @@ impl Operation {
 }
 
 impl Write {
+    /// The node that it is about.
     pub fn path(&self) -> &str {
         match self {
             Write::Check { path, .. }

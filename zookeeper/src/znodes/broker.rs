@@ -11,6 +11,7 @@ use super::ZnodeError;
 use super::json::{Fields, Object, list, quoted};
 use super::key_order::scala_immutable;
 
+/// What a broker says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokerRegistration {
     /// The advertised listeners in the order of the configuration.
@@ -22,6 +23,7 @@ pub struct BrokerRegistration {
     pub timestamp: Millis,
 }
 
+/// An address under the name of its listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
     pub listener: String,
@@ -32,6 +34,7 @@ pub struct Endpoint {
 }
 
 impl BrokerRegistration {
+    /// Version 5.
     pub fn encode(&self) -> Bytes {
         let plaintext = self.endpoints.iter().find(|endpoint| endpoint.security_protocol == "PLAINTEXT");
         let mut object = Object::new()
@@ -58,6 +61,8 @@ impl BrokerRegistration {
         endpoints.into_iter().fold(Object::new(), fill).finish()
     }
 
+    /// Any version from 1 on; version 1 has one plaintext address. A listener without an entry in the map is named after its
+    /// security protocol.
     pub fn decode(path: &str, data: &[u8]) -> Result<BrokerRegistration, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let endpoints = match fields.int("version")? {

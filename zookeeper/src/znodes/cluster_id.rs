@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::ZnodeError;
 use super::json::{Fields, Object};
 
+/// 22 characters of URL-safe base64, or whatever was there before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClusterId(pub String);
 
@@ -21,10 +22,12 @@ impl ClusterId {
         ClusterId(URL_SAFE_NO_PAD.encode(uuid.as_bytes()))
     }
 
+    /// Version "1".
     pub fn encode(&self) -> Bytes {
         Object::new().string("version", "1").string("id", &self.0).into_bytes()
     }
 
+    /// Any version.
     pub fn decode(path: &str, data: &[u8]) -> Result<ClusterId, ZnodeError> {
         Ok(ClusterId(Fields::parse(path, data)?.string("id")?.to_owned()))
     }

@@ -11,10 +11,12 @@ use super::ZnodeError;
 use super::json::{Fields, Object};
 use super::key_order::java_properties;
 
+/// All settings of one entity, by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct EntityConfig(pub BTreeMap<String, String>);
 
 impl EntityConfig {
+    /// Version 1.
     pub fn encode(&self) -> Bytes {
         let settings = java_properties(self.0.iter().collect(), |(key, _)| key.as_str());
         let config =
@@ -22,6 +24,7 @@ impl EntityConfig {
         Object::new().raw("version", 1).raw("config", config.finish()).into_bytes()
     }
 
+    /// Any version; null and empty are no settings.
     pub fn decode(path: &str, data: &[u8]) -> Result<EntityConfig, ZnodeError> {
         if data.is_empty() {
             return Ok(EntityConfig::default());
@@ -52,6 +55,7 @@ impl ConfigChange {
         Object::new().raw("version", 2).string("entity_path", &path).into_bytes()
     }
 
+    /// Versions 1 and 2.
     pub fn decode(path: &str, data: &[u8]) -> Result<ConfigChange, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let (entity_type, entity) = match fields.int("version")? {

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::ZnodeError;
 use super::json::{Fields, Object};
 
+/// Who is controller, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Controller {
     pub broker: BrokerId,
@@ -18,6 +19,7 @@ pub struct Controller {
 }
 
 impl Controller {
+    /// Version 2.
     pub fn encode(&self) -> Bytes {
         Object::new()
             .raw("version", 2)
@@ -27,6 +29,7 @@ impl Controller {
             .into_bytes()
     }
 
+    /// Any version; without a KRaft epoch it is -1.
     pub fn decode(path: &str, data: &[u8]) -> Result<Controller, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let timestamp = fields.get("timestamp").and_then(Value::as_str).and_then(|text| text.parse().ok());
@@ -41,10 +44,12 @@ impl Controller {
     }
 }
 
+/// Decimal digits.
 pub fn encode_controller_epoch(epoch: ControllerEpoch) -> Bytes {
     Bytes::from(epoch.to_string())
 }
 
+/// Decimal digits, and not negative.
 pub fn decode_controller_epoch(path: &str, data: &[u8]) -> Result<ControllerEpoch, ZnodeError> {
     let text = String::from_utf8_lossy(data);
     let problem =

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::ZnodeError;
 use super::json::{Fields, Object};
 
+/// The finalized features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Feature {
     pub version: i32,
@@ -18,6 +19,7 @@ pub struct Feature {
     pub features: BTreeMap<String, i32>,
 }
 
+/// Whether the features count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeatureStatus {
     Disabled,
@@ -42,6 +44,7 @@ impl Feature {
             .into_bytes()
     }
 
+    /// Versions 1 and 2.
     pub fn decode(path: &str, data: &[u8]) -> Result<Feature, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let version = fields.int("version")?;

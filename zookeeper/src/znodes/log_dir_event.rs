@@ -18,10 +18,12 @@ pub struct LogDirEvent {
 }
 
 impl LogDirEvent {
+    /// Version 1.
     pub fn encode(&self) -> Bytes {
         Object::new().raw("version", 1).raw("broker", self.broker).raw("event", FAILURE).into_bytes()
     }
 
+    /// The broker that tells; the event is not looked at.
     pub fn decode(path: &str, data: &[u8]) -> Result<LogDirEvent, ZnodeError> {
         Ok(LogDirEvent { broker: BrokerId(Fields::parse(path, data)?.int("broker")?) })
     }

@@ -9,6 +9,7 @@ use protocol::{BrokerId, ControllerEpoch, LeaderEpoch};
 use super::ZnodeError;
 use super::json::{Fields, Object, list};
 
+/// What the controller decided last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartitionState {
     /// -1: none.
@@ -21,6 +22,7 @@ pub struct PartitionState {
     pub recovery: LeaderRecovery,
 }
 
+/// Whether the leader is known to have every committed record (KIP-704).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaderRecovery {
     Recovered,
@@ -29,6 +31,7 @@ pub enum LeaderRecovery {
 }
 
 impl PartitionState {
+    /// Version 1; the recovery state only where it is not the usual one.
     pub fn encode(&self) -> Bytes {
         let mut object = Object::new()
             .raw("controller_epoch", self.controller_epoch)
@@ -40,6 +43,7 @@ impl PartitionState {
         object.raw("leader_epoch", self.leader_epoch).raw("isr", list(&self.isr)).into_bytes()
     }
 
+    /// Any version; without a recovery state the leader is recovered.
     pub fn decode(path: &str, data: &[u8]) -> Result<PartitionState, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let recovery = match fields.get("leader_recovery_state") {

@@ -9,6 +9,7 @@ use protocol::{BrokerId, ProducerId};
 use super::ZnodeError;
 use super::json::{Fields, Object};
 
+/// The ids from `first` to `last`, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProducerIdBlock {
     /// To whom it was given.
@@ -18,6 +19,7 @@ pub struct ProducerIdBlock {
 }
 
 impl ProducerIdBlock {
+    /// Version 1.
     pub fn encode(&self) -> Bytes {
         Object::new()
             .raw("version", 1)

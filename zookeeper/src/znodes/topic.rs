@@ -15,6 +15,7 @@ use super::ZnodeError;
 use super::json::{Fields, Object, list};
 use super::key_order::scala_mutable;
 
+/// A topic's partitions, by number.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Topic {
     /// `None` until the controller has given a topic that a tool made its id.
@@ -22,6 +23,7 @@ pub struct Topic {
     pub partitions: BTreeMap<i32, Assignment>,
 }
 
+/// Who keeps a partition, and who is coming or going by a reassignment (KIP-455).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Assignment {
     /// The preferred leader first; during a reassignment both the target and the origin.
@@ -31,6 +33,7 @@ pub struct Assignment {
 }
 
 impl Topic {
+    /// Version 3.
     pub fn encode(&self) -> Bytes {
         let mut object = Object::new().raw("partitions", self.replica_map(|assignment| &assignment.replicas));
         if let Some(id) = self.id {
@@ -53,6 +56,7 @@ impl Topic {
         ordered.iter().fold(Object::new(), |object, (key, replicas)| object.raw(key, replicas)).finish()
     }
 
+    /// Any version; an id or a reassignment that is absent is none.
     pub fn decode(path: &str, data: &[u8]) -> Result<Topic, ZnodeError> {
         let fields = Fields::parse(path, data)?;
         let id = fields.get("topic_id").map(|value| topic_id(&fields, value)).transpose()?;

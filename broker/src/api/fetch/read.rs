@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use protocol::error_code::ErrorCode;
 use protocol::fetch_response::{AbortedTransaction, CurrentLeader, EpochEndOffset, FetchedPartition};
-use protocol::ids::{BrokerId, LeaderEpoch, Offset};
+use protocol::ids::{LeaderEpoch, Offset};
 use protocol::messages::FetchRequest;
 use protocol::response::Part;
 use storage::{Fetched as Records, FirstBatch, LogView, ReadError, UpTo};
@@ -307,15 +307,4 @@ fn diverging(hosted: &HostedPartition, last_fetched: i32, from: Offset) -> Optio
     let end = hosted.log.epoch_end(last_fetched)?;
     let parted = end.epoch < last_fetched || end.end < from;
     parted.then_some(EpochEndOffset { epoch: end.epoch, end_offset: end.end })
-}
-
-/// The broker a client is sent to has no address to tell unless it is alive on the client's listener.
-pub(crate) fn address(
-    picture: &Picture,
-    broker: BrokerId,
-    listener: &str,
-) -> Option<(String, i32, Option<String>)> {
-    let live = picture.brokers.get(&broker)?;
-    let endpoint = live.endpoints.get(listener)?;
-    Some((endpoint.host.clone(), endpoint.port, live.rack.clone()))
 }

@@ -14,14 +14,17 @@ use super::read::PartitionRead;
 use super::slots::Slot;
 use crate::hosted::{HostedPartition, Watch, WatchKey};
 
+/// The first version that names topics by id.
+const TOPIC_IDS_SINCE: i16 = 13;
+
 #[derive(Debug)]
 pub(crate) struct FetchSession {
     /// `None` for a fetch without a session.
     pub(crate) slot: Option<Slot>,
     /// The epoch that the next request must carry.
     pub(crate) next_epoch: i32,
-    /// Topics were named by id when it was made (v13+); it must stay so.
-    pub(crate) by_id: bool,
+    /// How topics were named when it was made; it must stay so.
+    pub(crate) naming: Naming,
     pub(crate) watch: Arc<Watch>,
     /// Until the first answer, which lists every partition.
     unanswered: bool,
@@ -42,6 +45,13 @@ pub(crate) struct Fetched {
     told: Told,
     watched: bool,
     queued: bool,
+}
+
+/// How requests of a version name topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Naming {
+    Names,
+    Ids,
 }
 
 /// How the client names a topic.
@@ -71,12 +81,18 @@ pub(crate) struct Selection {
     pub(crate) urgent: bool,
 }
 
+impl Naming {
+    pub(crate) fn of(version: i16) -> Self {
+        if version >= TOPIC_IDS_SINCE { Self::Ids } else { Self::Names }
+    }
+}
+
 impl FetchSession {
-    pub(crate) fn new(by_id: bool) -> Self {
+    pub(crate) fn new(naming: Naming) -> Self {
         Self {
             slot: None,
             next_epoch: 1,
-            by_id,
+            naming,
             watch: Arc::default(),
             unanswered: true,
             partitions: BTreeMap::new(),
@@ -123,6 +139,10 @@ impl FetchSession {
         for _ in 0..self.queue.len() {
             let Some(key) = self.queue.pop_front() else { break };
             let Some(fetched) = self.partitions.get_mut(&key) else { continue };
+            // Another log may be in its place by now: that of a topic made anew under the same name.
+            if fetched.hosted.as_ref().is_some_and(|hosted| hosted.leadership.is_over()) {
+                fetched.lose(&self.watch, key);
+            }
             let room = Room { bytes: max_bytes.saturating_sub(selection.bytes), empty: selection.bytes == 0 };
             let found = read(fetched, room);
             if found.error != ErrorCode::None {
@@ -180,7 +200,10 @@ impl FetchSession {
     }
 
     fn topic_ref(&self, name: &str, id: TopicId) -> TopicRef {
-        if self.by_id { TopicRef::Id(id) } else { TopicRef::Name(name.into()) }
+        match self.naming {
+            Naming::Names => TopicRef::Name(name.into()),
+            Naming::Ids => TopicRef::Id(id),
+        }
     }
 
     fn want(&mut self, topic: TopicRef, wanted: FetchPartition) {
@@ -203,7 +226,7 @@ impl FetchSession {
 
     fn forget(&mut self, name: &(TopicRef, i32)) {
         let Some(key) = self.keys.remove(name) else { return };
-        self.queue.retain(|queued| *queued != key);
+        // The queue passes over keys that lead nowhere.
         if let Some(fetched) = self.partitions.remove(&key) {
             fetched.unwatch(&self.watch, key);
         }
@@ -275,7 +298,7 @@ mod tests {
     }
 
     fn session(partitions: &[i32]) -> FetchSession {
-        let mut session = FetchSession::new(false);
+        let mut session = FetchSession::new(Naming::Names);
         session.apply(FetchRequest::default().with_topics(vec![topic("t", partitions)]));
         session
     }

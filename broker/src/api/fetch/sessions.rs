@@ -7,11 +7,9 @@ use std::time::Instant;
 use protocol::error_code::ErrorCode;
 use protocol::messages::FetchRequest;
 
-use super::session::FetchSession;
+use super::session::{FetchSession, Naming};
 use super::slots::{SessionId, SessionSlots};
 
-/// The first version that names topics by id.
-const TOPIC_IDS_SINCE: i16 = 13;
 /// Session epochs with a meaning of their own.
 const NEW_SESSION: i32 = 0;
 const NO_SESSION: i32 = -1;
@@ -38,18 +36,18 @@ impl FetchSessions {
         request: FetchRequest,
         now: Instant,
     ) -> Result<Opened, ErrorCode> {
-        let by_id = version >= TOPIC_IDS_SINCE;
+        let naming = Naming::of(version);
         let id = SessionId::new(request.session_id);
         match request.session_epoch {
             NO_SESSION => {
                 id.map(|id| self.0.remove(&id));
-                Ok(Opened::Sessionless(fresh(by_id, request)))
+                Ok(Opened::Sessionless(fresh(naming, request)))
             }
             NEW_SESSION => {
                 id.map(|id| self.0.remove(&id));
-                Ok(Opened::Wanted(fresh(by_id, request)))
+                Ok(Opened::Wanted(fresh(naming, request)))
             }
-            epoch => self.resume(id, epoch, by_id, request, now).map(Opened::Incremental),
+            epoch => self.resume((id, epoch), naming, request, now).map(Opened::Incremental),
         }
     }
 
@@ -74,14 +72,13 @@ impl FetchSessions {
 
     fn resume(
         &mut self,
-        id: Option<SessionId>,
-        epoch: i32,
-        by_id: bool,
+        (id, epoch): (Option<SessionId>, i32),
+        naming: Naming,
         request: FetchRequest,
         now: Instant,
     ) -> Result<FetchSession, ErrorCode> {
         let session = id.and_then(|id| self.0.get_mut(&id)).ok_or(ErrorCode::FetchSessionIdNotFound)?;
-        if session.by_id != by_id {
+        if session.naming != naming {
             return Err(ErrorCode::FetchSessionTopicIdError);
         }
         if session.next_epoch != epoch {
@@ -105,8 +102,8 @@ impl Opened {
     }
 }
 
-fn fresh(by_id: bool, request: FetchRequest) -> FetchSession {
-    let mut session = FetchSession::new(by_id);
+fn fresh(naming: Naming, request: FetchRequest) -> FetchSession {
+    let mut session = FetchSession::new(naming);
     session.apply(request);
     session
 }

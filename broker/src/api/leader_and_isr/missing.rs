@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::ids::{TopicId, TopicPartition};
-use storage::{CreateOptions, Log, LogSettings, OsDisk, RecoveryError};
+use storage::{CreateOptions, Log, LogSettings, RecoveryError};
 
 use super::Part;
 use crate::broker::Broker;
@@ -74,7 +74,7 @@ fn make_one(broker: &Broker, missing: &Missing) -> Option<Log> {
             settings: settings.clone(),
             now: broker.shards.clock().now().wall,
         };
-        let error = match Log::create(options, Arc::new(OsDisk)) {
+        let error = match Log::create(options, Arc::clone(&broker.disk)) {
             Ok(log) => return Some(log),
             Err(error) => error,
         };

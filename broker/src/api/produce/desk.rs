@@ -110,10 +110,9 @@ impl Desk<'_> {
         (topic, index): (&str, i32),
         records: Option<&Bytes>,
     ) -> Result<(Arc<str>, Sent), Rejected> {
-        let (name, _) = self.picture.topics.get_key_value(topic).ok_or(ErrorCode::UnknownTopicOrPartition)?;
-        if self.picture.partition(topic, index).is_none() {
-            return Err(ErrorCode::UnknownTopicOrPartition.into());
-        }
+        let known = self.picture.topics.get_key_value(topic);
+        let known = known.filter(|(_, topic)| topic.partitions.contains_key(&index));
+        let (name, _) = known.ok_or(ErrorCode::UnknownTopicOrPartition)?;
         let sent = sent(records, self.version).map_err(|error| Refused::from(&error))?;
         if matches!(&sent, Sent::Batch(batch) if batch.header.attributes.is_transactional()) {
             let text = "this broker has no transaction coordinator: transactional batches are refused";

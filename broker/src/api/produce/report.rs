@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
+use protocol::ids::BrokerId;
 use protocol::messages::produce_response::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, TopicProduceResponse,
 };
@@ -15,9 +16,8 @@ use super::desk::Rejected;
 use super::{Slot, TopicSlots};
 use crate::api::context::Outcome;
 use crate::api::error::Refused;
-use crate::api::fetch::read::address;
 use crate::broker::Broker;
-use crate::metadata::Picture;
+use crate::metadata::{Address, Picture};
 use crate::shard::{AppendFailure, AppendOutcome, Appended};
 
 /// The first version that tells the new leader along with NOT_LEADER_OR_FOLLOWER.
@@ -102,17 +102,15 @@ impl<'a> Report<'a> {
         let mut leaders: Vec<_> = named.filter(|id| *id >= 0).collect();
         leaders.sort_unstable();
         leaders.dedup();
-        let listed = leaders.into_iter().filter_map(|id| {
-            let (host, port, rack) = address(&self.picture, protocol::BrokerId(id), &self.listener)?;
-            Some(
-                NodeEndpoint::default()
-                    .with_node_id(WireBrokerId(id))
-                    .with_host(StrBytes::from_string(host))
-                    .with_port(port)
-                    .with_rack(rack.map(StrBytes::from_string)),
-            )
-        });
-        listed.collect()
+        let reached = leaders.into_iter().filter_map(|id| self.picture.address(BrokerId(id), &self.listener));
+        let endpoint = |Address { broker, host, port, rack }| {
+            NodeEndpoint::default()
+                .with_node_id(WireBrokerId(broker.0))
+                .with_host(host)
+                .with_port(port)
+                .with_rack(rack)
+        };
+        reached.map(endpoint).collect()
     }
 }
 

@@ -42,7 +42,7 @@ fn opened(rig: &Rig) -> Command {
         now: at(0).wall,
     };
     let log = Log::create(options, Arc::new(OsDisk)).unwrap();
-    Command::Opened { partition: name(LOADING), log: Some(Box::new(log)) }
+    Command::Opened { partition: name(LOADING), opening: Opening::Open(Box::new(log)) }
 }
 
 fn is_not_leader(answer: &mut Receiver<Vec<AppendOutcome>>) -> bool {
@@ -121,11 +121,62 @@ fn a_stopped_replica_is_not_led_when_its_log_comes() {
 fn a_log_that_cannot_be_opened_is_offline() {
     let mut rig = waiting();
     let (command, _assigned) = assign(&rig, 0);
-    rig.turn(at(1), vec![command, Command::Opened { partition: name(LOADING), log: None }]);
+    rig.turn(at(1), vec![command, Command::Opened { partition: name(LOADING), opening: Opening::Failed }]);
     assert_eq!(rig.hosted.get("t", LOADING).err(), Some(Absent::Offline));
     let (produce, mut answer) = append(&[LOADING], Acks::Leader);
     rig.turn(at(2), vec![produce]);
     assert!(matches!(&answer.try_recv().unwrap()[0], Err(AppendFailure::Offline)));
+}
+
+fn no_room() -> Command {
+    Command::Opened { partition: name(LOADING), opening: Opening::NoRoom }
+}
+
+fn open_again(rig: &mut Rig) -> bool {
+    let (reply, mut answer) = oneshot::channel();
+    rig.turn(at(3), vec![Command::OpenAgain { partition: name(LOADING), reply }]);
+    answer.try_recv().unwrap()
+}
+
+#[test]
+fn a_log_without_room_is_offline_until_it_is_opened_again() {
+    let mut rig = waiting();
+    let (command, _assigned) = assign(&rig, 0);
+    assert!(!open_again(&mut rig), "it is being opened");
+    rig.turn(at(1), vec![command, no_room()]);
+    assert_eq!(rig.hosted.get("t", LOADING).err(), Some(Absent::Offline));
+    let (command, mut refused) = assign(&rig, 1);
+    rig.turn(at(2), vec![command]);
+    assert!(matches!(refused.try_recv(), Ok(Err(AssignFailure::Offline))));
+    assert!(open_again(&mut rig));
+    assert!(!open_again(&mut rig), "one opens it already");
+    let log = opened(&rig);
+    rig.turn(at(4), vec![log]);
+    // The role comes with the controller's next question.
+    assert_eq!(rig.hosted.get("t", LOADING).err(), Some(Absent::NotLed));
+    let (command, mut assigned) = assign(&rig, 2);
+    rig.turn(at(5), vec![command]);
+    assert!(matches!(assigned.try_recv(), Ok(Ok(()))));
+    assert!(rig.hosted.get("t", LOADING).is_ok());
+}
+
+#[test]
+fn nobody_opens_a_log_again_that_is_deleted_or_in_a_failed_directory() {
+    let mut rig = waiting();
+    let (deletion, mut deleted) = stop(LOADING, Fate::Delete);
+    rig.turn(at(1), vec![no_room(), deletion]);
+    assert!(
+        matches!(deleted.try_recv(), Ok(Err(StopFailure::Offline))),
+        "its directory is the caller's to delete"
+    );
+    assert!(!open_again(&mut rig));
+    rig.turn(at(2), vec![Command::Forget(name(LOADING))]);
+    assert_eq!(rig.hosted.get("t", LOADING).err(), Some(Absent::NotLed));
+
+    let mut rig = waiting();
+    let dir = rig.dir.clone();
+    rig.turn(at(1), vec![no_room(), Command::FailDir(dir)]);
+    assert!(!open_again(&mut rig));
 }
 
 #[test]

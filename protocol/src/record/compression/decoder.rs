@@ -8,6 +8,7 @@ use super::HeaderChecksum;
 use super::gzip::GzipReader;
 use super::lz4::Lz4Reader;
 use super::snappy::SnappyReader;
+use super::zstd::{self, ZstdReader};
 use crate::batch::Codec;
 
 pub(crate) enum Decoder<'a> {
@@ -15,7 +16,7 @@ pub(crate) enum Decoder<'a> {
     Gzip(Box<GzipReader<'a>>),
     Snappy(SnappyReader<'a>),
     Lz4(Lz4Reader<'a>),
-    Zstd(zstd::stream::read::Decoder<'static, &'a [u8]>),
+    Zstd(ZstdReader<'a>),
 }
 
 impl<'a> Decoder<'a> {
@@ -27,7 +28,7 @@ impl<'a> Decoder<'a> {
             Codec::Lz4 => Decoder::Lz4(Lz4Reader::new(block, checksum)?),
             // No frame is an end and no damage, as the Java library has it.
             Codec::Zstd if block.is_empty() => Decoder::None(block),
-            Codec::Zstd => Decoder::Zstd(zstd::stream::read::Decoder::with_buffer(block)?),
+            Codec::Zstd => Decoder::Zstd(zstd::reader(block)),
         })
     }
 }

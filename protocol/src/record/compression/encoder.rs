@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use super::lz4::Lz4Writer;
 use super::snappy::SnappyWriter;
+use super::zstd::{self, ZstdWriter};
 use super::{Compression, HeaderChecksum};
 
 /// What level -1 of gzip stands for.
@@ -14,7 +15,7 @@ pub(crate) enum Encoder {
     Gzip(Box<flate2::write::GzEncoder<Vec<u8>>>),
     Snappy(Box<SnappyWriter>),
     Lz4(Lz4Writer),
-    Zstd(zstd::stream::write::Encoder<'static, Vec<u8>>),
+    Zstd(ZstdWriter),
 }
 
 impl Encoder {
@@ -30,9 +31,9 @@ impl Encoder {
                 let level = flate2::Compression::new(u32::try_from(level).unwrap_or(GZIP_DEFAULT));
                 Encoder::Gzip(Box::new(flate2::write::GzEncoder::new(out, level)))
             }
-            Compression::Snappy => Encoder::Snappy(Box::new(SnappyWriter::new(out))),
-            Compression::Lz4(level) => Encoder::Lz4(Lz4Writer::new(out, level, checksum)),
-            Compression::Zstd(level) => Encoder::Zstd(zstd::stream::write::Encoder::new(out, level)?),
+            Compression::Snappy => Encoder::Snappy(Box::new(SnappyWriter::xerial(out))),
+            Compression::Lz4(level) => Encoder::Lz4(Lz4Writer::of_level(out, level, checksum)),
+            Compression::Zstd(level) => Encoder::Zstd(zstd::writer(out, level)?),
         })
     }
 
@@ -41,9 +42,9 @@ impl Encoder {
         match self {
             Encoder::None(out) => out.len(),
             Encoder::Gzip(encoder) => encoder.get_ref().len(),
-            Encoder::Snappy(encoder) => encoder.out.len(),
-            Encoder::Lz4(encoder) => encoder.out.len(),
-            Encoder::Zstd(encoder) => encoder.get_ref().len(),
+            Encoder::Snappy(encoder) => encoder.frame.out.len(),
+            Encoder::Lz4(encoder) => encoder.frame.out.len(),
+            Encoder::Zstd(encoder) => encoder.writer().len(),
         }
     }
 
@@ -54,7 +55,10 @@ impl Encoder {
             Encoder::Gzip(encoder) => encoder.finish(),
             Encoder::Snappy(encoder) => encoder.finish(),
             Encoder::Lz4(encoder) => encoder.finish(),
-            Encoder::Zstd(encoder) => encoder.finish(),
+            Encoder::Zstd(mut encoder) => {
+                encoder.finish()?;
+                Ok(encoder.into_inner().0)
+            }
         }
     }
 }

@@ -4,10 +4,11 @@
 //! header carries a checksum over the wrong bytes, so there it is not compared. Source: Lz4BlockInputStream and
 //! Lz4BlockOutputStream of Kafka 3.9; the LZ4 frame format 1.6.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
 use lz4::block::{CompressionMode, compress_to_buffer, decompress_to_buffer};
 
+use super::blocks::{BlockFrame, BlockWriter};
 use super::xxh32::xxh32;
 use super::{HeaderChecksum, invalid};
 
@@ -17,8 +18,6 @@ const HEADER: &[u8; 7] = b"\x04\x22\x4d\x18\x60\x40\x82";
 const HEADER_V0: &[u8; 7] = b"\x04\x22\x4d\x18\x60\x40\x1a";
 const MAGIC: &[u8] = b"\x04\x22\x4d\x18";
 const END_MARK: [u8; 4] = [0; 4];
-/// Input bytes of one block in what we write.
-const BLOCK: usize = 64 << 10;
 /// Set in a block's length if the block is not compressed.
 const STORED: u32 = 1 << 31;
 /// No run of LZ4's sequences yields more bytes than this for each of its own.
@@ -120,67 +119,53 @@ impl Read for Lz4Reader<'_> {
 }
 
 /// Writes a frame.
-pub(crate) struct Lz4Writer {
+pub(crate) type Lz4Writer = BlockWriter<Lz4Frame>;
+
+pub(crate) struct Lz4Frame {
     pub(crate) out: Vec<u8>,
-    /// What waits to become a block.
-    block: Vec<u8>,
     compressed: Vec<u8>,
     mode: CompressionMode,
 }
 
 impl Lz4Writer {
     /// Level 9 is the fast compressor, every other one the thorough compressor at that level.
-    pub(crate) fn new(mut out: Vec<u8>, level: i32, checksum: HeaderChecksum) -> Lz4Writer {
+    pub(crate) fn of_level(mut out: Vec<u8>, level: i32, checksum: HeaderChecksum) -> Lz4Writer {
         out.extend_from_slice(match checksum {
             HeaderChecksum::Right => HEADER,
             HeaderChecksum::OfFormat0 => HEADER_V0,
         });
         let mode =
             if level == FAST { CompressionMode::DEFAULT } else { CompressionMode::HIGHCOMPRESSION(level) };
-        Lz4Writer { out, block: Vec::new(), compressed: Vec::new(), mode }
-    }
-
-    pub(crate) fn finish(mut self) -> io::Result<Vec<u8>> {
-        self.write_block()?;
-        self.out.extend_from_slice(&END_MARK);
-        Ok(self.out)
-    }
-
-    fn write_block(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        self.compressed.resize(lz4::block::compress_bound(self.block.len())?, 0);
-        let size = compress_to_buffer(&self.block, Some(self.mode), false, &mut self.compressed)?;
-        let (length, bytes) = if size < self.block.len() {
-            (size as u32, &self.compressed[..size])
-        } else {
-            (self.block.len() as u32 | STORED, &self.block[..])
-        };
-        self.out.extend_from_slice(&length.to_le_bytes());
-        self.out.extend_from_slice(bytes);
-        self.block.clear();
-        Ok(())
+        BlockWriter::new(Lz4Frame { out, compressed: Vec::new(), mode })
     }
 }
 
-impl Write for Lz4Writer {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.block.len() == BLOCK {
-            self.write_block()?;
-        }
-        let size = bytes.len().min(BLOCK - self.block.len());
-        self.block.extend_from_slice(&bytes[..size]);
-        Ok(size)
+impl BlockFrame for Lz4Frame {
+    const BLOCK: usize = 64 << 10;
+
+    fn add(&mut self, block: &[u8]) -> io::Result<()> {
+        self.compressed.resize(lz4::block::compress_bound(block.len())?, 0);
+        let size = compress_to_buffer(block, Some(self.mode), false, &mut self.compressed)?;
+        let (length, bytes) = if size < block.len() {
+            (size as u32, &self.compressed[..size])
+        } else {
+            (block.len() as u32 | STORED, block)
+        };
+        self.out.extend_from_slice(&length.to_le_bytes());
+        self.out.extend_from_slice(bytes);
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn end(mut self) -> Vec<u8> {
+        self.out.extend_from_slice(&END_MARK);
+        self.out
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn read(frame: &[u8], checksum: HeaderChecksum) -> io::Result<Vec<u8>> {
@@ -190,7 +175,7 @@ mod tests {
     }
 
     fn written(bytes: &[u8], level: i32, checksum: HeaderChecksum) -> Vec<u8> {
-        let mut writer = Lz4Writer::new(Vec::new(), level, checksum);
+        let mut writer = Lz4Writer::of_level(Vec::new(), level, checksum);
         writer.write_all(bytes).unwrap();
         writer.finish().unwrap()
     }

@@ -3,15 +3,14 @@
 //! One block is held at a time; what it announces is believed only as far as its own bytes can yield it.
 //! Source: snappy-java's SnappyInputStream and SnappyOutputStream.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 
+use super::blocks::{BlockFrame, BlockWriter};
 use super::invalid;
 
 const MAGIC: &[u8] = b"\x82SNAPPY\0";
 /// Magic, version and lowest compatible version.
 pub(super) const XERIAL_HEADER: &[u8; 16] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
-/// Input bytes of one block in what we write.
-const BLOCK: usize = 32 << 10;
 /// No run of Snappy's elements yields more bytes than this for each of its own: 64 for three.
 const RATIO_MAX: usize = 22;
 
@@ -86,55 +85,41 @@ impl Read for SnappyReader<'_> {
 }
 
 /// Writes xerial's framing.
-pub(crate) struct SnappyWriter {
+pub(crate) type SnappyWriter = BlockWriter<XerialFrame>;
+
+pub(crate) struct XerialFrame {
     pub(crate) out: Vec<u8>,
-    /// What waits to become a block.
-    block: Vec<u8>,
     encoder: snap::raw::Encoder,
 }
 
 impl SnappyWriter {
-    pub(crate) fn new(mut out: Vec<u8>) -> SnappyWriter {
+    pub(crate) fn xerial(mut out: Vec<u8>) -> SnappyWriter {
         out.extend_from_slice(XERIAL_HEADER);
-        SnappyWriter { out, block: Vec::new(), encoder: snap::raw::Encoder::new() }
-    }
-
-    pub(crate) fn finish(mut self) -> io::Result<Vec<u8>> {
-        self.write_block()?;
-        Ok(self.out)
-    }
-
-    fn write_block(&mut self) -> io::Result<()> {
-        if self.block.is_empty() {
-            return Ok(());
-        }
-        let start = self.out.len();
-        self.out.resize(start + 4 + snap::raw::max_compress_len(self.block.len()), 0);
-        let size = self.encoder.compress(&self.block, &mut self.out[start + 4..])?;
-        self.out[start..start + 4].copy_from_slice(&(size as i32).to_be_bytes());
-        self.out.truncate(start + 4 + size);
-        self.block.clear();
-        Ok(())
+        BlockWriter::new(XerialFrame { out, encoder: snap::raw::Encoder::new() })
     }
 }
 
-impl Write for SnappyWriter {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.block.len() == BLOCK {
-            self.write_block()?;
-        }
-        let size = bytes.len().min(BLOCK - self.block.len());
-        self.block.extend_from_slice(&bytes[..size]);
-        Ok(size)
+impl BlockFrame for XerialFrame {
+    const BLOCK: usize = 32 << 10;
+
+    fn add(&mut self, block: &[u8]) -> io::Result<()> {
+        let start = self.out.len();
+        self.out.resize(start + 4 + snap::raw::max_compress_len(block.len()), 0);
+        let size = self.encoder.compress(block, &mut self.out[start + 4..])?;
+        self.out[start..start + 4].copy_from_slice(&(size as i32).to_be_bytes());
+        self.out.truncate(start + 4 + size);
+        Ok(())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+    fn end(self) -> Vec<u8> {
+        self.out
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
     use super::*;
 
     fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
@@ -151,9 +136,9 @@ mod tests {
 
     #[test]
     fn streams_that_follow_each_other_are_one() {
-        let mut writer = SnappyWriter::new(Vec::new());
+        let mut writer = SnappyWriter::xerial(Vec::new());
         writer.write_all(b"kafka").unwrap();
-        let mut writer = SnappyWriter::new(writer.finish().unwrap());
+        let mut writer = SnappyWriter::xerial(writer.finish().unwrap());
         writer.write_all(b"kafka").unwrap();
         assert_eq!(read(&writer.finish().unwrap()).unwrap(), b"kafkakafka");
     }

@@ -229,11 +229,15 @@ impl Content {
         match dice.below(4) {
             0 => self.now.clone(),
             1 => self.synced.clone(),
-            2 if self.now.len() > self.synced.len() => {
-                let end = self.synced.len() + dice.below(self.now.len() - self.synced.len() + 1);
-                self.now[..end].to_vec()
+            which => {
+                let mut bytes = if which == 2 { self.now.clone() } else { self.pages(dice) };
+                // Its size may have come before its last bytes, or after them.
+                if let Some(more) = bytes.len().checked_sub(self.synced.len()).filter(|_| dice.below(2) == 0)
+                {
+                    bytes.truncate(self.synced.len() + dice.below(more + 1));
+                }
+                bytes
             }
-            _ => self.pages(dice),
         }
     }
 

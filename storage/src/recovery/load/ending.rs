@@ -25,7 +25,7 @@ pub(crate) struct Files {
 
 /// What the end of a cleanly closed segment says.
 pub(crate) struct CleanTail {
-    end: Offset,
+    pub(crate) end: Offset,
     size: u64,
     indexer: Indexer,
     first_timestamp: Option<Millis>,
@@ -108,7 +108,7 @@ impl Loader<'_> {
 
     /// After a clean stop no snapshot at all means no producers, as it does to Kafka.
     fn clean_producers(&mut self, end: Offset) -> Result<Producers, DiskError> {
-        if self.snapshots.is_empty() {
+        if !self.had_snapshots {
             return Ok(Producers::none(end));
         }
         // One above the end is of a truncation into a gap: it goes, but the log has producers.

@@ -70,10 +70,10 @@ pub(super) fn request(xid: i32, operation: &Operation, chroot: &str) -> BytesMut
             Operation::Multi(writes) => {
                 out.put_i32(MULTI);
                 for write in writes {
-                    put_multi_header(out, code(write), false);
+                    put_multi_header(out, code(write));
                     put_write(out, write, chroot);
                 }
-                put_multi_header(out, ERROR, true);
+                put_multi_end(out);
             }
         }
     })
@@ -228,9 +228,16 @@ fn put_open_acl(out: &mut BytesMut) {
     put_buffer(out, Some(b"anyone"));
 }
 
-fn put_multi_header(out: &mut BytesMut, code: i32, done: bool) {
+/// What stands before each operation of a multi: its code, that it is not the end, and no error.
+fn put_multi_header(out: &mut BytesMut, code: i32) {
     out.put_i32(code);
-    out.put_u8(done.into());
+    out.put_u8(0);
+    out.put_i32(-1);
+}
+
+fn put_multi_end(out: &mut BytesMut) {
+    out.put_i32(ERROR);
+    out.put_u8(1);
     out.put_i32(-1);
 }
 
@@ -373,10 +380,10 @@ mod tests {
         ];
         let mut body = BytesMut::new();
         for error in [OK, -110, RUNTIME_INCONSISTENCY] {
-            put_multi_header(&mut body, ERROR, false);
+            put_multi_header(&mut body, ERROR);
             body.put_i32(error);
         }
-        put_multi_header(&mut body, ERROR, true);
+        put_multi_end(&mut body);
         let answered = answer(&Operation::Multi(writes), "", -110, body.freeze());
         assert_eq!(
             answered,
