@@ -36,7 +36,7 @@ pub(crate) async fn apply(broker: &Arc<Broker>, request: LeaderAndIsrRequest) ->
     // All are sent before the first answer is waited for.
     let mut sent = Vec::with_capacity(topics.len());
     for (id, parts) in topics {
-        tell_of_lost(broker, &parts);
+        tell_lost(broker, &parts);
         let mut waiting = Vec::with_capacity(parts.len());
         for part in parts {
             let (index, log) = (part.partition.partition, made.remove(&part.partition));
@@ -76,27 +76,27 @@ fn parts(topic: LeaderAndIsrTopicState, (name, settings): (Arc<str>, TopicSettin
 
 impl Part {
     fn is_missing(&self, broker: &Broker) -> bool {
-        !broker.log_dirs.has_log(&self.partition) && !self.is_lost(broker)
+        !broker.log_dirs.has_log(&self.partition) && self.may_be_made(broker)
     }
 
-    /// Whether the partition's log may be in a directory that cannot be read: an empty one in its place would lose it.
-    /// Source: LogManager.getOrCreateLog (3.9).
-    fn is_lost(&self, broker: &Broker) -> bool {
-        !self.state.is_new && broker.log_dirs.any_failed() && !broker.log_dirs.has_log(&self.partition)
+    /// An empty log in place of one that cannot be read would lose it. Source: LogManager.getOrCreateLog (3.9).
+    fn may_be_made(&self, broker: &Broker) -> bool {
+        self.state.is_new || !broker.log_dirs.any_failed()
     }
 }
 
-/// Names in one line the partitions of a topic that are lost and not yet known to be.
-fn tell_of_lost(broker: &Broker, parts: &[Part]) {
-    let is_news = |part: &&Part| {
-        let Part { partition, .. } = part;
-        part.is_lost(broker)
-            && broker.hosted.get(&partition.topic, partition.partition).err() != Some(Absent::Offline)
+/// Names the partitions of a topic that are not served because of a log directory that is offline, those that are known to be so excepted.
+fn tell_lost(broker: &Broker, parts: &[Part]) {
+    let is_known =
+        |name: &TopicPartition| broker.hosted.get(&name.topic, name.partition).err() == Some(Absent::Offline);
+    let is_lost = |part: &&Part| {
+        !broker.log_dirs.has_log(&part.partition) && !part.may_be_made(broker) && !is_known(&part.partition)
     };
-    let lost: Vec<_> = parts.iter().filter(is_news).map(|part| part.partition.partition).collect();
-    if let (Some(part), false) = (parts.first(), lost.is_empty()) {
+    let lost: Vec<&TopicPartition> = parts.iter().filter(is_lost).map(|part| &part.partition).collect();
+    if let Some(first) = lost.first() {
+        let partitions: Vec<i32> = lost.iter().map(|name| name.partition).collect();
         tracing::error!(
-            topic = %part.partition.topic, partitions = ?lost,
+            topic = %first.topic, ?partitions,
             "partitions are not served: their logs are in none of the log directories that are online. Repair those that are offline and restart"
         );
     }

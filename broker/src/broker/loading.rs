@@ -145,8 +145,8 @@ async fn hand_over(
     let (mut failed, mut behind, mut said) = (0, Vec::new(), Instant::now());
     while let Some(Attempt { partition, opening, again }) = attempts.recv().await {
         let opening = match opening {
-            Opening::Open(log) if !lowered(broker, &log).await => Opening::Failed,
-            opening @ (Opening::Open(_) | Opening::NoRoom | Opening::Failed) => opening,
+            Opening::Open(log) => if_lowered(broker, log).await,
+            other @ (Opening::NoRoom | Opening::Failed) => other,
         };
         failed += usize::from(!matches!(opening, Opening::Open(_)));
         if let Some(Again { log, error }) = again {
@@ -169,17 +169,17 @@ async fn hand_over(
 }
 
 /// Has the listed recovery point lowered of a log that ends below it. What is appended next would be taken for synced otherwise.
-async fn lowered(broker: &Broker, log: &Log) -> bool {
-    let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return true };
+async fn if_lowered(broker: &Broker, log: Box<Log>) -> Opening {
+    let Some((_, dir)) = log.missing_up_to.zip(log.dir.parent()) else { return Opening::Open(log) };
     let (partition, to) = (log.partition.clone(), log.recovery_point());
-    let is_lowered = broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await;
-    if !is_lowered {
-        tracing::error!(
-            partition = %log.partition,
-            "the partition stays offline: its log ends before its recovery point, and the checkpoint that lists it cannot be written"
-        );
+    if broker.amendments.make(Change::Lowered { partition, dir: dir.to_path_buf(), to }).await {
+        return Opening::Open(log);
     }
-    is_lowered
+    tracing::error!(
+        partition = %log.partition,
+        "the partition stays offline: its log ends before its recovery point, and the checkpoint that lists it cannot be written"
+    );
+    Opening::Failed
 }
 
 /// Threads for each directory; `num.recovery.threads.per.data.dir` is the least.
@@ -207,7 +207,7 @@ fn open_all(
                 scope.spawn(move || {
                     while let Some(unopened) = pop(queue).filter(|_| !stopping.is_cancelled()) {
                         // Nobody takes it while the broker stops.
-                        let _ = attempts.blocking_send(attempt(unopened, (disk, stopping), crew, bytes));
+                        let _ = attempts.blocking_send(attempt(unopened, (disk, crew), bytes, stopping));
                     }
                     crew.join();
                 });
@@ -223,12 +223,12 @@ fn pop(queue: &Mutex<VecDeque<Unopened>>) -> Option<Unopened> {
 
 fn attempt(
     unopened: Unopened,
-    (disk, stopping): (&Arc<dyn Disk>, &CancellationToken),
-    crew: &Crew,
+    (disk, crew): (&Arc<dyn Disk>, &Crew),
     bytes: &AtomicU64,
+    stopping: &CancellationToken,
 ) -> Attempt {
-    let partition = unopened.options.partition.clone();
-    let outcome = catch_unwind(AssertUnwindSafe(|| open(&unopened.options, (disk, stopping), crew)));
+    let (partition, options) = (unopened.options.partition.clone(), &unopened.options);
+    let outcome = catch_unwind(AssertUnwindSafe(|| open(options, disk, crew, stopping)));
     let (opening, again) = match outcome {
         Ok(Ok((log, report))) => {
             tell(&partition, &report);
@@ -239,6 +239,7 @@ fn attempt(
             tracing::error!(%partition, %error, "the partition is offline until there is room on the disk to open its log");
             (Opening::NoRoom, Some(Again { log: unopened, error }))
         }
+        Ok(Err(error)) if error.is_shortage() => (Opening::Failed, None),
         Ok(Err(error)) => {
             offline(&partition, &unopened.options.dir, &error);
             (Opening::Failed, None)
@@ -249,11 +250,12 @@ fn attempt(
     Attempt { partition, opening, again }
 }
 
-/// Waits while there are no file handles: clients may hold them, and there is nothing wrong with the log.
+/// A log that there are no handles for is waited with, until the broker stops: clients may hold them, and there is nothing wrong with it.
 fn open(
     options: &OpenOptions,
-    (disk, stopping): (&Arc<dyn Disk>, &CancellationToken),
+    disk: &Arc<dyn Disk>,
     crew: &Crew,
+    stopping: &CancellationToken,
 ) -> Result<(Log, RecoveryReport), RecoveryError> {
     let mut said = false;
     loop {
@@ -265,7 +267,7 @@ fn open(
                 Handles::give_back();
                 std::thread::sleep(SHORTAGE_PAUSE);
             }
-            outcome => return outcome,
+            other => return other,
         }
     }
 }

@@ -113,8 +113,8 @@ fn bound_salvage(dir: &LogDir, bytes_max: Option<u64>, disk: &dyn Disk) {
     }
 }
 
-/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before. Opens none. A directory whose disk fails
-/// meanwhile is left out.
+/// Lists the logs of `dirs`, with the settings of their topics that were read from ZooKeeper before; opens none. A directory whose
+/// disk fails meanwhile is left out.
 pub(crate) fn list(
     dirs: OpenDirs,
     settings: &Settings,

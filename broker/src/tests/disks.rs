@@ -261,6 +261,21 @@ async fn a_directory_that_is_broken_at_start_is_served_when_it_is_repaired() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_fails_while_a_start_looks_around_is_left_out() {
+    let world = World::start(&[]).await;
+    world.topic("t", 2, &[]).await;
+    let [lost, left] = world.each();
+    let [bad, good] = world.dirs();
+    let ground = world.stop().await;
+    // Locked and read it could be.
+    ground.disk.fail(&bad.join(".kafka_cleanshutdown"), EIO);
+    let world = World::start_on(ground, &[]).await;
+    world.until_leader(lost, -1).await;
+    assert_eq!(world.add(left).await, ErrorCode::None);
+    assert!(!good.join(format!("t-{lost}")).exists());
+}
+
 /// A broker that was killed in the middle of a write left the first log directory to one that finds its disk full. `t-0` is there.
 async fn without_room() -> (World, i32) {
     let world = World::start(&[]).await;

@@ -7,14 +7,14 @@ use protocol::ids::TopicPartition;
 use protocol::messages::CreateTopicsRequest;
 
 use super::bad_disk::EMFILE;
-use super::world::{World, batch, code, creatable};
+use super::world::{Ground, World, batch, code, creatable};
 use crate::broker::handles::Room;
 use crate::hosted::Absent;
 
 #[tokio::test(start_paused = true)]
 async fn partitions_beyond_the_handles_are_not_made() {
     // 128 are for everything but logs.
-    let world = World::start_in(Room { limit: 128 + 3 }, &[], |_| {}).await;
+    let world = World::start_in(Room { limit: 128 + 3 }, Ground::new(), &[]).await;
     world.topic("t", 2, &[]).await;
     let request = CreateTopicsRequest::default()
         .with_topics(vec![creatable("u").with_num_partitions(3)])

@@ -93,22 +93,18 @@ impl World {
 
     /// The same, over what `prepare` leaves in the first log directory.
     pub(super) async fn start_over(overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
-        World::start_in(Room { limit: 1 << 20 }, overrides, prepare).await
-    }
-
-    /// The same, where so many files may be open.
-    pub(super) async fn start_in(room: Room, overrides: &[&str], prepare: impl FnOnce(&Path)) -> World {
         let ground = Ground::new();
         prepare(&ground.dirs()[0]);
-        World::assembled(ground, room, overrides).await
+        World::start_on(ground, overrides).await
     }
 
     /// The same, where an earlier broker may have been.
     pub(super) async fn start_on(ground: Arc<Ground>, overrides: &[&str]) -> World {
-        World::assembled(ground, Room { limit: 1 << 20 }, overrides).await
+        World::start_in(Room { limit: 1 << 20 }, ground, overrides).await
     }
 
-    async fn assembled(ground: Arc<Ground>, room: Room, overrides: &[&str]) -> World {
+    /// The same, where so many files may be open.
+    pub(super) async fn start_in(room: Room, ground: Arc<Ground>, overrides: &[&str]) -> World {
         let (session, events) = ground.zookeeper.connect();
         let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
         create_persistent_paths(&*store).await.unwrap();
@@ -117,11 +113,11 @@ impl World {
         let settings = Settings::new(Arc::clone(&store), layers, config.clone());
         let disk: Arc<dyn Disk> = Arc::clone(&ground.disk) as Arc<dyn Disk>;
         let dirs = logs::open_dirs(&config, &disk).unwrap();
+        let mut changes = ConfigChanges::new(Arc::clone(&store));
+        changes.load().await.unwrap();
         let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
         let (OpenDirs { online: dirs, failed }, found) = listed;
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
-        let mut changes = ConfigChanges::new(Arc::clone(&store));
-        changes.load().await.unwrap();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let materials = Materials {

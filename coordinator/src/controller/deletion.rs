@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::ErrorCode;
 use protocol::ids::{BrokerId, TopicPartition};
 use protocol::messages::{StopReplicaRequest, StopReplicaResponse};
 
@@ -171,7 +172,12 @@ impl Tenure {
         if code == Some(0) {
             deletion.deleted.insert((broker, partition.partition));
         } else {
-            tracing::warn!(%partition, %broker, ?code, "the replica was not deleted");
+            let answer =
+                code.map_or_else(|| "none".to_owned(), |code| ErrorCode::from_code(code).to_string());
+            tracing::warn!(
+                %partition, %broker, answer,
+                "the replica was not deleted: its topic's deletion goes on when the broker restarts, or says that its disks are back"
+            );
         }
     }
 

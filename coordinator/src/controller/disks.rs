@@ -30,7 +30,9 @@ impl Tenure {
         if brokers.is_empty() || !self.is_in_office() {
             return;
         }
-        tracing::info!(?brokers, "disks of brokers have failed or are back: asking about all their replicas");
+        for broker in &brokers {
+            tracing::info!(%broker, "a disk of the broker has failed or is back: it is asked about all its replicas");
+        }
         for partition in self.picture.all_partitions() {
             let Some(found) = self.picture.partition(&partition) else { continue };
             let replicas = found.assignment.replicas.iter().copied();
