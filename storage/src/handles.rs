@@ -53,7 +53,8 @@ struct Distrusted {
     dirs: RwLock<Vec<PathBuf>>,
 }
 
-/// Maps nothing below `dir` from now on, and takes back the maps there are: its disk has shown an error.
+/// Maps nothing below `dir` from now on, and takes back the maps there are: its disk has shown an error. For those who read before
+/// the directory is offline; afterwards nobody does.
 pub(crate) fn distrust(dir: &Path) {
     let mut dirs = DISTRUSTED.dirs.write().unwrap_or_else(PoisonError::into_inner);
     if !dirs.iter().any(|known| dir.starts_with(known)) {

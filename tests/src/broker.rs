@@ -171,6 +171,8 @@ impl Broker {
     /// `kill -9`. The next start may tell of it.
     pub fn kill9(&mut self) -> Result<()> {
         self.announce("the last stop was not clean");
+        // It may fall into the middle of a write.
+        self.announce("the log was cut at offset");
         self.announce("a former session of this broker id is still registered");
         self.process.kill9()
     }

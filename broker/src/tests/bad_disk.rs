@@ -8,14 +8,22 @@ use storage::disk::{DiskFile, Mode};
 use storage::{Disk, OsDisk};
 
 pub(super) const EIO: i32 = 5;
+pub(super) const EMFILE: i32 = 24;
 pub(super) const ENOSPC: i32 = 28;
 
 #[derive(Debug, Default)]
 pub(super) struct BadDisk {
-    /// What lies under these paths fails with these numbers.
-    faults: Mutex<Vec<(PathBuf, i32)>>,
+    faults: Mutex<Vec<Fault>>,
     /// By the ids of open files.
     paths: Mutex<Vec<PathBuf>>,
+}
+
+/// What lies under this path fails with this number, so many times more.
+#[derive(Debug)]
+struct Fault {
+    under: PathBuf,
+    errno: i32,
+    times: usize,
 }
 
 /// What a full disk refuses, and what it still does: names and empty files mostly fit in the blocks that there are.
@@ -27,7 +35,16 @@ enum Change {
 
 impl BadDisk {
     pub(super) fn fail(&self, under: &Path, errno: i32) {
-        self.faults.lock().unwrap().push((under.to_path_buf(), errno));
+        self.fail_first(usize::MAX, under, errno);
+    }
+
+    pub(super) fn fail_first(&self, times: usize, under: &Path, errno: i32) {
+        self.faults.lock().unwrap().push(Fault { under: under.to_path_buf(), errno, times });
+    }
+
+    /// How many errors are still to come.
+    pub(super) fn left(&self) -> usize {
+        self.faults.lock().unwrap().iter().map(|fault| fault.times).sum()
     }
 
     pub(super) fn mend(&self) {
@@ -35,12 +52,13 @@ impl BadDisk {
     }
 
     fn admit(&self, path: &Path, change: Change) -> io::Result<()> {
-        let faults = self.faults.lock().unwrap();
+        let mut faults = self.faults.lock().unwrap();
         let fails = |errno: i32| errno != ENOSPC || change == Change::Growth;
-        match faults.iter().find(|(under, errno)| path.starts_with(under) && fails(*errno)) {
-            Some((_, errno)) => Err(io::Error::from_raw_os_error(*errno)),
-            None => Ok(()),
-        }
+        let applies =
+            |fault: &&mut Fault| fault.times > 0 && path.starts_with(&fault.under) && fails(fault.errno);
+        let Some(fault) = faults.iter_mut().find(applies) else { return Ok(()) };
+        fault.times -= 1;
+        Err(io::Error::from_raw_os_error(fault.errno))
     }
 
     fn admit_file(&self, file: &DiskFile, change: Change) -> io::Result<()> {
