@@ -46,7 +46,8 @@ fn compacted_logs_and_an_interrupted_cleaning() -> Result<()> {
 
 #[test]
 fn deletions_a_move_and_two_directories() -> Result<()> {
-    let said = &["a move between log directories was not finished; the copy is left as it is"];
+    let said =
+        &["Kafka was moving the partition to this directory when it stopped: the copy is left as it is"];
     let misc = directory("misc-before", "misc-after", "misc");
     check(&[Directory { broker_id: 7, log_dirs: &["a", "b"], said, ..misc }])
 }
