@@ -12,8 +12,9 @@ With --cold at last: a kill, the checkpoints of a kill again, the page cache dro
 and a start ("cold"). Before the other starts what is not flushed was read once, so that it is in the page cache for both.
 
 The log files are written once and moved from system to system: each gets the same bytes, and the disk needs room for one copy (21 GB by default). With
---store they are left in DIR at the end and taken from there by the next run (same file system as the temporary directory, please). Both systems run with their defaults but for the broker's heap of 1 GB. It needs what side_by_side.py needs. Kafka has a file open per segment: the
-limit of open files is raised for it where the system lets us, else take fewer segments.
+--store they are left in DIR at the end and taken from there by the next run (same file system as the temporary directory, please). Both systems run with
+their defaults but for the broker's heap of 1 GB. It needs what side_by_side.py needs. Kafka has a file open per segment: the limit of open files is raised
+for it where the system lets us, else take fewer segments.
 """
 import argparse, json, os, resource, shutil, signal, socket, struct, subprocess, sys, tempfile, time
 from collections import deque
