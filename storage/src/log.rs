@@ -267,10 +267,12 @@ impl Log {
         LogReader::new(self.shared.clone())
     }
 
-    /// Notes that this leader's records begin at the log's end. An older or equal epoch changes nothing.
+    /// Notes that this leader's records begin at the log's end. Later epochs are forgotten, as those of a controller that
+    /// lost its state; the latest one changes nothing. Source: LeaderEpochFileCache.assign.
     pub fn assign_epoch(&mut self, epoch: LeaderEpoch) {
-        let is_newer = self.epochs.latest().is_none_or(|latest| epoch > latest.epoch);
-        if is_newer && Arc::make_mut(&mut self.epochs).assign(epoch, self.end) {
+        // Not left to `assign`: every append comes here, and readers share the list.
+        let is_latest = self.epochs.latest().is_some_and(|latest| latest.epoch == epoch);
+        if !is_latest && Arc::make_mut(&mut self.epochs).assign(epoch, self.end) {
             self.progress.epochs_changed();
             self.publish();
         }

@@ -90,11 +90,11 @@ pub(crate) fn parse_dir(name: &str) -> Option<DirKind> {
     topic_partition(name).map(DirKind::Replica)
 }
 
-/// `topic-0.<32 hex>` without its mark.
+/// `topic-0.<mark>` without its mark, which may be anything but blank.
 fn replica_of(marked: &str) -> Option<TopicPartition> {
     let (name, mark) = marked.rsplit_once('.')?;
-    let is_mark = mark.len() == 32 && mark.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if is_mark { topic_partition(name) } else { None }
+    let is_marked = !mark.is_empty() && !marked.bytes().any(|byte| byte.is_ascii_whitespace());
+    if is_marked { topic_partition(name) } else { None }
 }
 
 fn topic_partition(name: &str) -> Option<TopicPartition> {
@@ -142,7 +142,14 @@ mod tests {
         check(&format!("a-b.c-12.{mark}-delete"), Some(DirKind::Delete));
         check(&format!("a-b.c-12.{mark}-future"), Some(DirKind::Future(partition())));
         check(&format!("a-b.c-12.{mark}-stray"), Some(DirKind::Stray(partition())));
-        check("a-b.c-12-delete", None);
+        check("a-b.c-12.abc-delete", Some(DirKind::Delete));
+        check("a-b.c-12.not-hex-stray", Some(DirKind::Stray(partition())));
+        check("a-b.c-12.2-future", Some(DirKind::Future(partition())));
+        for unmarked in
+            ["a-b.c-12-delete", "a-12.-delete", "a-12.a b-delete", "a b-12.abc-delete", "a.abc-delete"]
+        {
+            check(unmarked, None);
+        }
         check("a-x", None);
         check("-3", None);
         check("a--3", Some(DirKind::Replica(TopicPartition::new("a-", 3))));

@@ -1,5 +1,6 @@
 //! What an append answers and writes: offsets, stamps, idempotence, segments, and what readers see afterwards.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use protocol::batch::{Codec, TimestampType};
@@ -200,16 +201,36 @@ fn an_epoch_without_records_is_assigned() {
     let mut log = create(dir.path(), &settings());
     append(&mut log, &batch(&["x"], 1));
     log.assign_epoch(LeaderEpoch(4));
+    check_epochs(&mut log, dir.path(), "0\n2\n0 0\n4 1\n");
+    assert_eq!(log.reader().view().latest_epoch, Some(LeaderEpoch(4)));
+    assert_eq!(log.reader().epoch_end(LeaderEpoch(0)).map(|end| end.end), Some(Offset(1)));
+    log.assign_epoch(LeaderEpoch(4));
+    assert_eq!(log.flush_due(NOW), None);
+}
+
+/// The controller counts anew: what the file said of later epochs is of no use.
+#[test]
+fn an_older_epoch_drops_the_later_ones() {
+    let dir = scratch();
+    let mut log = create(dir.path(), &settings());
+    append(&mut log, &batch(&["x"], 1));
+    log.assign_epoch(LeaderEpoch(4));
+    check_epochs(&mut log, dir.path(), "0\n2\n0 0\n4 1\n");
     log.assign_epoch(LeaderEpoch(2));
-    let reader = log.reader();
-    assert_eq!(reader.view().latest_epoch, Some(LeaderEpoch(4)));
-    assert_eq!(reader.epoch_end(LeaderEpoch(0)).map(|end| end.end), Some(Offset(1)));
+    check_epochs(&mut log, dir.path(), "0\n2\n0 0\n2 1\n");
+    assert_eq!(log.reader().view().latest_epoch, Some(LeaderEpoch(2)));
+    assert_eq!(log.reader().epoch_end(LeaderEpoch(2)).map(|end| end.end), Some(Offset(1)));
+}
+
+/// What the due flush leaves in the file of epochs.
+#[track_caller]
+fn check_epochs(log: &mut Log, dir: &Path, expected: &str) {
     let scope = log.flush_due(NOW).unwrap();
     let flushed = log.flush_plan(scope, NOW).unwrap().run().unwrap();
     log.flushed(flushed);
     assert_eq!(log.flush_due(NOW), None);
-    let text = std::fs::read_to_string(dir.path().join("leader-epoch-checkpoint")).unwrap();
-    assert_eq!(text, "0\n2\n0 0\n4 1\n");
+    let text = std::fs::read_to_string(dir.join("leader-epoch-checkpoint")).unwrap();
+    assert_eq!(text, expected);
 }
 
 #[test]

@@ -4,7 +4,7 @@
 use protocol::batch::{Batches, Codec};
 use protocol::{Millis, Offset};
 use storage::disk::crash::scratch;
-use storage::{FirstBatch, Log, LogSettings, ReadError, UpTo};
+use storage::{FirstBatch, Log, LogSettings, ReadError, TimestampedOffset, UpTo};
 
 use crate::kit::{EPOCH, NOW, append, batch, batch_with, create, fetch, headers, settings, slice_bytes};
 
@@ -152,6 +152,19 @@ fn a_time_beyond_the_limit_is_not_found() {
     assert_eq!(at(15, UpTo::LogEnd).unwrap().offset, Offset(1));
     assert_eq!(log.reader().offset_of_max_timestamp(UpTo::HighWatermark), Ok(None));
     assert_eq!(log.reader().offset_of_max_timestamp(UpTo::LogEnd).unwrap().unwrap().offset, Offset(1));
+}
+
+#[test]
+fn the_first_record_is_the_latest_where_none_has_a_time() {
+    let dir = scratch();
+    let mut log = create(dir.path(), &settings());
+    let latest = |log: &Log| log.reader().offset_of_max_timestamp(UpTo::LogEnd).unwrap();
+    assert_eq!(latest(&log), None);
+    log.append(&[batch(&["a"], -1), batch(&["b"], -1)], EPOCH, NOW);
+    let first = TimestampedOffset { offset: Offset(0), timestamp: Millis::NONE, leader_epoch: EPOCH };
+    assert_eq!(latest(&log), Some(first));
+    append(&mut log, &batch(&["c"], 10));
+    assert_eq!(latest(&log).map(|found| found.offset), Some(Offset(2)));
 }
 
 #[test]

@@ -94,6 +94,8 @@ async fn records_and_offsets() {
     check(&world, 4, &fetch(&["none"]), &[(Read, "none")]).await;
     let follower = fetch(&["a", "b"]).with_replica_id(BrokerId(2));
     check(&world, 12, &follower, &[(ClusterAction, CLUSTER)]).await;
+    let tool = fetch(&["a", "b"]).with_replica_id(BrokerId(-2));
+    check(&world, 12, &tool, &[(Read, "a"), (Read, "b")]).await;
 
     let topic = |name| {
         let partitions = vec![ListOffsetsPartition::default().with_timestamp(-1)];

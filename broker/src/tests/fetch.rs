@@ -5,12 +5,14 @@ use std::time::Duration;
 use protocol::ErrorCode;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use protocol::messages::fetch_response::PartitionData;
-use protocol::messages::{DeleteTopicsRequest, FetchRequest, FetchResponse};
+use protocol::messages::{BrokerId, DeleteTopicsRequest, FetchRequest, FetchResponse};
 use tokio::time::Instant;
 use uuid::Uuid;
 use zookeeper::paths;
 use zookeeper::store::Watch;
 
+use super::offsets::lead_with_follower;
+use super::produce;
 use super::world::{World, batch, code, decode, topic_name};
 use crate::api::context::{Outcome, Pending};
 
@@ -149,8 +151,26 @@ async fn errors_are_answered_at_once() {
     let mut unknown = request(vec![partition(0, 0)]);
     unknown.topics[0].topic_id = Uuid::from_u128(9);
     assert_eq!(told(&world.ask(13, &unknown).await)[0].1, ErrorCode::UnknownTopicId);
-    let follower = request(vec![partition(0, 0)]).with_replica_id(protocol::messages::BrokerId(2));
+    let follower = request(vec![partition(0, 0)]).with_replica_id(BrokerId(2));
     assert_eq!(told(&world.ask(11, &follower).await)[0].1, ErrorCode::NotLeaderOrFollower);
+}
+
+/// A tool that compares replicas asks as -2, a replica's copy in another log directory as -3.
+#[tokio::test(start_paused = true)]
+async fn only_brokers_are_followers() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let seen = world.append(0, &["a"]).await;
+    lead_with_follower(&world, 5).await;
+    let behind = batch(-1, &["b"], |_| {});
+    let all = seen + behind.len();
+    world.ask(9, &produce::request(vec![("t", 0, Some(behind))]).with_acks(1)).await;
+    for (replica, isolation, size) in [(-2, 0, seen), (-2, 1, seen), (-3, 0, all), (-3, 1, all)] {
+        let wanted =
+            request(vec![partition(0, 0)]).with_replica_id(BrokerId(replica)).with_isolation_level(isolation);
+        let answer = world.ask(11, &wanted).await;
+        assert_eq!(told(&answer), [(0, ErrorCode::None, size)], "replica {replica}, isolation {isolation}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -134,7 +134,7 @@ async fn the_oldest_version_answers_offsets_of_segments() {
 }
 
 /// Makes broker 1 the leader of `t-0` in this epoch, with broker 2 in sync as well.
-async fn lead_with_follower(world: &World, epoch: i32) {
+pub(super) async fn lead_with_follower(world: &World, epoch: i32) {
     let state = LeaderAndIsrPartitionState::default()
         .with_leader(BrokerId(1))
         .with_leader_epoch(epoch)

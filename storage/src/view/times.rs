@@ -68,7 +68,7 @@ impl LogReader {
     }
 
     /// The first record that has the largest timestamp of the log's files, if below the limit (ListOffsets −3). As
-    /// with Kafka it may lie below the log start, until its segment goes.
+    /// with Kafka it may lie below the log start, until its segment goes. Where no record has a time, the first one.
     pub fn offset_of_max_timestamp(&self, up_to: UpTo) -> Result<Option<TimestampedOffset>, ReadError> {
         self.steady(|| self.find_max_time(up_to))
     }
@@ -84,8 +84,9 @@ impl LogReader {
                 best = Some((index, largest));
             }
         }
-        let Some((index, largest)) = best else { return Ok(None) };
-        let wanted = Wanted::At { timestamp: largest.timestamp };
+        let (index, timestamp) =
+            best.map_or((0, Millis::NONE), |(index, largest)| (index, largest.timestamp));
+        let wanted = Wanted::At { timestamp };
         let found = self.search(&taken, index, wanted)?;
         Ok(found.filter(|found| found.offset < taken.view.limit(up_to)))
     }
@@ -124,6 +125,10 @@ impl LogReader {
         while let Some(batch) = headers.next().map_err(error)? {
             if batch.header.max_timestamp < timestamp {
                 continue;
+            }
+            // A message of format v0 cannot have had a time: Kafka tells nothing of it.
+            if batch.magic == 0 {
+                return Ok(None);
             }
             if let Some(found) = self.record_in(segment, batch, wanted)? {
                 return Ok(Some(found));

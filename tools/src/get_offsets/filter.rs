@@ -95,10 +95,10 @@ fn number(digits: &str) -> Result<i32, Failure> {
     digits.parse().map_err(|_| Failure::Sentence(format!("For input string: \"{digits}\"")))
 }
 
-/// As `String.split` does it: empty words at the end are none.
+/// As `String.split` does it: empty words at the end are none, but for a list without a comma.
 fn split(list: &str) -> Vec<&str> {
     let mut words: Vec<&str> = list.split(',').collect();
-    while words.len() > 1 && words.last().is_some_and(|word| word.is_empty()) {
+    while list.contains(',') && words.last().is_some_and(|word| word.is_empty()) {
         words.pop();
     }
     words
@@ -150,6 +150,9 @@ mod tests {
         check("--topic-partitions :0", "a-0 b-0");
         check("--topic-partitions .*:-", "a-0 a-1 b-0 b-1 b-2");
         check("--topic-partitions b:", "b-0 b-1 b-2");
+        check("--topic-partitions ,", "");
+        check("--topic-partitions ,a", "a-0 a-1 b-0 b-1 b-2");
+        check("--partitions ,", "a-0 a-1 b-0 b-1 b-2");
     }
 
     /// Recorded from Kafka 3.9.1.

@@ -19,7 +19,8 @@ use crate::hosted::HostedPartition;
 use crate::metadata::Picture;
 use crate::upkeep;
 
-const CONSUMER: i32 = -1;
+/// A replica's own copy between log directories asks so: it may see the log's end.
+const FUTURE_REPLICA: i32 = -3;
 const READ_COMMITTED: i8 = 1;
 /// The first version that carries the replica's id in a tagged field (KIP-903).
 const REPLICA_STATE_SINCE: i16 = 15;
@@ -44,6 +45,7 @@ pub(crate) struct Reader<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
+    /// A tool that compares replicas too (-2).
     Consumer,
     Replica,
 }
@@ -126,12 +128,16 @@ impl<'a> Reader<'a> {
         } else {
             request.replica_id
         };
-        let committed = request.isolation_level == READ_COMMITTED;
+        let up_to = match (replica.0, request.isolation_level) {
+            (FUTURE_REPLICA, _) => UpTo::LogEnd,
+            (_, READ_COMMITTED) => UpTo::LastStableOffset,
+            _ => UpTo::HighWatermark,
+        };
         Self {
             broker,
             context,
-            up_to: if committed { UpTo::LastStableOffset } else { UpTo::HighWatermark },
-            who: if replica.0 == CONSUMER { Who::Consumer } else { Who::Replica },
+            up_to,
+            who: if replica.0 < 0 { Who::Consumer } else { Who::Replica },
             version,
             allowed: None,
         }
