@@ -24,6 +24,7 @@ pub(crate) mod leader_and_isr;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
+mod pace;
 mod produce;
 mod repeated;
 pub(crate) mod stop_replica;
@@ -63,7 +64,7 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
             encode(&header, &delete_records::answer(&broker, &context, request).await)
         }),
         RequestBody::OffsetForLeaderEpoch(request) => Pending::later(async move {
-            encode(&header, &offset_for_leader_epoch::answer(&broker, &context, request))
+            encode(&header, &offset_for_leader_epoch::answer(&broker, &context, request).await)
         }),
         RequestBody::DescribeLogDirs(request) => Pending::later(async move {
             encode(&header, &describe_log_dirs::answer(&broker, &context, request).await)

@@ -9,6 +9,7 @@ mod disks;
 mod fetch;
 mod handles;
 mod log_dirs;
+mod long_lists;
 mod offsets;
 mod old_clients;
 mod produce;

@@ -9,6 +9,7 @@ use protocol::messages::{AlterConfigsRequest, AlterConfigsResponse};
 
 use super::alteration::{Alteration, Alterations, Altered, Wanted};
 use super::context::Context;
+use super::pace;
 use crate::broker::Broker;
 
 pub(crate) async fn answer(
@@ -16,10 +17,11 @@ pub(crate) async fn answer(
     context: &Context,
     request: AlterConfigsRequest,
 ) -> AlterConfigsResponse {
-    let asked = request.resources.iter().map(alteration).collect();
+    let asked = pace::collect(request.resources.iter().map(alteration)).await;
     let altered =
         Alterations { asked, validate_only: request.validate_only }.carry_out(broker, context).await;
-    AlterConfigsResponse::default().with_responses(altered.into_iter().map(response).collect())
+    let responses = pace::collect(altered.into_iter().map(response)).await;
+    AlterConfigsResponse::default().with_responses(responses)
 }
 
 fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {

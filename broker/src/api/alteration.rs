@@ -11,6 +11,7 @@ use protocol::error_code::ErrorCode;
 use super::config_resource::{ConfigResource, broker_entity, write_entity};
 use super::context::Context;
 use super::error::{Refused, told};
+use super::pace::Pace;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
 use crate::config_changes::{ConfigEntity, ConfigReadError};
@@ -47,7 +48,8 @@ pub(super) enum Wanted {
 impl<'a> Alterations<'a> {
     /// What is answered for each resource, in their order. One that is named twice is refused both times.
     pub(super) async fn carry_out(self, broker: &Arc<Broker>, context: &Context) -> Vec<Altered<'a>> {
-        let resources = ConfigResource::each_once(self.asked.iter().map(|one| (one.kind, &**one.name)));
+        let resources = ConfigResource::each_once(self.asked.iter().map(|one| (one.kind, &**one.name))).await;
+        let mut pace = Pace::default();
         let mut altered = Vec::with_capacity(resources.len());
         for (Alteration { kind, name, wanted }, resource) in self.asked.into_iter().zip(resources) {
             let map = match resource {
@@ -60,6 +62,7 @@ impl<'a> Alterations<'a> {
                 Err(refused) => Err(refused),
             });
             altered.push(Altered { kind, name, error_code, error_message });
+            pace.step().await;
         }
         altered
     }

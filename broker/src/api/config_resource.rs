@@ -11,6 +11,7 @@ use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
+use super::pace;
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -43,14 +44,16 @@ impl ConfigResource {
     }
 
     /// The resources that a request to change settings names. One that is named twice is refused both times.
-    pub(super) fn each_once<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Vec<Result<Self, Refused>> {
-        let named: Vec<_> = named.collect();
-        let twice = repeated(named.iter().copied());
+    pub(super) async fn each_once<'a>(
+        named: impl Iterator<Item = (i8, &'a str)> + Send,
+    ) -> Vec<Result<Self, Refused>> {
+        let named: Vec<_> = pace::collect(named).await;
+        let twice = repeated(named.iter().copied()).await;
         let resource = |(kind, name)| match twice.contains(&(kind, name)) {
             true => Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
             false => Self::new(kind, name),
         };
-        named.iter().copied().map(resource).collect()
+        pace::collect(named.iter().copied().map(resource)).await
     }
 
     /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.

@@ -14,6 +14,7 @@ use protocol::messages::{CreatePartitionsRequest, CreatePartitionsResponse};
 use super::context::{Context, patience};
 use super::create_topics::candidates;
 use super::error::{Refused, told};
+use super::pace::{self, Pace};
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -26,14 +27,15 @@ pub(crate) async fn answer(
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let patience = patience(request.timeout_ms);
-    let twice = repeated(request.topics.iter().map(|topic| &**topic.name));
-    let mut outcomes = Vec::with_capacity(request.topics.len());
+    let twice = repeated(request.topics.iter().map(|topic| &**topic.name)).await;
+    let (mut outcomes, mut pace) = (Vec::with_capacity(request.topics.len()), Pace::default());
     for topic in &request.topics {
         outcomes.push(match check(broker, context, topic, &twice) {
             Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
             Ok(()) => grow(broker, topic).await,
             Err(refused) => Err(refused),
         });
+        pace.step().await;
     }
     let waits = !request.validate_only;
     let grown = || request.topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
@@ -50,7 +52,7 @@ pub(crate) async fn answer(
             outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         result(topic, outcome)
     });
-    CreatePartitionsResponse::default().with_results(results.collect())
+    CreatePartitionsResponse::default().with_results(pace::collect(results).await)
 }
 
 fn check(

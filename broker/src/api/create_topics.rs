@@ -20,6 +20,7 @@ use protocol::messages::{CreateTopicsRequest, CreateTopicsResponse};
 
 use super::context::{Context, patience};
 use super::error::Refused;
+use super::pace::{self, Pace};
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -37,56 +38,76 @@ pub(crate) async fn answer(
     request: CreateTopicsRequest,
 ) -> CreateTopicsResponse {
     let patience = patience(request.timeout_ms);
-    let names: Vec<String> = request.topics.iter().map(|topic| topic.name.to_string()).collect();
-    let rights = Rights::of(broker, context, &names);
-    let twice = repeated(names.iter().map(String::as_str));
-    let mut outcomes = Vec::with_capacity(names.len());
+    let names = || request.topics.iter().map(|topic| &**topic.name);
+    let rights = Rights::of(broker, context, names()).await;
+    let twice = repeated(names()).await;
+    let (mut results, mut created, mut pace) = (Vec::new(), Vec::new(), Pace::default());
     for topic in &request.topics {
-        outcomes.push(match rights.check(&topic.name, &twice) {
+        let outcome = match rights.check(&topic.name, &twice) {
             Ok(()) if request.validate_only => plan(broker, topic).await,
             Ok(()) => create(broker, topic).await,
             Err(refused) => Err(refused),
-        });
+        };
+        if let Ok(made) = &outcome
+            && !request.validate_only
+        {
+            created.push(Created { index: results.len(), partitions: made.replicas.len() });
+        }
+        // What was planned may be large, and goes with its topic.
+        results.push(result(broker, version, topic, (outcome, rights.describes(&topic.name))));
+        pace.step().await;
     }
-    let waits = !request.validate_only;
-    if waits && !patience.is_zero() {
-        let made =
-            || names.iter().zip(&outcomes).filter_map(|(name, made)| Some((name, made.as_ref().ok()?)));
-        let led =
-            |picture: &Picture| made().all(|(name, made)| has_leaders(picture, name, made.replicas.len()));
+    if !patience.is_zero() {
+        let led = |picture: &Picture| created.iter().all(|made| made.is_led(picture, &results));
         broker.metadata.wait_for(patience, led).await;
     }
     let picture = broker.metadata.picture();
-    let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
-        let outcome = outcome.and_then(|made| {
-            let led = !patience.is_zero() && has_leaders(&picture, &topic.name, made.replicas.len());
-            if led || !waits { Ok(made) } else { Err(ErrorCode::RequestTimedOut.into()) }
-        });
-        result(broker, version, topic, (outcome, rights.describes(&topic.name)))
-    });
-    CreateTopicsResponse::default().with_topics(results.collect())
+    for made in created {
+        if patience.is_zero() || !made.is_led(&picture, &results) {
+            let topic = &request.topics[made.index];
+            results[made.index] = refused(version, topic, ErrorCode::RequestTimedOut.into());
+        }
+        pace.step().await;
+    }
+    CreateTopicsResponse::default().with_topics(results)
+}
+
+/// A topic that has been written, and is answered for when it has leaders.
+struct Created {
+    /// Of its result.
+    index: usize,
+    partitions: usize,
+}
+
+impl Created {
+    fn is_led(&self, picture: &Picture, results: &[CreatableTopicResult]) -> bool {
+        let topic = picture.topics.get(&**results[self.index].name);
+        topic.is_some_and(|topic| {
+            topic.partitions.len() >= self.partitions && topic.partitions.values().all(|p| p.leader.0 >= 0)
+        })
+    }
 }
 
 /// What the client may do, asked once for the whole request.
-struct Rights {
+struct Rights<'a> {
     is_controller: bool,
-    creatable: BTreeSet<String>,
-    describable: BTreeSet<String>,
+    creatable: BTreeSet<&'a str>,
+    describable: BTreeSet<&'a str>,
 }
 
-impl Rights {
-    fn of(broker: &Broker, context: &Context, names: &[String]) -> Self {
+impl<'a> Rights<'a> {
+    async fn of(broker: &Broker, context: &Context, names: impl Iterator<Item = &'a str> + Send) -> Self {
         let (mut creatable, mut describable) = (BTreeSet::new(), BTreeSet::new());
         let is_controller = broker.is_controller();
         if is_controller {
+            let named: BTreeSet<&str> = pace::collect(names.filter(|name| *name != CLUSTER_METADATA)).await;
             let allows =
-                |operation, resource: &Resource<'_>| broker.authorizer.allows(context, operation, resource);
-            let named: BTreeSet<_> = names.iter().filter(|name| *name != CLUSTER_METADATA).cloned().collect();
-            let any = allows(Operation::Create, &Resource::cluster());
-            creatable.extend(named.clone());
-            creatable.retain(|name| any || allows(Operation::Create, &Resource::topic(name)));
-            describable.extend(named);
-            describable.retain(|name| allows(Operation::DescribeConfigs, &Resource::topic(name)));
+                |operation, name: &str| broker.authorizer.allows(context, operation, &Resource::topic(name));
+            let any = broker.authorizer.allows(context, Operation::Create, &Resource::cluster());
+            let may_create = |name: &&str| any || allows(Operation::Create, name);
+            creatable = pace::collect(named.iter().copied().filter(may_create)).await;
+            let may_describe = |name: &&str| allows(Operation::DescribeConfigs, name);
+            describable = pace::collect(named.into_iter().filter(may_describe)).await;
         }
         Self { is_controller, creatable, describable }
     }
@@ -214,32 +235,17 @@ fn fresh_id() -> TopicId {
     }
 }
 
-fn has_leaders(picture: &Picture, name: &str, partitions: usize) -> bool {
-    let topic = picture.topics.get(name);
-    topic.is_some_and(|topic| {
-        topic.partitions.len() >= partitions && topic.partitions.values().all(|p| p.leader.0 >= 0)
-    })
-}
-
 fn result(
     broker: &Broker,
     version: i16,
     topic: &CreatableTopic,
     (outcome, describable): (Result<NewTopic, Refused>, bool),
 ) -> CreatableTopicResult {
-    let result = CreatableTopicResult::default().with_name(topic.name.clone());
     let made = match outcome {
-        Err(Refused { code, message }) => {
-            return result
-                .with_error_code(code.code())
-                .with_error_message(message.filter(|_| version >= 1).map(StrBytes::from_string))
-                .with_num_partitions(UNKNOWN_COUNT)
-                .with_replication_factor(-1)
-                .with_configs((version >= 5).then(Vec::new));
-        }
+        Err(cause) => return refused(version, topic, cause),
         Ok(made) => made,
     };
-    let mut result = result.with_error_message(None);
+    let mut result = CreatableTopicResult::default().with_name(topic.name.clone()).with_error_message(None);
     if version >= 7 {
         result.topic_id = made.id;
     }
@@ -256,6 +262,16 @@ fn result(
         .with_num_partitions(i32::try_from(made.replicas.len()).unwrap_or(i32::MAX))
         .with_replication_factor(i16::try_from(replication_factor).unwrap_or(i16::MAX))
         .with_configs(Some(described(broker, &made.configs)))
+}
+
+fn refused(version: i16, topic: &CreatableTopic, Refused { code, message }: Refused) -> CreatableTopicResult {
+    CreatableTopicResult::default()
+        .with_name(topic.name.clone())
+        .with_error_code(code.code())
+        .with_error_message(message.filter(|_| version >= 1).map(StrBytes::from_string))
+        .with_num_partitions(UNKNOWN_COUNT)
+        .with_replication_factor(-1)
+        .with_configs((version >= 5).then(Vec::new))
 }
 
 fn described(broker: &Broker, configs: &ConfigMap) -> Vec<CreatableTopicConfigs> {

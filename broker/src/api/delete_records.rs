@@ -17,6 +17,7 @@ use protocol::messages::{DeleteRecordsRequest, DeleteRecordsResponse, TopicName}
 use tokio::sync::oneshot;
 
 use super::context::{Context, patience};
+use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::metadata::Picture;
@@ -34,41 +35,46 @@ pub(crate) async fn answer(
     request: DeleteRecordsRequest,
 ) -> DeleteRecordsResponse {
     let patience = patience(request.timeout_ms);
-    let deletable = deletable(broker, context, &request);
-    let mut begun = Vec::new();
-    for (partition, offset) in wishes(&request) {
+    let deletable = deletable(broker, context, &request).await;
+    let (mut begun, mut pace) = (Vec::new(), Pace::default());
+    for (partition, offset) in wishes(&request).await {
         let reply = match deletable.contains(&partition.topic) {
             true => begin(broker, &partition, offset).await,
             false => Err(ErrorCode::TopicAuthorizationFailed),
         };
         begun.push((partition, reply));
+        pace.step().await;
     }
     let mut outcomes = BTreeMap::new();
     for (partition, reply) in begun {
         outcomes.insert(partition, led(reply).await);
+        pace.step().await;
     }
     follow(broker, patience, &mut outcomes).await;
-    response(outcomes)
+    response(outcomes).await
 }
 
 /// One offset per partition: of several the last counts, as in Kafka's map.
-fn wishes(request: &DeleteRecordsRequest) -> BTreeMap<TopicPartition, i64> {
-    let mut wishes = BTreeMap::new();
+async fn wishes(request: &DeleteRecordsRequest) -> BTreeMap<TopicPartition, i64> {
+    let (mut wishes, mut pace) = (BTreeMap::new(), Pace::default());
     for topic in &request.topics {
         let name: Arc<str> = Arc::from(&**topic.name);
         for wish in &topic.partitions {
             let partition = TopicPartition { topic: Arc::clone(&name), partition: wish.partition_index };
             wishes.insert(partition, wish.offset);
+            pace.step().await;
         }
+        pace.step().await;
     }
     wishes
 }
 
-fn deletable(broker: &Broker, context: &Context, request: &DeleteRecordsRequest) -> BTreeSet<Arc<str>> {
-    let names: BTreeSet<Arc<str>> = request.topics.iter().map(|topic| Arc::from(&**topic.name)).collect();
+async fn deletable(broker: &Broker, context: &Context, request: &DeleteRecordsRequest) -> BTreeSet<Arc<str>> {
+    let names: BTreeSet<Arc<str>> =
+        pace::collect(request.topics.iter().map(|topic| Arc::from(&**topic.name))).await;
     let allows =
         |name: &Arc<str>| broker.authorizer.allows(context, Operation::Delete, &Resource::topic(name));
-    names.into_iter().filter(allows).collect()
+    pace::collect(names.into_iter().filter(allows)).await
 }
 
 type Reply = oneshot::Receiver<Result<RecordsDeleted, DeleteFailure>>;
@@ -109,7 +115,9 @@ async fn follow(broker: &Broker, patience: Duration, outcomes: &mut BTreeMap<Top
     let done = |picture: &Picture| !outcomes.iter().any(|entry| waits(picture, entry));
     broker.metadata.wait_for(patience, done).await;
     let picture = broker.metadata.picture();
+    let mut pace = Pace::default();
     for (partition, outcome) in outcomes {
+        pace.step().await;
         if let Ok(low_watermark) = *outcome {
             *outcome = followed(broker, &picture, partition).map(|()| low_watermark);
         }
@@ -125,9 +133,11 @@ fn followed(broker: &Broker, picture: &Picture, partition: &TopicPartition) -> R
     if known.replicas.iter().any(is_live) { Err(ErrorCode::RequestTimedOut) } else { Ok(()) }
 }
 
-fn response(outcomes: BTreeMap<TopicPartition, Outcome>) -> DeleteRecordsResponse {
+async fn response(outcomes: BTreeMap<TopicPartition, Outcome>) -> DeleteRecordsResponse {
     let mut topics: BTreeMap<Arc<str>, Vec<DeleteRecordsPartitionResult>> = BTreeMap::new();
+    let mut pace = Pace::default();
     for (partition, outcome) in outcomes {
+        pace.step().await;
         let result = DeleteRecordsPartitionResult::default().with_partition_index(partition.partition);
         let result = match outcome {
             Ok(low_watermark) => result.with_low_watermark(low_watermark.0),
@@ -139,5 +149,5 @@ fn response(outcomes: BTreeMap<TopicPartition, Outcome>) -> DeleteRecordsRespons
         let name = TopicName(StrBytes::from_string(name.to_string()));
         DeleteRecordsTopicResult::default().with_name(name).with_partitions(partitions)
     });
-    DeleteRecordsResponse::default().with_topics(topics.collect())
+    DeleteRecordsResponse::default().with_topics(pace::collect(topics).await)
 }

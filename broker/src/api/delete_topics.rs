@@ -15,6 +15,7 @@ use protocol::messages::{DeleteTopicsRequest, DeleteTopicsResponse, TopicName};
 
 use super::context::{Context, patience};
 use super::error::Refused;
+use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
@@ -29,18 +30,20 @@ pub(crate) async fn answer(
     request: DeleteTopicsRequest,
 ) -> DeleteTopicsResponse {
     let patience = patience(request.timeout_ms);
-    let asked = asked(version, request);
+    let asked = asked(version, request).await;
     let mut results = Vec::with_capacity(asked.len());
-    match resolve(broker, version, &asked) {
+    let mut pace = Pace::default();
+    match resolve(broker, version, &asked).await {
         Err(refused) => {
             let refuse = |topic: DeleteTopicState| (topic.name, topic.topic_id, Err(refused.clone()));
-            results.extend(asked.into_iter().map(refuse));
+            results = pace::collect(asked.into_iter().map(refuse)).await;
         }
         Ok(named) => {
-            let rights = Rights::of(broker, context, &named);
+            let rights = Rights::of(broker, context, &named).await;
             for (topic, name) in asked.into_iter().zip(named) {
                 let (shown, outcome) = mark(broker, &rights, topic.topic_id, name).await;
                 results.push((shown, topic.topic_id, outcome));
+                pace.step().await;
             }
         }
     }
@@ -60,18 +63,19 @@ pub(crate) async fn answer(
             outcome.and_then(|()| if gone { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         response(version, name, id, outcome)
     });
-    DeleteTopicsResponse::default().with_responses(responses.collect())
+    DeleteTopicsResponse::default().with_responses(pace::collect(responses).await)
 }
 
-fn asked(version: i16, request: DeleteTopicsRequest) -> Vec<DeleteTopicState> {
+async fn asked(version: i16, request: DeleteTopicsRequest) -> Vec<DeleteTopicState> {
     if version >= STATES_SINCE {
         return request.topics;
     }
-    request.topic_names.into_iter().map(|name| DeleteTopicState::default().with_name(Some(name))).collect()
+    let named = |name| DeleteTopicState::default().with_name(Some(name));
+    pace::collect(request.topic_names.into_iter().map(named)).await
 }
 
 /// The names of what is asked for, `None` for an unknown id; or why the request is refused as a whole.
-fn resolve(
+async fn resolve(
     broker: &Broker,
     version: i16,
     asked: &[DeleteTopicState],
@@ -90,7 +94,7 @@ fn resolve(
     let picture = broker.metadata.picture();
     let named = |id| picture.topic_name(id).map(|name| TopicName(StrBytes::from_string(name.to_string())));
     let names = asked.iter().map(|t| if t.topic_id.is_nil() { t.name.clone() } else { named(t.topic_id) });
-    Ok(names.collect())
+    Ok(pace::collect(names).await)
 }
 
 /// What the client may do, asked once for the whole request.
@@ -100,14 +104,15 @@ struct Rights {
 }
 
 impl Rights {
-    fn of(broker: &Broker, context: &Context, named: &[Option<TopicName>]) -> Self {
-        let names: BTreeSet<String> = named.iter().flatten().map(|name| name.to_string()).collect();
+    async fn of(broker: &Broker, context: &Context, named: &[Option<TopicName>]) -> Self {
+        let names: BTreeSet<String> =
+            pace::collect(named.iter().flatten().map(|name| name.to_string())).await;
         let allowed = |operation| {
             let allows =
-                |name: &&String| broker.authorizer.allows(context, operation, &Resource::topic(name));
-            names.iter().filter(allows).cloned().collect()
+                move |name: &&String| broker.authorizer.allows(context, operation, &Resource::topic(name));
+            pace::collect(names.iter().filter(allows).cloned())
         };
-        Self { describable: allowed(Operation::Describe), deletable: allowed(Operation::Delete) }
+        Self { describable: allowed(Operation::Describe).await, deletable: allowed(Operation::Delete).await }
     }
 }
 

@@ -18,6 +18,7 @@ use storage::{DiskError, Space};
 use tokio::sync::oneshot;
 
 use super::context::Context;
+use super::pace;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::shard::{Command, Measured};
@@ -34,7 +35,8 @@ pub(crate) async fn answer(
         let refused = ErrorCode::ClusterAuthorizationFailed;
         return DescribeLogDirsResponse::default().with_error_code(refused.code());
     }
-    let mut logs = by_dir(measure(broker).await, wanted(request.topics.as_deref()).as_ref());
+    let wanted = wanted(request.topics.as_deref()).await;
+    let mut logs = by_dir(measure(broker).await, wanted.as_ref());
     let mut results = Vec::with_capacity(broker.config.log.dirs.len());
     for path in &broker.config.log.dirs {
         let described = match broker.log_dirs.online(path) {
@@ -68,11 +70,11 @@ async fn measure(broker: &Broker) -> Vec<Measured> {
 }
 
 /// The partitions asked for; none means all.
-fn wanted(topics: Option<&[DescribableLogDirTopic]>) -> Option<BTreeSet<(&str, i32)>> {
+async fn wanted(topics: Option<&[DescribableLogDirTopic]>) -> Option<BTreeSet<(&str, i32)>> {
     let pairs = topics?.iter().flat_map(|DescribableLogDirTopic { topic, partitions, .. }| {
         partitions.iter().map(move |partition| (topic.as_str(), *partition))
     });
-    Some(pairs.collect())
+    Some(pace::collect(pairs).await)
 }
 
 type Topics = BTreeMap<String, Vec<DescribeLogDirsPartition>>;

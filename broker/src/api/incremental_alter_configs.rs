@@ -12,6 +12,7 @@ use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigs
 use super::alteration::{Alteration, Alterations, Altered, Wanted};
 use super::context::Context;
 use super::error::Refused;
+use super::pace;
 use crate::broker::Broker;
 
 pub(crate) async fn answer(
@@ -19,10 +20,11 @@ pub(crate) async fn answer(
     context: &Context,
     request: IncrementalAlterConfigsRequest,
 ) -> IncrementalAlterConfigsResponse {
-    let asked = request.resources.iter().map(alteration).collect();
+    let asked = pace::collect(request.resources.iter().map(alteration)).await;
     let altered =
         Alterations { asked, validate_only: request.validate_only }.carry_out(broker, context).await;
-    IncrementalAlterConfigsResponse::default().with_responses(altered.into_iter().map(response).collect())
+    let responses = pace::collect(altered.into_iter().map(response)).await;
+    IncrementalAlterConfigsResponse::default().with_responses(responses)
 }
 
 fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {

@@ -19,6 +19,7 @@ use storage::{LogReader, ReadError, TimestampedOffset, UpTo};
 
 use super::context::Context;
 use super::error::Refused;
+use super::pace::Pace;
 use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -53,7 +54,8 @@ pub(crate) async fn answer(
     };
     let named =
         request.topics.iter().flat_map(|t| t.partitions.iter().map(|p| (&**t.name, p.partition_index)));
-    let twice = repeated(named);
+    let twice = repeated(named).await;
+    let mut pace = Pace::default();
     let mut topics = Vec::with_capacity(request.topics.len());
     for topic in &request.topics {
         let allowed = broker.authorizer.allows(context, Operation::Describe, &Resource::topic(&topic.name));
@@ -67,7 +69,9 @@ pub(crate) async fn answer(
                 offset(broker, (&topic.name, partition), version, up_to).await
             };
             partitions.push(response(version, partition.partition_index, found));
+            pace.step().await;
         }
+        pace.step().await;
         let name = topic.name.clone();
         topics.push(ListOffsetsTopicResponse::default().with_name(name).with_partitions(partitions));
     }

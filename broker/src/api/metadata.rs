@@ -18,6 +18,7 @@ use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResp
 use super::context::Context;
 use super::create_topics::create_automatically;
 use super::describe_cluster::{NO_CONTROLLER, NOT_ASKED, operations};
+use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::metadata::{Address, Partition, Picture, Topic};
@@ -28,16 +29,16 @@ pub(crate) async fn answer(
     version: i16,
     request: MetadataRequest,
 ) -> MetadataResponse {
-    let Some(wanted) = Wanted::of(version, &request) else { return invalid(&request) };
+    let Some(wanted) = Wanted::of(version, &request).await else { return invalid(&request).await };
     let picture = broker.metadata.picture();
     let view = View { broker, context, version, picture: &picture, request: &request };
     let topics = match wanted {
-        Wanted::All => view.all_topics(),
-        Wanted::Ids(ids) => ids.into_iter().map(|id| view.topic_by_id(id)).collect(),
+        Wanted::All => view.all_topics().await,
+        Wanted::Ids(ids) => pace::collect(ids.into_iter().map(|id| view.topic_by_id(id))).await,
         Wanted::Names(names) => view.topics_by_name(names).await,
     };
     let cluster_operations = view.cluster_operations();
-    let topics = topics.into_iter().map(|topic| view.with_operations(topic)).collect();
+    let topics = pace::collect(topics.into_iter().map(|topic| view.with_operations(topic))).await;
     MetadataResponse::default()
         .with_brokers(view.brokers())
         .with_cluster_id((version >= 2).then(|| StrBytes::from_string(broker.identity.cluster_id.clone())))
@@ -47,7 +48,7 @@ pub(crate) async fn answer(
 }
 
 /// A request that asks by id where its version cannot: each topic gets the error.
-fn invalid(request: &MetadataRequest) -> MetadataResponse {
+async fn invalid(request: &MetadataRequest) -> MetadataResponse {
     let topics = request.topics.iter().flatten().map(|topic| {
         let name = topic.name.clone().unwrap_or_default();
         MetadataResponseTopic::default()
@@ -55,7 +56,7 @@ fn invalid(request: &MetadataRequest) -> MetadataResponse {
             .with_topic_id(topic.topic_id)
             .with_error_code(ErrorCode::InvalidRequest.code())
     });
-    MetadataResponse::default().with_topics(topics.collect())
+    MetadataResponse::default().with_topics(pace::collect(topics).await)
 }
 
 /// Which topics a request asks for.
@@ -67,7 +68,7 @@ enum Wanted {
 
 impl Wanted {
     /// `None` where topics are given by id before version 12, which answers by id.
-    fn of(version: i16, request: &MetadataRequest) -> Option<Self> {
+    async fn of(version: i16, request: &MetadataRequest) -> Option<Self> {
         let Some(topics) = &request.topics else { return Some(Self::All) };
         if version == 0 && topics.is_empty() {
             return Some(Self::All);
@@ -75,11 +76,13 @@ impl Wanted {
         if version < 12 && topics.iter().any(|t| t.name.is_none() || !t.topic_id.is_nil()) {
             return None;
         }
-        let ids: BTreeSet<_> = topics.iter().map(|t| t.topic_id).filter(|id| !id.is_nil()).collect();
+        let ids: BTreeSet<_> =
+            pace::collect(topics.iter().map(|t| t.topic_id).filter(|id| !id.is_nil())).await;
         if !ids.is_empty() {
             return Some(Self::Ids(ids));
         }
-        Some(Self::Names(topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string()).collect()))
+        let names = topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string());
+        Some(Self::Names(pace::collect(names).await))
     }
 }
 
@@ -111,9 +114,10 @@ impl View<'_> {
         operations(self.broker, self.context)
     }
 
-    fn all_topics(&self) -> Vec<MetadataResponseTopic> {
+    async fn all_topics(&self) -> Vec<MetadataResponseTopic> {
         let allowed = |name: &&Arc<str>| self.allows(Operation::Describe, &Resource::topic(name));
-        self.picture.topics.keys().filter(allowed).filter_map(|name| self.known_topic(name)).collect()
+        let known = self.picture.topics.keys().filter(allowed).filter_map(|name| self.known_topic(name));
+        pace::collect(known).await
     }
 
     fn topic_by_id(&self, id: TopicId) -> MetadataResponseTopic {
@@ -129,9 +133,17 @@ impl View<'_> {
     }
 
     async fn topics_by_name(&self, names: BTreeSet<String>) -> Vec<MetadataResponseTopic> {
-        let (shown, hidden): (Vec<_>, Vec<_>) =
-            names.into_iter().partition(|name| self.allows(Operation::Describe, &Resource::topic(name)));
-        let missing = shown.iter().any(|name| !self.picture.topics.contains_key(&**name));
+        let mut pace = Pace::default();
+        let (mut shown, mut hidden, mut missing) = (Vec::new(), Vec::new(), false);
+        for name in names {
+            if self.allows(Operation::Describe, &Resource::topic(&name)) {
+                missing |= !self.picture.topics.contains_key(&*name);
+                shown.push(name);
+            } else {
+                hidden.push(name);
+            }
+            pace.step().await;
+        }
         let may_create = missing && self.creates() && self.allows(Operation::Create, &Resource::cluster());
         let mut topics = Vec::with_capacity(shown.len() + hidden.len());
         for name in &shown {
@@ -143,6 +155,7 @@ impl View<'_> {
                 }
                 None => failed_topic(name, ErrorCode::TopicAuthorizationFailed),
             });
+            pace.step().await;
         }
         topics.extend(hidden.iter().map(|name| failed_topic(name, ErrorCode::TopicAuthorizationFailed)));
         topics

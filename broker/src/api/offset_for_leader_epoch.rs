@@ -11,18 +11,20 @@ use protocol::messages::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochRespon
 use storage::EpochEnd;
 
 use super::context::Context;
+use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::hosted::Absent;
 
-pub(crate) fn answer(
+pub(crate) async fn answer(
     broker: &Broker,
     context: &Context,
     request: OffsetForLeaderEpochRequest,
 ) -> OffsetForLeaderEpochResponse {
     // Made for followers, who need no right to a topic; consumers came later (KIP-320).
     let is_follower = broker.authorizer.allows(context, Operation::ClusterAction, &Resource::cluster());
-    let topics = request.topics.into_iter().map(|topic| {
+    let (mut topics, mut pace) = (Vec::with_capacity(request.topics.len()), Pace::default());
+    for topic in request.topics {
         let may_ask =
             || broker.authorizer.allows(context, Operation::Describe, &Resource::topic(&topic.topic));
         let allowed = is_follower || may_ask();
@@ -30,10 +32,12 @@ pub(crate) fn answer(
             true => response(asked.partition, epoch_end(broker, &topic, asked)),
             false => response(asked.partition, Err(ErrorCode::TopicAuthorizationFailed)),
         });
-        let partitions = partitions.collect();
-        OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(partitions)
-    });
-    OffsetForLeaderEpochResponse::default().with_topics(topics.collect())
+        let partitions = pace::collect(partitions).await;
+        topics
+            .push(OffsetForLeaderTopicResult::default().with_topic(topic.topic).with_partitions(partitions));
+        pace.step().await;
+    }
+    OffsetForLeaderEpochResponse::default().with_topics(topics)
 }
 
 /// `None` where the log cannot know of the epoch.

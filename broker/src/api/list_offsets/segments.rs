@@ -12,6 +12,7 @@ use storage::{SegmentTime, UpTo};
 
 use super::{CONSUMER, EARLIEST, LATEST, hosted};
 use crate::api::context::Context;
+use crate::api::pace::Pace;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 
@@ -22,6 +23,7 @@ pub(super) async fn answer(
 ) -> ListOffsetsResponse {
     let up_to = if request.replica_id.0 == CONSUMER { UpTo::HighWatermark } else { UpTo::LogEnd };
     let mut topics = Vec::with_capacity(request.topics.len());
+    let mut pace = Pace::default();
     for topic in request.topics {
         let allowed = broker.authorizer.allows(context, Operation::Describe, &Resource::topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
@@ -31,7 +33,9 @@ pub(super) async fn answer(
                 false => Err(ErrorCode::TopicAuthorizationFailed),
             };
             partitions.push(response(asked.partition_index, found));
+            pace.step().await;
         }
+        pace.step().await;
         topics.push(ListOffsetsTopicResponse::default().with_name(topic.name).with_partitions(partitions));
     }
     ListOffsetsResponse::default().with_topics(topics)
