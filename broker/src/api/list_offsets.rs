@@ -34,7 +34,7 @@ const LATEST_TIERED: i64 = -5;
 
 const READ_UNCOMMITTED: i8 = 0;
 const READ_COMMITTED: i8 = 1;
-/// A replica that only looks: it need not be the leader's follower (Kafka's DEBUGGING_REPLICA_ID).
+/// Not a replica.
 const CONSUMER: i32 = -1;
 
 pub(crate) async fn answer(
