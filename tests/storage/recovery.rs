@@ -130,34 +130,59 @@ fn a_segment_that_lost_its_end_ends_the_log() {
     assert_eq!(opened(Cleanup::Delete, 6), (6, None));
 }
 
-#[test]
-fn indexes_that_were_not_synced_at_a_roll_are_made_anew() {
+/// Small segments with many index entries.
+fn fine() -> LogSettings {
+    LogSettings { segment_bytes: 1000, index_interval_bytes: 100, ..settings() }
+}
+
+/// A log that was flushed up to its second segment, with a record of each of these times in the first one.
+fn rolled(time: impl Fn(i64) -> i64) -> (Scratch, Log) {
     let dir = scratch();
-    let small = LogSettings { segment_bytes: 1000, index_interval_bytes: 100, ..settings() };
-    let mut log = create(dir.path(), &small);
+    let mut log = create(dir.path(), &fine());
     while !files(dir.path()).keys().any(|name| name.ends_with(".log") && !name.starts_with(&"0".repeat(20))) {
-        let time = log.end_offset().0;
+        let time = time(log.end_offset().0);
         append(&mut log, &batch(&["a"], time));
         let plan = log.flush_plan(storage::FlushScope::Everything, crate::kit::NOW).unwrap();
         log.flushed(plan.run().unwrap());
     }
+    (dir, log)
+}
+
+/// Opens the log after its first segment's index files were cut to these sizes: the largest of `times` is found as before, and the
+/// start after this one reads less.
+fn found_again(time: impl Fn(i64) -> i64, largest: i64, keep: impl Fn(&str, usize) -> usize) {
+    let (dir, log) = rolled(time);
     let base = log.end_offset() - 1;
-    let expected = log.reader().offset_for_timestamp(protocol::Millis(base.0 - 1), storage::UpTo::LogEnd);
+    let find = |log: &Log| {
+        log.reader().offset_for_timestamp(protocol::Millis(largest), storage::UpTo::LogEnd).unwrap()
+    };
+    let expected = find(&log);
+    assert!(expected.is_some());
     drop(log);
     // The flush before the roll covered the log up to the next segment; what the roll wrote is lost.
     for kind in ["index", "timeindex"] {
         let path = dir.path().join(format!("{:020}.{kind}", 0));
         let bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..bytes.len() / 24 * 12 / 8 * 8]).unwrap();
+        fs::write(&path, &bytes[..keep(kind, bytes.len())]).unwrap();
     }
-    let options = OpenOptions { recovery_point: base, ..options(dir.path(), &small, Shutdown::Unclean) };
+    let options = OpenOptions { recovery_point: base, ..options(dir.path(), &fine(), Shutdown::Unclean) };
     let (log, report) = Log::open(options.clone(), Arc::new(OsDisk)).unwrap();
     assert_eq!((report.segments, report.segments_scanned), (2, 2));
-    let found = log.reader().offset_for_timestamp(protocol::Millis(base.0 - 1), storage::UpTo::LogEnd);
-    assert_eq!(found, expected);
+    assert_eq!(find(&log), expected);
     drop(log);
     let (_, report) = Log::open(options, Arc::new(OsDisk)).unwrap();
     assert_eq!(report.segments_scanned, 1);
+}
+
+#[test]
+fn indexes_that_were_not_synced_at_a_roll_are_made_anew() {
+    found_again(|at| at, 10, |_, size| size / 24 * 12 / 8 * 8);
+}
+
+#[test]
+fn a_time_index_that_lost_more_than_the_offset_index_is_made_anew() {
+    // The largest time stands before the last entry of the offset index.
+    found_again(|at| if at < 6 { at } else { 0 }, 5, |kind, size| if kind == "index" { size } else { 12 });
 }
 
 #[test]

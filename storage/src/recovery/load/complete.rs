@@ -1,7 +1,7 @@
 //! Whether the indexes of a sealed segment have all that they should, without reading the segment.
 //!
 //! For the segment that ends at the recovery point, whose indexes may have lost what they got when it was sealed. A
-//! look at the entries and at the batches behind the last one, which are few if none is missing.
+//! look at the entries and at the batches behind the last ones, which are few if none is missing.
 
 use std::path::Path;
 
@@ -28,13 +28,14 @@ pub(super) fn indexes_reach_the_end(
         && times.is_sorted_by(|one, next| one.timestamp < next.timestamp);
     let path = file_path(dir, base, LOG);
     let file = OsDisk.open(&path, Mode::Read).during("open", &path)?;
-    let from = offsets.last().map_or(0, |entry| u64::from(entry.position));
-    let mut headers = Headers::new(&file, from, size);
+    let indexed = offsets.last().map_or(0, |entry| u64::from(entry.position));
+    let mut headers = Headers::new(&file, indexed.min(timed(&offsets, &times)), size);
     match behind(&mut headers) {
         Ok(batches) => {
             let named = offsets.last().map(|entry| base + i64::from(entry.last));
-            let first = batches.first().map(|batch| batch.header.last_offset());
-            let is_near = batches.last().is_none_or(|last| last.position - from <= rules.interval);
+            let first = batches.iter().find(|batch| batch.position >= indexed);
+            let first = first.map(|batch| batch.header.last_offset());
+            let is_near = batches.last().is_none_or(|last| last.position - indexed <= rules.interval);
             let largest = batches.iter().map(|batch| batch.header.max_timestamp).max();
             let is_timed = largest.is_none_or(|largest| {
                 largest.0 < 0 || times.last().is_some_and(|entry| entry.timestamp >= largest)
@@ -45,6 +46,13 @@ pub(super) fn indexes_reach_the_end(
         // Damage in the log is found by whoever makes the indexes anew.
         Err(ScanError::Flawed { .. }) => Ok(false),
     }
+}
+
+/// Where to look for times beyond the last entry: the two files are not synced together, so that one may have lost more than the other.
+fn timed(offsets: &[OffsetEntry], times: &[TimeEntry]) -> u64 {
+    let last = times.last().map_or(0, |entry| entry.last);
+    let floor = offsets.iter().rev().find(|entry| entry.last <= last);
+    floor.map_or(0, |entry| u64::from(entry.position))
 }
 
 fn behind(headers: &mut Headers<'_>) -> Result<Vec<HeaderAt>, ScanError> {
