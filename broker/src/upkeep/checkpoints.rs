@@ -70,15 +70,14 @@ impl Checkpoints {
         // What the shards know of a log that is being opened is what the file says: it must not come later.
         self.take_changes(broker).await;
         if let Some(dir) = self.dirs.get_mut(path) {
-            dir.written.clear();
+            dir.written.remove(Checkpoint::RecoveryPoint.file_name());
             if let Some(standing) = dir.standings.get_mut(name) {
                 standing.recovery_point = standing.recovery_point.min(to);
             }
         }
-        self.write(broker, Checkpoint::RecoveryPoint).await;
-        let Some(log_dir) = broker.log_dirs.online(path) else { return false };
-        let listed = broker.tasks.blocking(move || log_dir.read_offsets(Checkpoint::RecoveryPoint)).await;
-        listed.is_ok_and(|listed| listed.get(name).is_none_or(|listed| *listed <= to))
+        let (Some(log_dir), name) = (broker.log_dirs.online(path), name.clone()) else { return false };
+        let lower = move || log_dir.lower(Checkpoint::RecoveryPoint, &name, to);
+        is_made(broker, broker.tasks.blocking(lower).await)
     }
 
     async fn take_changes(&mut self, broker: &Broker) {
@@ -121,10 +120,16 @@ async fn forget_cleaned(broker: &Arc<Broker>) -> bool {
         dir.retain_offsets(Checkpoint::Cleaner, is_held)
     };
     let dirs = broker.log_dirs.all_online();
-    match broker.tasks.blocking(move || dirs.iter().try_for_each(forget)).await {
+    is_made(broker, broker.tasks.blocking(move || dirs.iter().try_for_each(forget)).await)
+}
+
+fn is_made(broker: &Broker, change: Result<(), CheckpointError>) -> bool {
+    match change {
         Ok(()) => return true,
         Err(CheckpointError::Disk(error)) => broker.jobs.push(Job::Blame(error)),
-        Err(error @ CheckpointError::Malformed { .. }) => tracing::warn!(%error, "deleted logs stay listed"),
+        Err(error @ CheckpointError::Malformed { .. }) => {
+            tracing::warn!(%error, "a checkpoint cannot be changed, and stays as it is");
+        }
     }
     false
 }
