@@ -2,6 +2,7 @@
 //!
 //! Holds no rules: what is decided is decided in `coordinator` and `storage`. `broker.rs` starts and stops everything.
 
+mod abreast;
 mod api;
 mod authorizer;
 mod broker;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::ids::Offset;
@@ -12,11 +12,10 @@ use tokio::sync::oneshot;
 
 use super::Broker;
 use super::start::Running;
+use crate::abreast::abreast;
 use crate::shard::{Command, Standing};
 use crate::tasks::TaskKind;
 
-/// Logs that are closed at the same time: a file system writes the syncs of several in one go.
-const CLOSING: usize = 8;
 /// How long the server may take to confirm that the session is closed.
 const SESSION_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -69,7 +68,7 @@ fn close_all(
     expected: &BTreeMap<PathBuf, usize>,
 ) {
     let mut ends: BTreeMap<PathBuf, Vec<Closed>> = BTreeMap::new();
-    for (dir, closed) in close_each(logs) {
+    for (dir, closed) in abreast(logs, close) {
         ends.entry(dir).or_default().push(closed);
     }
     let clean: Vec<_> = dirs
@@ -88,28 +87,17 @@ fn close_all(
     }
 }
 
-/// Closes the logs, several at once since each waits for the disk; returns the log directory and the end of each.
-fn close_each(logs: Vec<Log>) -> Vec<(PathBuf, Closed)> {
-    let closed = Mutex::new(Vec::with_capacity(logs.len()));
-    let logs = Mutex::new(logs);
-    let pop = || logs.lock().unwrap_or_else(PoisonError::into_inner).pop();
-    std::thread::scope(|scope| {
-        for _ in 0..CLOSING {
-            scope.spawn(|| {
-                while let Some(log) = pop() {
-                    let partition = log.partition.clone();
-                    let Some(dir) = log.dir.parent().map(Path::to_path_buf) else { continue };
-                    match log.close() {
-                        Ok(end) => closed.lock().unwrap_or_else(PoisonError::into_inner).push((dir, end)),
-                        Err(error) => {
-                            tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
-                        }
-                    }
-                }
-            });
+/// Closes the log; returns its log directory and its end.
+fn close(log: Log) -> Option<(PathBuf, Closed)> {
+    let partition = log.partition.clone();
+    let dir = log.dir.parent()?.to_path_buf();
+    match log.close() {
+        Ok(end) => Some((dir, end)),
+        Err(error) => {
+            tracing::error!(%partition, %error, "the log could not be closed: the next start checks it");
+            None
         }
-    });
-    closed.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Writes the checkpoints, and the mark of a clean stop where everything in the directory was closed.

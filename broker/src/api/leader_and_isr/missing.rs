@@ -1,19 +1,16 @@
-//! The logs that a LeaderAndIsr names and this broker lacks: made several at a time, since each waits for the disk, and a file system writes
-//! the syncs of several in one go. Nothing is made that the next start would have no file handles for.
+//! The logs that a LeaderAndIsr names and this broker lacks: made several at a time. Nothing is made that the next start would have no file handles for.
 //! Called by `leader_and_isr.rs`. Source: LogManager.getOrCreateLog (3.9), which makes one after the other.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use protocol::ids::{TopicId, TopicPartition};
 use storage::{CreateOptions, Log, LogSettings, RecoveryError};
 
 use super::Part;
+use crate::abreast::abreast;
 use crate::broker::Broker;
 use crate::upkeep::Job;
-
-/// Logs that are made at the same time.
-const MAKING: usize = 8;
 
 /// A log that is to be made.
 #[derive(Debug)]
@@ -41,25 +38,8 @@ pub(super) async fn make(broker: &Arc<Broker>, mut missing: Vec<Missing>) -> Has
         return HashMap::new();
     }
     let making = Arc::clone(broker);
-    broker.tasks.blocking(move || make_all(&making, missing)).await
-}
-
-fn make_all(broker: &Broker, missing: Vec<Missing>) -> HashMap<TopicPartition, Log> {
-    let threads = missing.len().min(MAKING);
-    let (missing, made) = (Mutex::new(missing.into_iter()), Mutex::new(HashMap::new()));
-    let next = || missing.lock().unwrap_or_else(PoisonError::into_inner).next();
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                while let Some(missing) = next() {
-                    let log = make_one(broker, &missing);
-                    let mut made = made.lock().unwrap_or_else(PoisonError::into_inner);
-                    made.extend(log.map(|log| (missing.partition, log)));
-                }
-            });
-        }
-    });
-    made.into_inner().unwrap_or_else(PoisonError::into_inner)
+    let make = move |missing: Missing| Some((missing.partition.clone(), make_one(&making, &missing)?));
+    broker.tasks.blocking(move || abreast(missing, make)).await.into_iter().collect()
 }
 
 /// Makes the log in the directory with the most room for partitions, or in the next one if the disk refuses.
