@@ -14,6 +14,7 @@ mod metadata;
 mod network;
 mod producer_ids;
 mod registration;
+mod request_log;
 mod settings;
 mod shard;
 mod tasks;

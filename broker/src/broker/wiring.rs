@@ -19,6 +19,7 @@ use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
 use crate::network::{Complaints, Listener, Network, Settings as SocketSettings};
 use crate::registration::identity::Identity;
+use crate::request_log;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
@@ -56,6 +57,7 @@ pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
+        completed: Box::new(request_log::completed),
         tasks: broker.tasks.clone(),
         complaints: Complaints::new(),
     });

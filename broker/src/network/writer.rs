@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
 use super::Unsendable;
+use super::stages::Passage;
 use crate::tasks::Tasks;
 
 /// Bytes of one sendfile, after which others have their turn.
@@ -68,19 +69,40 @@ pub(super) struct Writer {
     parts: VecDeque<Part>,
     /// Of all parts.
     bytes: usize,
+    /// The answers that the parts are of, in order.
+    answers: VecDeque<Answer>,
     /// Up to where in its file the first part is known to be in the page cache.
     warm_until: u64,
     /// Where in it a batch begins, at or before the first byte that is not known to be good.
     boundary: Option<u64>,
 }
 
+/// An answer that is not sent to its end.
+#[derive(Debug)]
+struct Answer {
+    passage: Passage,
+    /// In all.
+    size: usize,
+    /// Of it, still to be sent.
+    left: usize,
+}
+
 impl Writer {
     pub(super) fn new(tasks: Tasks) -> Writer {
-        Writer { tasks, parts: VecDeque::new(), bytes: 0, warm_until: 0, boundary: None }
+        Writer {
+            tasks,
+            parts: VecDeque::new(),
+            bytes: 0,
+            answers: VecDeque::new(),
+            warm_until: 0,
+            boundary: None,
+        }
     }
 
-    pub(super) fn push(&mut self, response: Response) {
-        self.bytes += response.size();
+    pub(super) fn push(&mut self, response: Response, passage: Passage) {
+        let size = response.size();
+        self.bytes += size;
+        self.answers.push_back(Answer { passage, size, left: size });
         self.parts.push_back(Part::Bytes(response.head));
         self.parts.extend(response.body.into_iter().filter(|part| part.size() > 0));
     }
@@ -96,6 +118,13 @@ impl Writer {
     /// Gives back the memory that an earlier burst needed.
     pub(super) fn shrink(&mut self) {
         self.parts.shrink_to_fit();
+        self.answers.shrink_to_fit();
+    }
+
+    /// Takes off an answer that has been sent to its end, with its size.
+    pub(super) fn next_sent(&mut self) -> Option<(Passage, usize)> {
+        self.answers.front().filter(|answer| answer.left == 0)?;
+        self.answers.pop_front().map(|sent| (sent.passage, sent.size))
     }
 
     /// Sends something of the first parts, waiting until the socket takes it. Dropping the future loses nothing:
@@ -174,6 +203,15 @@ impl Writer {
     /// Takes `count` bytes off the front.
     fn sent(&mut self, mut count: usize) {
         self.bytes -= count;
+        let mut of_answers = count;
+        for answer in &mut self.answers {
+            let taken = answer.left.min(of_answers);
+            answer.left -= taken;
+            of_answers -= taken;
+            if of_answers == 0 {
+                break;
+            }
+        }
         while let Some(part) = self.parts.front_mut() {
             let size = part.size();
             if count < size {
