@@ -5,8 +5,10 @@
 
 mod complaints;
 mod connection;
+mod connection_quotas;
 mod listener;
 mod replies;
+mod seats;
 mod stages;
 mod writer;
 
@@ -21,6 +23,8 @@ use protocol::request::Request;
 pub(crate) use self::complaints::Complaints;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
+pub use self::seats::UnknownHost;
+pub(crate) use self::seats::{Limits, Seats, address_of};
 pub(crate) use self::stages::{Completed, Passage, Stages};
 use crate::api::context::{Context, Pending};
 use crate::tasks::Tasks;
@@ -59,6 +63,7 @@ pub(crate) struct Network {
     pub(crate) report: Report,
     pub(crate) completed: Observe,
     pub(crate) tasks: Tasks,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) complaints: Complaints,
 }
 
