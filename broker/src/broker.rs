@@ -27,6 +27,7 @@ use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -66,6 +67,7 @@ pub(crate) struct Broker {
     pub(crate) fetch_slots: SessionSlots,
     /// Who is connected, and may be.
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.

@@ -13,6 +13,7 @@ mod log_dirs;
 mod metadata;
 mod network;
 mod producer_ids;
+mod quota;
 mod rate;
 mod registration;
 mod request_log;

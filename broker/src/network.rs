@@ -27,6 +27,7 @@ pub use self::seats::UnknownHost;
 pub(crate) use self::seats::{Limits, Seats, address_of};
 pub(crate) use self::stages::{Completed, Passage, Stages};
 use crate::api::context::{Context, Pending};
+use crate::quota::Quotas;
 use crate::tasks::Tasks;
 
 /// Stage one of a request: it is awaited before the next request of its connection is looked at, so that whoever
@@ -62,6 +63,7 @@ pub(crate) struct Network {
     pub(crate) serve: Serve,
     pub(crate) report: Report,
     pub(crate) completed: Observe,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
     pub(crate) complaints: Complaints,

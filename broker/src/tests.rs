@@ -14,6 +14,7 @@ mod offsets;
 mod old_clients;
 mod produce;
 mod settings;
+mod throttling;
 mod topics;
 mod upkeep;
 mod world;

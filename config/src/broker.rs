@@ -70,6 +70,8 @@ pub struct Network {
     pub queued_request_bytes_max: Option<u64>,
     pub connections: ConnectionLimits,
     pub quota_window: QuotaWindow,
+    /// For changes of topics.
+    pub controller_quota_window: QuotaWindow,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
 }

@@ -61,7 +61,7 @@ mod tests {
     fn head(outcome: Outcome) -> Vec<u8> {
         match outcome {
             Outcome::Answer(response) => response.head.to_vec(),
-            Outcome::Silent | Outcome::Close(_) => panic!("{outcome:?}"),
+            Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_) => panic!("{outcome:?}"),
         }
     }
 

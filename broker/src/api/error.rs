@@ -15,6 +15,7 @@ use storage::{AppendError, DeleteRecordsError, ReadError};
 use super::fetch::old_clients::ConversionError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
+use crate::quota::QuotaExceeded;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -42,6 +43,12 @@ pub(super) fn told(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     match outcome {
         Ok(()) => (ErrorCode::None.code(), None),
         Err(Refused { code, message }) => (code.code(), message.map(StrBytes::from_string)),
+    }
+}
+
+impl From<QuotaExceeded> for Refused {
+    fn from(QuotaExceeded: QuotaExceeded) -> Self {
+        Self::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod slots;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
@@ -27,8 +28,13 @@ use tokio::time::Instant;
 use super::context::{Context, Outcome, patience};
 use crate::broker::Broker;
 use crate::metadata::Address;
+use crate::quota::FetchCost;
 use read::Reader;
 use session::{FetchSession, Selection, TopicRef};
+
+/// Of an answer, what does not depend on partitions, and what each of them adds to it beside its records.
+const RESPONSE_BYTES: u64 = 20;
+const PARTITION_BYTES: u64 = 46;
 
 pub(crate) async fn answer(
     broker: Arc<Broker>,
@@ -36,15 +42,24 @@ pub(crate) async fn answer(
     header: RequestHeader,
     request: FetchRequest,
 ) -> Outcome {
-    let terms = Terms::of(&broker, &request);
+    let mut terms = Terms::of(&broker, &context, &request);
     let mut reader = Reader::of(&broker, &context, header.version, &request);
     let opened = context.sessions().open(header.version, request, std::time::Instant::now());
     let mut opened = match opened {
         Ok(opened) => opened,
-        Err(error) => return encode(&header, failed(error)),
+        Err(error) => {
+            let throttle = broker.quotas.charge_fetch(&context, terms.cost(0));
+            return encode(&header, failed(error)).throttled(whole_ms(throttle));
+        }
     };
     let session = opened.session();
-    let mut selection = collect(session, &terms, &mut reader).await;
+    let mut selection = collect(session, &mut terms, &mut reader).await;
+    let throttle = broker.quotas.charge_fetch(&context, terms.cost(size(session, &selection)));
+    if !throttle.is_zero() {
+        let session_id = context.sessions().keep_throttled(opened);
+        return encode(&header, FetchResponse { session_id, ..failed(ErrorCode::None) })
+            .throttled(whole_ms(throttle));
+    }
     session.answered(&selection);
     old_clients::adapt(&broker, session, &mut selection, (header.version, header.correlation_id)).await;
     let node_endpoints = node_endpoints(&reader, &selection);
@@ -58,20 +73,32 @@ pub(crate) async fn answer(
 
 /// How long to wait and how much to send.
 struct Terms {
+    begun: Instant,
+    /// Time that nothing was done about it.
+    waited: Duration,
     deadline: Instant,
     min_bytes: u32,
     max_bytes: u32,
 }
 
 impl Terms {
-    fn of(broker: &Broker, request: &FetchRequest) -> Self {
+    fn of(broker: &Broker, context: &Context, request: &FetchRequest) -> Self {
         let positive = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
-        let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max);
+        let quota = broker.quotas.fetch_bytes_max(context).unwrap_or(u32::MAX);
+        let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max).min(quota);
+        let begun = Instant::now();
         Self {
-            deadline: Instant::now() + patience(request.max_wait_ms),
+            begun,
+            waited: Duration::ZERO,
+            deadline: begun + patience(request.max_wait_ms),
             min_bytes: positive(request.min_bytes).min(max_bytes),
             max_bytes,
         }
+    }
+
+    /// What an answer of so many bytes costs now.
+    fn cost(&self, bytes: u64) -> FetchCost {
+        FetchCost { bytes, busy: self.begun.elapsed().saturating_sub(self.waited) }
     }
 
     fn satisfied_by(&self, selection: &Selection) -> bool {
@@ -80,7 +107,7 @@ impl Terms {
 }
 
 /// Reads until there is enough, or the time is up.
-async fn collect(session: &mut FetchSession, terms: &Terms, reader: &mut Reader<'_>) -> Selection {
+async fn collect(session: &mut FetchSession, terms: &mut Terms, reader: &mut Reader<'_>) -> Selection {
     loop {
         let picture = reader.broker.metadata.picture();
         let selection = session.select(terms.max_bytes, |fetched, room| reader.read(&picture, fetched, room));
@@ -92,8 +119,31 @@ async fn collect(session: &mut FetchSession, terms: &Terms, reader: &mut Reader<
         if session.watch_all() {
             continue;
         }
+        let since = Instant::now();
         let _ = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
+        terms.waited += since.elapsed();
     }
+}
+
+/// What an answer takes on the wire, to within a few bytes per partition, and before what old clients get is converted.
+fn size(session: &FetchSession, selection: &Selection) -> u64 {
+    let (mut size, mut last) = (RESPONSE_BYTES, None);
+    for (key, read) in &selection.reads {
+        let Some(fetched) = session.get(*key) else { continue };
+        if last != Some(&fetched.topic) {
+            last = Some(&fetched.topic);
+            size += match &fetched.topic {
+                TopicRef::Name(name) => name.len() as u64,
+                TopicRef::Id(id) => id.as_bytes().len() as u64,
+            };
+        }
+        size += PARTITION_BYTES + u64::from(read.bytes);
+    }
+    size
+}
+
+fn whole_ms(throttle: Duration) -> i32 {
+    i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// The reads as the response lists them: neighbours of one topic together.

@@ -23,6 +23,7 @@ use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -44,6 +45,7 @@ pub(crate) struct Materials {
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -104,6 +106,7 @@ impl Materials {
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
             fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
             seats: self.seats,
+            quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
             feature_version: AtomicI64::new(0),

@@ -18,6 +18,7 @@ use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, Confi
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
 use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings as SocketSettings, address_of};
+use crate::quota::Quotas;
 use crate::registration::identity::Identity;
 use crate::request_log;
 use crate::settings::Settings;
@@ -51,6 +52,11 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
     }
 }
 
+/// Nothing is limited yet.
+pub(crate) fn quotas(config: &BrokerConfig) -> Arc<Quotas> {
+    Arc::new(Quotas::new(config.network.quota_window, config.network.controller_quota_window))
+}
+
 /// Serves what comes in by the bound sockets from here on.
 pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
@@ -62,6 +68,7 @@ pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
         completed: Box::new(request_log::completed),
+        quotas: Arc::clone(&broker.quotas),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
         complaints: Complaints::new(),
@@ -168,6 +175,10 @@ async fn apply_updates(
             }
             ConfigEntity::AllIps => {
                 limit_ip(&broker.seats, None, &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::Quota(entity) => {
+                broker.quotas.changed(&entity, &settings);
                 Vec::new()
             }
         };

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use protocol::ApiKey;
 use protocol::frame::Frames;
 use protocol::request::{DecodeError, Request, RequestHeader};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -57,6 +57,8 @@ pub(super) struct Connection {
     last_read: Instant,
     /// When the last answer that left had left.
     last_sent: Instant,
+    /// Until then nothing is read and no further request begun, as a quota is exceeded. While nothing is limited, none.
+    muted: Option<Pin<Box<Sleep>>>,
     /// Why nothing more is read. What has been taken on is still answered.
     end: Option<End>,
 }
@@ -101,6 +103,7 @@ impl Connection {
             last_traffic: now,
             last_read: now,
             last_sent: now,
+            muted: None,
             end: None,
             network,
         }
@@ -168,7 +171,7 @@ impl Connection {
                 (pending, passage) = admitted(&mut self.admitting), if self.admitting.is_some() =>
                     self.replies.push(pending, passage),
                 // What is polled stays in `replies` until it is done.
-                (outcome, passage) = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
+                (outcome, passage) = self.replies.next(), if self.may_conclude() =>
                     self.conclude(outcome, passage),
                 // Notes what the socket took in the poll in which it took it.
                 sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
@@ -181,6 +184,8 @@ impl Connection {
                         return End::Unsent(error);
                     }
                 },
+                // Nothing is lost: the time is in `muted`, and that the client has left in the socket.
+                () = unmuted(&mut self.muted, writing.as_ref()), if self.is_muted() => self.muted = None,
                 // Reads in its last poll only; what is read is in `frames` then.
                 read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
                     Ok(0) => {
@@ -199,7 +204,17 @@ impl Connection {
 
     /// Whether another request may be taken on: the one before has passed its first stage, and not too much waits.
     fn wants_input(&self) -> bool {
-        self.end.is_none() && self.admitting.is_none() && self.replies.has_room()
+        self.end.is_none() && !self.is_muted() && self.admitting.is_none() && self.replies.has_room()
+    }
+
+    /// Whether the oldest request may be worked on.
+    fn may_conclude(&self) -> bool {
+        !self.replies.is_empty() && self.writer.has_room() && !self.is_muted()
+    }
+
+    /// Whoever is on the way out is not held back any more.
+    fn is_muted(&self) -> bool {
+        self.muted.is_some() && self.end.is_none()
     }
 
     fn has_answered_all(&self) -> bool {
@@ -222,7 +237,10 @@ impl Connection {
         let request_bytes = frame.len();
         match Request::decode(frame) {
             Ok(request) => {
-                let passage = Passage::new(&request.header, request_bytes, self.last_read);
+                let mut passage = Passage::new(&request.header, request_bytes, self.last_read);
+                if self.network.quotas.in_force() {
+                    passage.charged_to(&request.header);
+                }
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
                 self.admitting = Some(Admitting { stage, passage });
@@ -238,9 +256,16 @@ impl Connection {
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome, passage: Passage) {
+    fn conclude(&mut self, outcome: Outcome, mut passage: Passage) {
+        let (outcome, throttle) = self.network.quotas.settle(&self.context, &passage, outcome);
+        if !throttle.is_zero() {
+            passage.throttle = throttle;
+            self.muted = Some(Box::pin(sleep_until(passage.completed_at() + throttle)));
+        }
         match outcome {
-            Outcome::Answer(response) => self.writer.push(response, passage),
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                self.writer.push(response, passage)
+            }
             Outcome::Silent => self.complete(&passage, 0, passage.completed_at()),
             Outcome::Close(reason) => {
                 self.replies.clear();
@@ -345,6 +370,17 @@ async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
         }
     })
     .await
+}
+
+/// Waits until the time of a muted connection is over, or its client has left: then there is nobody to hold back, and what was sent before
+/// is served. That something has arrived does not end it.
+async fn unmuted(muted: &mut Option<Pin<Box<Sleep>>>, socket: &TcpStream) {
+    let Some(over) = muted else { return };
+    // Either may be dropped.
+    tokio::select! {
+        () = over => {}
+        _ = socket.ready(Interest::PRIORITY) => {}
+    }
 }
 
 /// Reads what has arrived, or nothing at the end of the stream. While nothing arrives no room is reserved.

@@ -6,8 +6,8 @@
 use std::task::Poll;
 use std::time::Duration;
 
-use protocol::ApiKey;
 use protocol::request::RequestHeader;
+use protocol::{ApiKey, StrBytes};
 use tokio::time::Instant;
 
 /// One request on its way through a connection.
@@ -18,6 +18,8 @@ pub(crate) struct Passage {
     pub(crate) correlation_id: i32,
     /// Its frame, header included, without the length prefix.
     pub(crate) request_bytes: usize,
+    /// Kept where it may be charged for, or is logged; it keeps the frame in memory.
+    pub(crate) client_id: Option<StrBytes>,
     /// How long the connection is muted after it.
     pub(crate) throttle: Duration,
     /// When the last of its bytes that were missing were read.
@@ -67,12 +69,23 @@ impl Passage {
             version: header.version,
             correlation_id: header.correlation_id,
             request_bytes,
+            client_id: None,
             throttle: Duration::ZERO,
             arrived,
             begun: None,
             busy: Duration::ZERO,
             worked: arrived,
         }
+    }
+
+    /// Notes whom it is charged to.
+    pub(super) fn charged_to(&mut self, header: &RequestHeader) {
+        self.client_id = Some(header.client_id.clone().unwrap_or_default());
+    }
+
+    /// How much of a thread's time it has had.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
     }
 
     /// Whether its first stage is work. That of all but Produce only boxes what is done when its turn comes.

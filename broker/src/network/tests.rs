@@ -3,6 +3,7 @@
 
 mod files;
 mod limits;
+mod muting;
 mod rig;
 
 use std::fs::File;

@@ -70,6 +70,15 @@ impl FetchSessions {
         id.get()
     }
 
+    /// Keeps a session whose client is held back and gets nothing: it goes on with the next epoch. A new one is not made.
+    pub(crate) fn keep_throttled(&mut self, opened: Opened) -> i32 {
+        let Opened::Incremental(mut session) = opened else { return 0 };
+        session.next_epoch = session.next_epoch.checked_add(1).unwrap_or(1);
+        let Some(id) = session.slot.as_ref().map(|slot| slot.id) else { return 0 };
+        self.0.insert(id, session);
+        id.get()
+    }
+
     fn resume(
         &mut self,
         (id, epoch): (Option<SessionId>, i32),

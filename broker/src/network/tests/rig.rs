@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
 use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::quota::Quotas;
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,6 +30,8 @@ pub(super) const SETTINGS: Settings = Settings {
     idle_max: Some(Duration::from_secs(600)),
 };
 
+const WINDOW: QuotaWindow = QuotaWindow { samples: 11, sample_seconds: 1 };
+
 pub(super) struct Rig {
     pub(super) tasks: Tasks,
     pub(super) seats: Arc<Seats>,
@@ -36,6 +39,7 @@ pub(super) struct Rig {
     pub(super) reports: Arc<Mutex<Vec<Unsendable>>>,
     /// Requests that are over: correlation id, stages, size of the answer.
     pub(super) over: Arc<Mutex<Vec<(i32, Stages, usize)>>>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 impl Rig {
@@ -66,6 +70,7 @@ impl Rig {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
         let over = Arc::new(Mutex::new(Vec::new()));
+        let quotas = Arc::new(Quotas::new(WINDOW, WINDOW));
         let heard = Arc::clone(&over);
         let network = Network {
             settings,
@@ -75,12 +80,13 @@ impl Rig {
                 let line = (done.passage.correlation_id, done.stages, done.response_bytes);
                 heard.lock().expect("nobody panics").push(line);
             }),
+            quotas: Arc::clone(&quotas),
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
             complaints: Complaints::new(),
         };
         tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
-        Rig { tasks, seats, address, reports, over }
+        Rig { tasks, seats, address, reports, over, quotas }
     }
 
     /// Answers each request with its own correlation id.
