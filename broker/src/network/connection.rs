@@ -23,6 +23,7 @@ use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
+use super::backlog::Claim;
 use super::replies::Replies;
 use super::seats::Seat;
 use super::writer::{WriteError, Writer};
@@ -47,6 +48,8 @@ pub(super) struct Connection {
     peer: SocketAddr,
     seat: Seat,
     frames: Frames,
+    /// For the frame that arrives; none while its size is not known, or all memory for requests is in use.
+    claim: Option<Claim>,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
     replies: Replies,
@@ -58,7 +61,7 @@ pub(super) struct Connection {
 
 struct Admitting {
     stage: Admission,
-    request_bytes: usize,
+    claim: Claim,
 }
 
 /// Why a connection ended.
@@ -89,8 +92,9 @@ impl Connection {
             peer,
             seat,
             frames: Frames::new(network.settings.request_bytes_max),
+            claim: None,
             admitting: None,
-            replies: Replies::default(),
+            replies: Replies::new(Arc::clone(&network.backlog)),
             writer: Writer::new(network.tasks.clone()),
             last_traffic: Instant::now(),
             end: None,
@@ -141,6 +145,7 @@ impl Connection {
         let (mut reading, writing) = socket.split();
         loop {
             self.take_frames();
+            let unclaimed = self.unclaimed();
             if self.has_answered_all()
                 && let Some(end) = self.end.take()
             {
@@ -157,8 +162,8 @@ impl Connection {
                     Err(end) => return end,
                 },
                 // What is polled stays in `admitting` until it is done.
-                (pending, bytes) = admitted(&mut self.admitting), if self.admitting.is_some() =>
-                    self.replies.push(pending, bytes),
+                (pending, claim) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, claim),
                 // What is polled stays in `replies` until it is done.
                 outcome = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
                     self.conclude(outcome),
@@ -170,8 +175,11 @@ impl Connection {
                         return End::Unsent(error);
                     }
                 },
+                // Claims in its last poll only.
+                claim = self.network.backlog.claim(unclaimed.unwrap_or_default()),
+                    if unclaimed.is_some() && self.wants_input() => self.claim = Some(claim),
                 // Reads in its last poll only; what is read is in `frames` then.
-                read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
+                read = fill(&mut reading, &mut self.frames), if unclaimed.is_none() && self.wants_input() => match read {
                     Ok(0) => {
                         self.end = Some(self.client_left());
                         self.note_traffic(timer.as_mut());
@@ -195,7 +203,7 @@ impl Connection {
     /// Takes requests out of the buffer until one has to be waited for. So whenever the socket is read, the buffer
     /// holds less than one frame.
     fn take_frames(&mut self) {
-        while self.wants_input() {
+        while self.wants_input() && self.claim_memory() {
             match self.frames.split() {
                 Ok(Some(frame)) => self.take_on(frame),
                 Ok(None) => return,
@@ -204,16 +212,30 @@ impl Connection {
         }
     }
 
+    /// Whether there is memory for the frame that arrives, as far as its size is known.
+    fn claim_memory(&mut self) -> bool {
+        if let Some(size) = self.unclaimed() {
+            self.claim = self.network.backlog.try_claim(size);
+        }
+        self.unclaimed().is_none()
+    }
+
+    /// The size of the frame that arrives, where no memory was claimed for it.
+    fn unclaimed(&self) -> Option<usize> {
+        if self.claim.is_some() { None } else { self.frames.next_size() }
+    }
+
     fn take_on(&mut self, frame: Bytes) {
-        let request_bytes = frame.len();
+        // It was made before the frame was taken out of the buffer.
+        let Some(claim) = self.claim.take() else { return };
         match Request::decode(frame) {
             Ok(request) => {
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
-                self.admitting = Some(Admitting { stage, request_bytes });
+                self.admitting = Some(Admitting { stage, claim });
             }
             Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
-                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), request_bytes);
+                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
         }
@@ -297,12 +319,11 @@ impl Connection {
 }
 
 /// Waits until the first stage of the newest request is done, and takes it off.
-async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, usize) {
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Claim) {
     poll_fn(|context| {
-        let Some(Admitting { stage, request_bytes }) = admitting else { return Poll::Pending };
-        let admitted = (ready!(stage.as_mut().poll(context)), *request_bytes);
-        *admitting = None;
-        Poll::Ready(admitted)
+        let Some(Admitting { stage, .. }) = admitting else { return Poll::Pending };
+        let pending = ready!(stage.as_mut().poll(context));
+        admitting.take().map_or(Poll::Pending, |Admitting { claim, .. }| Poll::Ready((pending, claim)))
     })
     .await
 }
@@ -315,6 +336,6 @@ async fn fill(reading: &mut ReadHalf<'_>, frames: &mut Frames) -> io::Result<usi
 
 impl fmt::Debug for Admitting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admitting").field("request_bytes", &self.request_bytes).finish_non_exhaustive()
+        f.debug_struct("Admitting").field("claim", &self.claim).finish_non_exhaustive()
     }
 }
