@@ -3,6 +3,7 @@
 //! It knows frames and order, never what a request means: requests go to one function, `Serve`, which `broker.rs`
 //! makes from `api::handle`. Source: Kafka's SocketServer and Selector (3.9).
 
+mod backlog;
 mod complaints;
 mod connection;
 mod connection_quotas;
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use protocol::request::Request;
 
+pub(crate) use self::backlog::Backlog;
 pub(crate) use self::complaints::Complaints;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
@@ -64,6 +66,7 @@ pub(crate) struct Network {
     pub(crate) completed: Observe,
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) complaints: Complaints,
 }
 
