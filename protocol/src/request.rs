@@ -81,7 +81,7 @@ impl Request {
 
 impl RequestHeader {
     /// Takes the header off the front of `frame`.
-    fn decode(frame: &mut Bytes) -> Result<RequestHeader, DecodeError> {
+    pub(crate) fn decode(frame: &mut Bytes) -> Result<RequestHeader, DecodeError> {
         let Some(fixed) = frame.first_chunk::<FIXED>() else {
             let cause = ShapeError { field: "request_header", position: 0, fault: Fault::CutShort };
             return Err(DecodeError::Header(cause));

@@ -36,6 +36,13 @@ pub(crate) use walk::{skip_tags, walk};
 /// decoded; a cluster of Kafka's largest supported size needs half as many in one message.
 pub const ELEMENTS_MAX: usize = 1 << 19;
 
+/// Tagged fields that nobody knows end up in a map per struct, whose nodes of some 400 bytes are at least this full.
+const TAGS_PER_NODE: usize = 5;
+/// Bytes of a message that pay for one such node: what unknown tags take is then 26 bytes for each byte of the message.
+const TAG_NODE_SPAN: usize = 16;
+/// Nodes that any message may have.
+const TAG_NODES_MIN: usize = 128;
+
 /// Where and why a message does not have the shape of its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{field} (byte {position} of the body) {fault}")]
@@ -60,7 +67,7 @@ pub enum Fault {
     Null,
     /// A number of variable length that does not end where it must.
     Varint,
-    /// More than [`ELEMENTS_MAX`] structs and strings.
+    /// More than [`ELEMENTS_MAX`] structs and strings, or more unknown tagged fields than bytes that could excuse them.
     TooManyElements,
     /// A tagged field that does not fill the size it states.
     TagSize { stated: usize, used: usize },
@@ -76,7 +83,7 @@ impl fmt::Display for Fault {
             Fault::Negative(length) => write!(f, "has length {length}"),
             Fault::Null => f.write_str("is null"),
             Fault::Varint => f.write_str("has a number that does not end"),
-            Fault::TooManyElements => write!(f, "makes more than {ELEMENTS_MAX} elements"),
+            Fault::TooManyElements => f.write_str("makes more elements than a message may have"),
             Fault::TagSize { stated, used } => write!(f, "states {stated} bytes and has {used}"),
             Fault::NotUtf8 => f.write_str("is not UTF-8"),
         }
@@ -135,7 +142,8 @@ mod tests {
 
     use super::*;
     use crate::api::{API_TABLE, ApiKey};
-    use crate::random::Random;
+    use crate::fuzzing::bounded;
+    use crate::random::{Random, Swelling, lean};
 
     const ROUNDS: usize = 20;
 
@@ -184,6 +192,25 @@ mod tests {
         }
     }
 
+    /// Messages that are nothing but elements, with unknown tagged fields and without, take bounded memory.
+    fn swells<M: Decodable>(shape: &Shape, version: i16) {
+        for tags in [0, 1, 5, 6, 60] {
+            for array in 0.. {
+                let Some(body) = lean(shape, version, Swelling { array, elements: 5000, tags }) else {
+                    break;
+                };
+                let size = body.len();
+                let mut body = Bytes::from(body);
+                let walked = bounded(size, || {
+                    walk(shape, version, &body)?;
+                    assert!(M::decode(&mut body, version).is_ok());
+                    Ok::<(), ShapeError>(())
+                });
+                assert!(walked.is_ok() || tags > 0, "{walked:?}");
+            }
+        }
+    }
+
     macro_rules! each_api {
         ($($test:ident: $request:ty, $response:ty, $key:ident;)*) => {
             $(
@@ -197,6 +224,8 @@ mod tests {
                         check::<$response>(response(api.key), version, seed);
                         lies(request(api.key), version, seed);
                         lies(response(api.key), version, seed);
+                        swells::<$request>(request(api.key), version);
+                        swells::<$response>(response(api.key), version);
                         damage::<$request>(request(api.key), version, seed);
                         damage::<$response>(response(api.key), version, seed);
                     }
