@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use protocol::response::{FileSlice, Part, Response};
+use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use storage::rot::{RotError, Stretch, path_of, read_checked};
@@ -222,6 +223,8 @@ fn send_leading_memory(socket: &TcpStream, parts: &VecDeque<Part>) -> io::Result
 /// Whether the file's bytes between two positions can be sent without waiting for a disk, as far as probes of
 /// single bytes tell. Where the file system cannot say (overlayfs), they count as cold.
 fn is_warm(file: &File, from: u64, to: u64) -> io::Result<bool> {
+    // Otherwise a probe that finds nothing makes the system read ahead, and what it reads so nobody checks.
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::Random);
     let last = (to - from > PROBE_STRIDE).then_some(to - 1);
     for position in (from..to).step_by(PROBE_STRIDE as usize).chain(last) {
         if !is_byte_warm(file, position)? {
