@@ -24,6 +24,7 @@ use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
@@ -63,6 +64,7 @@ pub(crate) struct Broker {
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_slots: SessionSlots,
+    pub(crate) loggers: Loggers,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.
@@ -71,11 +73,12 @@ pub(crate) struct Broker {
 }
 
 /// What a broker is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     pub file: PathBuf,
     /// `key=value`, each of which replaces what the file says.
     pub overrides: Vec<String>,
+    pub loggers: Loggers,
 }
 
 /// Runs a broker until it is told to stop by SIGTERM or SIGINT, or cannot go on.

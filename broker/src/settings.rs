@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use config::alter::BrokerSettings;
 use config::broker::BrokerConfig;
 use config::layers::{ConfigMap, Layers, Scope};
 use zookeeper::store::MetadataStore;
@@ -44,9 +45,10 @@ impl Settings {
         self.read().layers.clone()
     }
 
-    /// The layers as ZooKeeper has them, which a change has to make sense with.
-    pub(crate) fn stored_layers(&self) -> Layers {
-        self.read().stored.clone()
+    /// What a change of the broker's settings is judged against.
+    pub(crate) fn of_broker(&self) -> BrokerSettings {
+        let state = self.read();
+        BrokerSettings { in_force: state.layers.clone(), stored: state.stored.clone() }
     }
 
     /// The settings of topics as their znodes have them now. Where one cannot be read the last known map counts, and a warning says so.
@@ -154,6 +156,6 @@ mod tests {
         // Both count as soon as they make sense together.
         settings.broker_changed(Scope::Broker, &map("log.retention.ms", "8"));
         assert_eq!((settings.layers().cluster, retention_ms()), (map("message.max.bytes", "100"), Some(8)));
-        assert_eq!(settings.layers(), settings.stored_layers());
+        assert_eq!(settings.layers(), settings.of_broker().stored);
     }
 }

@@ -149,6 +149,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         tasks,
         clock,
         authorizer,
+        loggers: options.loggers,
     };
     let (broker, parts) = materials.assemble();
     parts.run(&broker);

@@ -94,7 +94,7 @@ async fn what_cannot_be_changed_has_its_code() {
         (resource(t, &[("no.such.key", SET, Some("7"))]), ErrorCode::InvalidConfig),
         (resource(t, &[("retention.ms", SET, Some("x"))]), ErrorCode::InvalidConfig),
         (resource(t, &[("retention.ms", SET, None)]), invalid),
-        (resource(t, &[("retention.ms", 9, Some("7"))]), invalid),
+        (resource(t, &[("retention.ms", 9, Some("7"))]), ErrorCode::UnknownServerError),
         (resource(t, &[("retention.ms", APPEND, Some("7"))]), ErrorCode::InvalidConfig),
         (resource(t, &[set[0], set[0]]), invalid),
     ] {

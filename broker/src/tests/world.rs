@@ -34,6 +34,7 @@ use crate::broker::logs::{self, OpenDirs};
 use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
+use crate::loggers::{Level, Levels, Loggers};
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -134,6 +135,7 @@ impl World {
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),
+            loggers: Loggers::new(Levels::starting_at(Level::Info), Box::new(|_| {})),
         };
         let (broker, parts) = materials.assemble();
         parts.run(&broker);

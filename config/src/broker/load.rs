@@ -16,6 +16,8 @@ use crate::version::ProtocolVersion;
 mod addresses;
 mod topic_defaults;
 
+pub(crate) use topic_defaults::values as topic_values;
+
 /// Reads, checks and types a flat map of settings.
 pub(crate) fn load(given: &ConfigMap) -> Result<BrokerConfig, ConfigErrors> {
     let mut reader = Reader::new(given);
