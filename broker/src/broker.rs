@@ -26,6 +26,7 @@ use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -65,6 +66,8 @@ pub(crate) struct Broker {
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_slots: SessionSlots,
     pub(crate) loggers: Loggers,
+    /// Who is connected, and may be.
+    pub(crate) seats: Arc<Seats>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.

@@ -14,6 +14,7 @@ mod loggers;
 mod metadata;
 mod network;
 mod producer_ids;
+mod rate;
 mod registration;
 mod settings;
 mod shard;
@@ -25,4 +26,4 @@ mod upkeep;
 
 pub use broker::{Options, StartError, run};
 pub use loggers::{Filter, Level, Levels, Loggers};
-pub use network::BindError;
+pub use network::{BindError, UnknownHost};

@@ -5,8 +5,10 @@
 
 mod complaints;
 mod connection;
+mod connection_quotas;
 mod listener;
 mod replies;
+mod seats;
 mod writer;
 
 use std::io;
@@ -20,6 +22,8 @@ use protocol::request::Request;
 pub(crate) use self::complaints::Complaints;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
+pub use self::seats::UnknownHost;
+pub(crate) use self::seats::{Limits, Seats, address_of};
 use crate::api::context::{Context, Pending};
 use crate::tasks::Tasks;
 
@@ -53,6 +57,7 @@ pub(crate) struct Network {
     pub(crate) serve: Serve,
     pub(crate) report: Report,
     pub(crate) tasks: Tasks,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) complaints: Complaints,
 }
 

@@ -22,6 +22,7 @@ use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -43,6 +44,7 @@ pub(crate) struct Materials {
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -104,6 +106,7 @@ impl Materials {
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
             fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
             loggers: self.loggers,
+            seats: self.seats,
             authorizer: self.authorizer,
             tasks: self.tasks,
             feature_version: AtomicI64::new(0),

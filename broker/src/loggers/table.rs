@@ -23,6 +23,7 @@ pub(super) const LOGGERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("kafka.log.UnifiedLog", &["storage"]),
+    ("kafka.network.ConnectionQuotas", &["broker::network::connection_quotas", "broker::network::seats"]),
     ("kafka.network.SocketServer", &["broker::network"]),
     ("kafka.request.logger", &["kafka.request.logger"]),
     ("kafka.server.KafkaApis", &["broker::api"]),

@@ -24,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::replies::Replies;
+use super::seats::Seat;
 use super::writer::{WriteError, Writer};
 use super::{Admission, Network};
 use crate::api::api_versions;
@@ -44,6 +45,7 @@ pub(super) struct Connection {
     /// What the requests of this connection have in common.
     context: Context,
     peer: SocketAddr,
+    seat: Seat,
     frames: Frames,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
@@ -72,6 +74,8 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
+    #[error("another broker needed its place, as there are max.connections")]
+    Displaced,
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
@@ -79,10 +83,11 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr) -> Connection {
+    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr, seat: Seat) -> Connection {
         Connection {
             context,
             peer,
+            seat,
             frames: Frames::new(network.settings.request_bytes_max),
             admitting: None,
             replies: Replies::default(),
@@ -95,12 +100,22 @@ impl Connection {
 
     /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
     pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
-        let end = match self.first_byte(&socket).await {
-            Ok(()) => self.serve(&mut socket).await,
-            Err(end) => end,
+        let displaced = self.seat.lost();
+        // Either ends the connection.
+        let end = tokio::select! {
+            biased;
+            end = self.serve_all(&mut socket) => end,
+            () = displaced => End::Displaced,
         };
         self.report(&end);
         Ok(())
+    }
+
+    async fn serve_all(&mut self, socket: &mut TcpStream) -> End {
+        match self.first_byte(socket).await {
+            Ok(()) => self.serve(socket).await,
+            Err(end) => end,
+        }
     }
 
     /// Waits for the first byte without a buffer for it. Later the wait for the socket to be readable does as much,
@@ -225,6 +240,7 @@ impl Connection {
 
     fn note_traffic(&mut self, timer: Pin<&mut Sleep>) {
         self.last_traffic = Instant::now();
+        self.seat.note_traffic(self.last_traffic);
         // Otherwise the timer fires soon enough, and is set anew then: a busy connection hardly ever touches it.
         if timer.deadline() > self.last_traffic + QUIET {
             timer.reset(self.next_look());
@@ -272,7 +288,7 @@ impl Connection {
             ) => {
                 self.network.complaints.warn(&who, &format_args!("connection closed: {end}"));
             }
-            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped => {
+            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped | End::Displaced => {
                 debug!("{who}: connection closed: {end}");
             }
             End::Unsent(WriteError::Socket(_)) => debug!("{who}: connection closed: {end}"),

@@ -2,6 +2,7 @@
 //! number as correlation id.
 
 mod files;
+mod limits;
 mod rig;
 
 use std::fs::File;
