@@ -1,12 +1,14 @@
 //! What a broker is made of, what is started in which order, and how it is stopped, in stages.
 //! The binary calls `run`. Holds no rules: every part has its own file. Source of the order: Kafka's KafkaServer (3.9).
 
+mod advertised;
 pub(crate) mod assemble;
 mod controller_epoch;
 pub(crate) mod handles;
 mod loading;
 pub(crate) mod logs;
 mod reachability;
+mod reconfigure;
 mod start;
 pub(crate) mod stop;
 pub(crate) mod wiring;

@@ -6,6 +6,7 @@
 mod complaints;
 mod connection;
 mod connection_quotas;
+mod doors;
 mod listener;
 mod replies;
 mod seats;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use protocol::request::Request;
 
 pub(crate) use self::complaints::Complaints;
+pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
 pub use self::seats::UnknownHost;

@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::alter::Refusal;
-use crate::broker::{BrokerConfig, load, names};
+use crate::broker::{BrokerConfig, load, names, warnings};
 use crate::dynamic;
-use crate::error::{ConfigError, ConfigErrors};
+use crate::error::{ConfigError, ConfigErrors, Warning};
 use crate::properties::Properties;
 
 /// Names and values as a config znode holds them.
@@ -121,6 +121,15 @@ impl Layers {
             Scope::Cluster => self.cluster = usable,
         }
         ignored
+    }
+
+    /// What is set while running that was not so in `before`, and has no effect.
+    pub fn changed_in_vain(&self, before: &Layers) -> Vec<Warning> {
+        let of = |now: &ConfigMap, before: &ConfigMap| {
+            let changed = now.iter().filter(|(name, text)| before.get(*name) != Some(*text));
+            changed.filter_map(|(name, text)| warnings::in_vain(name, text)).collect::<Vec<_>>()
+        };
+        [of(&self.cluster, &before.cluster), of(&self.broker, &before.broker)].concat()
     }
 
     /// What is in force: a higher layer replaces a setting and all other names of it below.

@@ -35,7 +35,7 @@ use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
 use crate::loggers::{Level, Levels, Loggers};
-use crate::network::{Limits, Seats};
+use crate::network::{Doors, Limits, Seats};
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -143,7 +143,8 @@ impl World {
         };
         let (broker, parts) = materials.assemble();
         parts.run(&broker);
-        wiring::join_controller(&broker, events, changes);
+        let doors = Arc::new(Doors::new(wiring::network(&broker)));
+        wiring::join_controller(&broker, events, changes, doors);
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         let world = World { broker, context, asked, ground, session };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");

@@ -71,7 +71,8 @@ impl Rig {
             seats: Arc::clone(&seats),
             complaints: Complaints::new(),
         };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
+        let stopping = tasks.stopping(TaskKind::Listener);
+        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
         Rig { tasks, seats, address, reports }
     }
 
