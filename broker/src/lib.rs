@@ -16,6 +16,7 @@ mod network;
 mod producer_ids;
 mod rate;
 mod registration;
+mod request_log;
 mod settings;
 mod shard;
 mod tasks;

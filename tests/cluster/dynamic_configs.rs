@@ -15,8 +15,13 @@ const ALL: &[&str] = &["--entity-type", "brokers", "--entity-default"];
 const LOGGERS: &[&str] = &["--entity-type", "broker-loggers", "--entity-name", "1"];
 
 /// What a real single broker needs, and what differs between two machines' worth of directories.
-const NOT_COMPARED: &[&str] =
-    &["offsets.topic.", "transaction.state.log.", "group.initial.rebalance.delay.ms", "log.dirs", "zookeeper.connect"];
+const NOT_COMPARED: &[&str] = &[
+    "offsets.topic.",
+    "transaction.state.log.",
+    "group.initial.rebalance.delay.ms",
+    "log.dirs",
+    "zookeeper.connect",
+];
 
 /// A broker of one kind, and what the commands told of it.
 struct Story {
@@ -39,7 +44,8 @@ impl Story {
     /// Runs the tool, whatever comes of it, and notes what it says.
     fn configs(&mut self, entity: &[&str], change: &[&str]) -> Result<()> {
         let address = self.scene.address();
-        let finished = run(&mut tool("configs", &[&["--bootstrap-server", &address], entity, change].concat()))?;
+        let finished =
+            run(&mut tool("configs", &[&["--bootstrap-server", &address], entity, change].concat()))?;
         let text = format!("{}{}", finished.stdout, finished.stderr);
         let lines = text.lines().filter(|line| !line.starts_with("\tat ") && !line.contains(" WARN "));
         let shown = lines.filter(|line| NOT_COMPARED.iter().all(|key| !line.trim_start().starts_with(key)));
@@ -68,24 +74,30 @@ impl Story {
 
     fn all(&mut self) -> Result<()> {
         self.configs(OWN, &["--describe", "--all"])?;
-        self.alter(ALL, &[
-            "message.max.bytes=2000,log.retention.ms=7200000",
-            "log.cleanup.policy=[delete,compact]",
-            "num.io.threads=8,num.network.threads=6",
-            "num.io.threads=17",
-            "log.retention.ms=never",
-            "listeners=PLAINTEXT://:1",
-            "some.plugin=x",
-        ])?;
+        self.alter(
+            ALL,
+            &[
+                "message.max.bytes=2000,log.retention.ms=7200000",
+                "log.cleanup.policy=[delete,compact]",
+                "num.io.threads=8,num.network.threads=6",
+                "num.io.threads=17",
+                "log.retention.ms=never",
+                "listeners=PLAINTEXT://:1",
+                "some.plugin=x",
+            ],
+        )?;
         self.await_value("message.max.bytes=2000")?;
-        self.alter(OWN, &[
-            "message.max.bytes=3000",
-            "broker.id=2",
-            "ssl.keystore.location=/x",
-            "listener.name.plaintext.ssl.keystore.location=/x",
-            "listener.name.plaintext.ssl.keystore.password=x",
-            "leader.replication.throttled.rate=1000",
-        ])?;
+        self.alter(
+            OWN,
+            &[
+                "message.max.bytes=3000",
+                "broker.id=2",
+                "ssl.keystore.location=/x",
+                "listener.name.plaintext.ssl.keystore.location=/x",
+                "listener.name.plaintext.ssl.keystore.password=x",
+                "leader.replication.throttled.rate=1000",
+            ],
+        )?;
         self.await_value("message.max.bytes=3000")?;
         for entity in [OWN, ALL] {
             self.configs(entity, &["--describe"])?;
@@ -103,7 +115,8 @@ impl Story {
     fn await_value(&self, setting: &str) -> Result<()> {
         until_ok(setting, SOON, || {
             let described = self.scene.configs(&[OWN, &["--describe", "--all"]].concat())?;
-            let there = described.stdout.lines().any(|line| line.trim_start().starts_with(&format!("{setting} ")));
+            let there =
+                described.stdout.lines().any(|line| line.trim_start().starts_with(&format!("{setting} ")));
             ensure!(there, "{described}");
             Ok(())
         })
@@ -111,12 +124,15 @@ impl Story {
 
     fn loggers(&mut self) -> Result<()> {
         let logger = "kafka.request.logger";
-        self.alter(LOGGERS, &[
-            "kafka.request.logger=DEBUG",
-            "kafka.request.logger=OFF",
-            "nosuch.logger=INFO",
-            "kafka.server.KafkaApis=TRACE,kafka=WARN",
-        ])?;
+        self.alter(
+            LOGGERS,
+            &[
+                "kafka.request.logger=DEBUG",
+                "kafka.request.logger=OFF",
+                "nosuch.logger=INFO",
+                "kafka.server.KafkaApis=TRACE,kafka=WARN",
+            ],
+        )?;
         self.delete(LOGGERS, logger)?;
         self.delete(LOGGERS, "root")
     }
@@ -169,12 +185,18 @@ fn what_is_changed_takes_effect_at_once() -> Result<()> {
         Ok(())
     })?;
     let after = tree.stat("/brokers/ids/1")?.context("the broker is registered")?;
-    assert_eq!((after.creation_zxid, after.version), (before.creation_zxid, before.version + 1), "the broker lives on");
+    assert_eq!(
+        (after.creation_zxid, after.version),
+        (before.creation_zxid, before.version + 1),
+        "the broker lives on"
+    );
     story.configs(OWN, &["--alter", "--delete-config", "listeners,listener.security.protocol.map"])?;
     until("the second port is closed", SOON, || Ok(TcpStream::connect(&second).is_err().then_some(())))?;
     run(&mut kcat(&["-b", &first, "-L"]))?.ok()?;
 
-    let requests = |story: &Story| Ok::<_, anyhow::Error>(story.scene.broker.log()?.matches("kafka.request.logger").count());
+    let requests = |story: &Story| {
+        Ok::<_, anyhow::Error>(story.scene.broker.log()?.matches("kafka.request.logger").count())
+    };
     assert_eq!(requests(&story)?, 0);
     story.alter(LOGGERS, &["kafka.request.logger=DEBUG"])?;
     run(&mut kcat(&["-b", &first, "-L"]))?.ok()?;

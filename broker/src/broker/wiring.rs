@@ -19,6 +19,7 @@ use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
 use crate::network::{Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of};
 use crate::registration::identity::Identity;
+use crate::request_log;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
@@ -60,6 +61,7 @@ pub(crate) fn network(broker: &Arc<Broker>) -> Network {
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
+        completed: Box::new(request_log::completed),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
         complaints: Complaints::new(),

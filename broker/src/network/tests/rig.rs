@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings, Unsendable};
+use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +34,8 @@ pub(super) struct Rig {
     pub(super) seats: Arc<Seats>,
     pub(super) address: SocketAddr,
     pub(super) reports: Arc<Mutex<Vec<Unsendable>>>,
+    /// Requests that are over: correlation id, stages, size of the answer.
+    pub(super) over: Arc<Mutex<Vec<(i32, Stages, usize)>>>,
 }
 
 impl Rig {
@@ -63,17 +65,23 @@ impl Rig {
         let address = listener.address;
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
+        let over = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::clone(&over);
         let network = Network {
             settings,
             serve: Arc::new(move |context, request| Box::pin(serve(context, request))),
             report: Box::new(move |unsendable| told.lock().expect("nobody panics").push(unsendable)),
+            completed: Box::new(move |_, done| {
+                let line = (done.passage.correlation_id, done.stages, done.response_bytes);
+                heard.lock().expect("nobody panics").push(line);
+            }),
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
             complaints: Complaints::new(),
         };
         let stopping = tasks.stopping(TaskKind::Listener);
         tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
-        Rig { tasks, seats, address, reports }
+        Rig { tasks, seats, address, reports, over }
     }
 
     /// Answers each request with its own correlation id.
