@@ -7,6 +7,7 @@ mod backlog;
 mod complaints;
 mod connection;
 mod connection_quotas;
+mod doors;
 mod listener;
 mod replies;
 mod seats;
@@ -23,6 +24,7 @@ use protocol::request::Request;
 
 pub(crate) use self::backlog::Backlog;
 pub(crate) use self::complaints::Complaints;
+pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
 pub use self::seats::UnknownHost;

@@ -6,6 +6,7 @@ pub mod alter;
 pub mod broker;
 pub mod define;
 pub mod describe;
+mod dynamic;
 pub mod error;
 pub mod layers;
 pub mod listeners;

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::layers::{ConfigMap, Scope};
+use config::layers::ConfigMap;
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
 use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
@@ -11,8 +11,6 @@ use zookeeper::znodes::{Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
-use super::pace;
-use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
@@ -33,32 +31,14 @@ pub(super) enum ConfigResource {
 }
 
 impl ConfigResource {
-    fn new(kind: i8, name: &str) -> Result<Self, Refused> {
+    pub(super) fn new(kind: i8, name: &str) -> Option<Self> {
         match kind {
-            TOPIC => Ok(Self::Topic(name.to_owned())),
-            BROKER => Ok(Self::Broker(name.to_owned())),
-            BROKER_LOGGER => Ok(Self::BrokerLogger(name.to_owned())),
-            CLIENT_METRICS => Ok(Self::ClientMetrics(name.to_owned())),
-            _ => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected resource type {kind}"))),
+            TOPIC => Some(Self::Topic(name.to_owned())),
+            BROKER => Some(Self::Broker(name.to_owned())),
+            BROKER_LOGGER => Some(Self::BrokerLogger(name.to_owned())),
+            CLIENT_METRICS => Some(Self::ClientMetrics(name.to_owned())),
+            _ => None,
         }
-    }
-
-    /// The resources that a request to change settings names. One that is named twice is refused both times.
-    pub(super) async fn each_once<'a>(
-        named: impl Iterator<Item = (i8, &'a str)> + Send,
-    ) -> Vec<Result<Self, Refused>> {
-        let named: Vec<_> = pace::collect(named).await;
-        let twice = repeated(named.iter().copied()).await;
-        let resource = |(kind, name)| match twice.contains(&(kind, name)) {
-            true => Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
-            false => Self::new(kind, name),
-        };
-        pace::collect(named.iter().copied().map(resource)).await
-    }
-
-    /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.
-    pub(super) fn all<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Result<Vec<Self>, Refused> {
-        named.map(|(kind, name)| Self::new(kind, name)).collect()
     }
 
     pub(super) fn authorize(
@@ -74,14 +54,6 @@ impl ConfigResource {
             }
         };
         if broker.authorizer.allows(context, operation, &resource) { Ok(()) } else { Err(denied.into()) }
-    }
-}
-
-/// Whose settings a broker resource stands for.
-pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> ConfigEntity {
-    match scope {
-        Scope::Broker => ConfigEntity::Broker(broker.identity.broker),
-        Scope::Cluster => ConfigEntity::AllBrokers,
     }
 }
 

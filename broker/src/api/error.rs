@@ -50,6 +50,10 @@ impl From<Refusal> for Refused {
         match refusal {
             Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
             Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
+            Refusal::Unexpected(text) => {
+                tracing::info!(text, "settings were not changed");
+                ErrorCode::UnknownServerError.into()
+            }
         }
     }
 }

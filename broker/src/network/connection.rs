@@ -83,7 +83,7 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
-    #[error("another broker needed its place, as there are max.connections")]
+    #[error("its place was taken away: there are max.connections, or its listener was closed")]
     Displaced,
     #[error("{0}")]
     Refused(String),

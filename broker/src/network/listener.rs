@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::connection::Connection;
@@ -65,9 +66,12 @@ impl Listener {
         Ok(Listener { name: Arc::from(name), address, socket })
     }
 
-    /// Accepts until listeners are stopped. It has no errors of its own to end with.
-    pub(crate) async fn run(self, network: Arc<Network>) -> Result<(), TaskError> {
-        let stopping = network.tasks.stopping(TaskKind::Listener);
+    /// Accepts until it is stopped. It has no errors of its own to end with.
+    pub(crate) async fn run(
+        self,
+        network: Arc<Network>,
+        stopping: CancellationToken,
+    ) -> Result<(), TaskError> {
         while let Some(accepted) = stopping.run_until_cancelled(self.socket.accept()).await {
             match accepted {
                 Ok((socket, peer)) => {

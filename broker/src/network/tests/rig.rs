@@ -92,7 +92,8 @@ impl Rig {
             backlog: Arc::new(backlog),
             complaints: Complaints::new(),
         };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
+        let stopping = tasks.stopping(TaskKind::Listener);
+        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
         Rig { tasks, seats, address, reports, over }
     }
 
