@@ -25,6 +25,7 @@ use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -63,6 +64,8 @@ pub(crate) struct Broker {
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
     pub(crate) fetch_slots: SessionSlots,
+    /// Who is connected, and may be.
+    pub(crate) seats: Arc<Seats>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.

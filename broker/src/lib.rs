@@ -13,7 +13,9 @@ mod log_dirs;
 mod metadata;
 mod network;
 mod producer_ids;
+mod rate;
 mod registration;
+mod request_log;
 mod settings;
 mod shard;
 mod tasks;
@@ -23,4 +25,4 @@ mod topic_settings;
 mod upkeep;
 
 pub use broker::{Options, StartError, run};
-pub use network::BindError;
+pub use network::{BindError, UnknownHost};

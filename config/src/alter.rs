@@ -364,9 +364,7 @@ mod tests {
 
     #[test]
     fn what_has_no_effect_while_running_is_not_taken() {
-        for name in
-            ["num.io.threads", "log.cleaner.threads", "listener.name.a.max.connections", "max.connections"]
-        {
+        for name in ["num.io.threads", "log.cleaner.threads", "listener.name.a.num.network.threads"] {
             let expected = format!("Cannot update these configs dynamically: Set({name})");
             broker_refused(Scope::Broker, &[&format!("SET {name} 2")], &expected);
         }

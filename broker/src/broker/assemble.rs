@@ -21,6 +21,7 @@ use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -42,6 +43,7 @@ pub(crate) struct Materials {
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -101,6 +103,7 @@ impl Materials {
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
             fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            seats: self.seats,
             authorizer: self.authorizer,
             tasks: self.tasks,
             feature_version: AtomicI64::new(0),

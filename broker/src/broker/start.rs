@@ -25,9 +25,9 @@ use super::handles::{Room, TooFewHandles};
 use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
-use crate::config_changes::{ConfigChanges, ConfigEntity};
+use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
 use crate::log_dirs::LogDirs;
-use crate::network::{BindError, Listener};
+use crate::network::{BindError, Limits, Listener, Seats, UnknownHost};
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -69,6 +69,8 @@ pub enum StartError {
     Handles(#[from] TooFewHandles),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    UnknownHost(#[from] UnknownHost),
     #[error(
         "broker {other} ({addresses}) is registered in this ZooKeeper: this version serves clusters of one broker. \
          Stop it, or use a zookeeper.connect with a chroot of its own"
@@ -115,9 +117,11 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let identity = identify(&*store, &config, &dirs.online).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
+    let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
     for update in changes.load().await? {
-        apply_at_start(&settings, identity.broker, update);
+        apply_at_start(&settings, &seats, identity.broker, update).await;
     }
+    wiring::limit_connections(&seats, &settings).await;
     let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
     room.check(found.homes.len())?;
     room.warn_if_little(found.homes.len());
@@ -146,6 +150,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         unopened,
         removals,
         room,
+        seats,
         tasks,
         clock,
         authorizer,
@@ -215,7 +220,7 @@ async fn identify(
     Ok(identity)
 }
 
-fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_changes::ConfigUpdate) {
+async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, update: ConfigUpdate) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
         ConfigEntity::Broker(id) if id == own => {
@@ -223,6 +228,8 @@ fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_chan
         }
         ConfigEntity::AllBrokers => drop(settings.broker_changed(Scope::Cluster, &update.settings)),
         ConfigEntity::Broker(_) => {}
+        ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
+        ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
     }
 }
 

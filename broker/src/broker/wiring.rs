@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
-use config::layers::Scope;
+use config::layers::{ConfigMap, Scope};
 use coordinator::controller::{Answer, ControlRequest};
 use tokio::sync::{Notify, mpsc};
 use zookeeper::events::SessionEvents;
@@ -17,12 +17,17 @@ use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
-use crate::network::{Complaints, Listener, Network, Settings as SocketSettings};
+use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings as SocketSettings, address_of};
 use crate::registration::identity::Identity;
+use crate::request_log;
+use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
 use crate::upkeep::Job;
+
+/// QuotaConfigs.IP_CONNECTION_RATE_OVERRIDE_CONFIG
+const CONNECTION_CREATION_RATE: &str = "connection_creation_rate";
 
 pub(crate) fn controller_settings(
     config: &BrokerConfig,
@@ -56,7 +61,9 @@ pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
+        completed: Box::new(request_log::completed),
         tasks: broker.tasks.clone(),
+        seats: Arc::clone(&broker.seats),
         complaints: Complaints::new(),
     });
     for listener in listeners {
@@ -144,17 +151,63 @@ async fn apply_updates(
                 let topic = broker.settings.topic_changed(&name, settings);
                 vec![(name, topic)]
             }
-            ConfigEntity::AllBrokers => broker.settings.broker_changed(Scope::Cluster, &settings),
+            ConfigEntity::AllBrokers => {
+                let changed = broker.settings.broker_changed(Scope::Cluster, &settings);
+                limit_connections(&broker.seats, &broker.settings).await;
+                changed
+            }
             ConfigEntity::Broker(id) if id == broker.identity.broker => {
-                broker.settings.broker_changed(Scope::Broker, &settings)
+                let changed = broker.settings.broker_changed(Scope::Broker, &settings);
+                limit_connections(&broker.seats, &broker.settings).await;
+                changed
             }
             ConfigEntity::Broker(_) => Vec::new(),
+            ConfigEntity::Ip(ip) => {
+                limit_ip(&broker.seats, Some(&ip), &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::AllIps => {
+                limit_ip(&broker.seats, None, &settings).await;
+                Vec::new()
+            }
         };
         for (topic, settings) in changed {
             configure(&broker, topic, settings).await;
         }
     }
     Ok(())
+}
+
+/// Puts the limits of connections that are configured now in force.
+pub(crate) async fn limit_connections(seats: &Seats, settings: &Settings) {
+    match Limits::resolve(&settings.config().network).await {
+        Ok(limits) => seats.reconfigure(limits),
+        Err(error) => tracing::error!(%error, "the limits of connections before stay in force"),
+    }
+}
+
+/// Puts what `/config/ips` says of an address, or of all others, in force.
+pub(crate) async fn limit_ip(seats: &Seats, host: Option<&str>, settings: &ConfigMap) {
+    let ip = match host {
+        None => None,
+        Some(host) => match address_of(host).await {
+            Ok(ip) => Some(ip),
+            Err(error) => {
+                tracing::error!(%error, "a limit of connections is not used");
+                return;
+            }
+        },
+    };
+    let text = settings.get(CONNECTION_CREATION_RATE);
+    let rate = text.map(|text| text.parse());
+    match rate.transpose() {
+        Ok(rate) => seats.set_ip_rate(ip, rate),
+        Err(_) => tracing::error!(
+            host,
+            text,
+            "{CONNECTION_CREATION_RATE} is no number: what was before stays in force"
+        ),
+    }
 }
 
 /// Tells the shards what holds for a topic's partitions from here on.

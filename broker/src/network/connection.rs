@@ -10,13 +10,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::ApiKey;
 use protocol::frame::Frames;
-use protocol::request::{DecodeError, Request};
+use protocol::request::{DecodeError, Request, RequestHeader};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
@@ -24,6 +24,8 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::replies::Replies;
+use super::seats::Seat;
+use super::stages::{Completed, Passage};
 use super::writer::{WriteError, Writer};
 use super::{Admission, Network};
 use crate::api::api_versions;
@@ -44,19 +46,24 @@ pub(super) struct Connection {
     /// What the requests of this connection have in common.
     context: Context,
     peer: SocketAddr,
+    seat: Seat,
     frames: Frames,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
     replies: Replies,
     writer: Writer,
     last_traffic: Instant,
+    /// When the newest bytes came.
+    last_read: Instant,
+    /// When the last answer that left had left.
+    last_sent: Instant,
     /// Why nothing more is read. What has been taken on is still answered.
     end: Option<End>,
 }
 
 struct Admitting {
     stage: Admission,
-    request_bytes: usize,
+    passage: Passage,
 }
 
 /// Why a connection ended.
@@ -72,6 +79,8 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
+    #[error("another broker needed its place, as there are max.connections")]
+    Displaced,
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
@@ -79,15 +88,19 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr) -> Connection {
+    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr, seat: Seat) -> Connection {
+        let now = Instant::now();
         Connection {
             context,
             peer,
+            seat,
             frames: Frames::new(network.settings.request_bytes_max),
             admitting: None,
             replies: Replies::default(),
             writer: Writer::new(network.tasks.clone()),
-            last_traffic: Instant::now(),
+            last_traffic: now,
+            last_read: now,
+            last_sent: now,
             end: None,
             network,
         }
@@ -95,12 +108,22 @@ impl Connection {
 
     /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
     pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
-        let end = match self.first_byte(&socket).await {
-            Ok(()) => self.serve(&mut socket).await,
-            Err(end) => end,
+        let displaced = self.seat.lost();
+        // Either ends the connection.
+        let end = tokio::select! {
+            biased;
+            end = self.serve_all(&mut socket) => end,
+            () = displaced => End::Displaced,
         };
         self.report(&end);
         Ok(())
+    }
+
+    async fn serve_all(&mut self, socket: &mut TcpStream) -> End {
+        match self.first_byte(socket).await {
+            Ok(()) => self.serve(socket).await,
+            Err(end) => end,
+        }
     }
 
     /// Waits for the first byte without a buffer for it. Later the wait for the socket to be readable does as much,
@@ -142,14 +165,17 @@ impl Connection {
                     Err(end) => return end,
                 },
                 // What is polled stays in `admitting` until it is done.
-                (pending, bytes) = admitted(&mut self.admitting), if self.admitting.is_some() =>
-                    self.replies.push(pending, bytes),
+                (pending, passage) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, passage),
                 // What is polled stays in `replies` until it is done.
-                outcome = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
-                    self.conclude(outcome),
+                (outcome, passage) = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
+                    self.conclude(outcome, passage),
                 // Notes what the socket took in the poll in which it took it.
                 sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
-                    Ok(()) => self.note_traffic(timer.as_mut()),
+                    Ok(()) => {
+                        self.note_traffic(timer.as_mut());
+                        self.note_sent();
+                    }
                     Err(error) => {
                         error.unsendable().into_iter().for_each(&self.network.report);
                         return End::Unsent(error);
@@ -161,7 +187,10 @@ impl Connection {
                         self.end = Some(self.client_left());
                         self.note_traffic(timer.as_mut());
                     }
-                    Ok(_) => self.note_traffic(timer.as_mut()),
+                    Ok(_) => {
+                        self.note_traffic(timer.as_mut());
+                        self.last_read = self.last_traffic;
+                    }
                     Err(error) => return End::Broken(error),
                 },
             }
@@ -193,27 +222,45 @@ impl Connection {
         let request_bytes = frame.len();
         match Request::decode(frame) {
             Ok(request) => {
+                let passage = Passage::new(&request.header, request_bytes, self.last_read);
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
-                self.admitting = Some(Admitting { stage, request_bytes });
+                self.admitting = Some(Admitting { stage, passage });
             }
             Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
-                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), request_bytes);
+                // It is answered as version 0 would be.
+                let header =
+                    RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None };
+                let passage = Passage::new(&header, request_bytes, self.last_read);
+                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), passage);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome) {
+    fn conclude(&mut self, outcome: Outcome, passage: Passage) {
         match outcome {
-            Outcome::Answer(response) => self.writer.push(response),
-            Outcome::Silent => {}
+            Outcome::Answer(response) => self.writer.push(response, passage),
+            Outcome::Silent => self.complete(&passage, 0, passage.completed_at()),
             Outcome::Close(reason) => {
                 self.replies.clear();
                 self.admitting = None;
                 self.end = Some(End::Refused(reason));
             }
         }
+    }
+
+    /// To be called when something has been sent, as of the traffic last noted.
+    fn note_sent(&mut self) {
+        while let Some((passage, size)) = self.writer.next_sent() {
+            self.complete(&passage, size, self.last_traffic);
+            self.last_sent = self.last_traffic;
+        }
+    }
+
+    fn complete(&self, passage: &Passage, response_bytes: usize, at: Instant) {
+        let stages = passage.stages(self.last_sent, at);
+        (self.network.completed)(&self.context, &Completed { passage, stages, response_bytes });
     }
 
     fn client_left(&self) -> End {
@@ -225,6 +272,7 @@ impl Connection {
 
     fn note_traffic(&mut self, timer: Pin<&mut Sleep>) {
         self.last_traffic = Instant::now();
+        self.seat.note_traffic(self.last_traffic);
         // Otherwise the timer fires soon enough, and is set anew then: a busy connection hardly ever touches it.
         if timer.deadline() > self.last_traffic + QUIET {
             timer.reset(self.next_look());
@@ -272,7 +320,7 @@ impl Connection {
             ) => {
                 self.network.complaints.warn(&who, &format_args!("connection closed: {end}"));
             }
-            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped => {
+            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped | End::Displaced => {
                 debug!("{who}: connection closed: {end}");
             }
             End::Unsent(WriteError::Socket(_)) => debug!("{who}: connection closed: {end}"),
@@ -281,12 +329,20 @@ impl Connection {
 }
 
 /// Waits until the first stage of the newest request is done, and takes it off.
-async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, usize) {
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
     poll_fn(|context| {
-        let Some(Admitting { stage, request_bytes }) = admitting else { return Poll::Pending };
-        let admitted = (ready!(stage.as_mut().poll(context)), *request_bytes);
-        *admitting = None;
-        Poll::Ready(admitted)
+        let Some(mut newest) = admitting.take() else { return Poll::Pending };
+        let polled = match newest.passage.begins_early() {
+            true => newest.passage.time(|| newest.stage.as_mut().poll(context)),
+            false => newest.stage.as_mut().poll(context),
+        };
+        match polled {
+            Poll::Ready(pending) => Poll::Ready((pending, newest.passage)),
+            Poll::Pending => {
+                *admitting = Some(newest);
+                Poll::Pending
+            }
+        }
     })
     .await
 }
@@ -299,6 +355,6 @@ async fn fill(reading: &mut ReadHalf<'_>, frames: &mut Frames) -> io::Result<usi
 
 impl fmt::Debug for Admitting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admitting").field("request_bytes", &self.request_bytes).finish_non_exhaustive()
+        f.debug_struct("Admitting").field("passage", &self.passage).finish_non_exhaustive()
     }
 }

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 use tracing::debug;
 
 use super::connection::Connection;
+use super::seats::{Seat, TurnedAway};
 use super::{Network, Settings};
 use crate::api::context::Context;
 use crate::tasks::{TaskError, TaskKind};
@@ -69,7 +70,9 @@ impl Listener {
         let stopping = network.tasks.stopping(TaskKind::Listener);
         while let Some(accepted) = stopping.run_until_cancelled(self.socket.accept()).await {
             match accepted {
-                Ok((socket, peer)) => self.welcome(&network, socket, peer),
+                Ok((socket, peer)) => {
+                    stopping.run_until_cancelled(self.seat(&network, socket, peer)).await;
+                }
                 Err(error) => {
                     self.complain(&network, &error);
                     if is_shortage(&error) {
@@ -86,14 +89,33 @@ impl Listener {
         network.complaints.warn(&who, &format_args!("cannot accept connections: {error}"));
     }
 
-    fn welcome(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr) {
+    /// Lets somebody in, or turns them away; nobody else is accepted meanwhile, as with Kafka.
+    async fn seat(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr) {
+        match network.seats.take(&self.name, peer.ip().to_canonical()).await {
+            Ok(seat) => self.welcome(network, socket, peer, seat),
+            Err(reason) => {
+                let who = format_args!("client {peer} on {}", self.name);
+                network.complaints.warn(&who, &format_args!("connection closed: {reason}"));
+                if let TurnedAway::TooFast { delay } = reason {
+                    let stopping = network.tasks.stopping(TaskKind::Connection);
+                    network.tasks.spawn(TaskKind::Connection, peer, async move {
+                        stopping.run_until_cancelled(sleep(delay)).await;
+                        drop(socket);
+                        Ok(())
+                    });
+                }
+            }
+        }
+    }
+
+    fn welcome(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr, seat: Seat) {
         if let Err(error) = prepare(&socket, &network.settings) {
             // It happens where the client has gone already.
             debug!(%peer, %error, "connection given up before its first byte");
             return;
         }
         let context = Context::new(Arc::clone(&self.name), peer.ip().to_canonical());
-        let connection = Connection::new(Arc::clone(network), context, peer);
+        let connection = Connection::new(Arc::clone(network), context, peer, seat);
         network.tasks.spawn(TaskKind::Connection, peer, connection.run(socket));
     }
 }

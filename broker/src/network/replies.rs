@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::task::{Context, Poll};
 
+use super::stages::Passage;
 use crate::api::context::{Outcome, Pending};
 
 /// Requests of one connection that may be unanswered before it is read no further. Java's producer keeps five in
@@ -25,14 +26,14 @@ pub(super) struct Replies {
 #[derive(Debug)]
 struct Reply {
     pending: Pending,
-    request_bytes: usize,
+    passage: Passage,
 }
 
 impl Replies {
-    /// Adds the answer to the newest request, whose frame had `request_bytes`.
-    pub(super) fn push(&mut self, pending: Pending, request_bytes: usize) {
-        self.request_bytes += request_bytes;
-        self.queue.push_back(Reply { pending, request_bytes });
+    /// Adds the answer to the newest request.
+    pub(super) fn push(&mut self, pending: Pending, passage: Passage) {
+        self.request_bytes += passage.request_bytes;
+        self.queue.push_back(Reply { pending, passage });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -46,7 +47,7 @@ impl Replies {
 
     /// Waits for the outcome of the oldest request, and takes it off; forever if there is none. Dropping the future
     /// loses nothing: what is being waited for stays in the queue.
-    pub(super) async fn next(&mut self) -> Outcome {
+    pub(super) async fn next(&mut self) -> (Outcome, Passage) {
         poll_fn(|context| self.poll_next(context)).await
     }
 
@@ -60,27 +61,41 @@ impl Replies {
         self.queue.shrink_to_fit();
     }
 
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Outcome> {
-        let Some(Reply { pending, request_bytes }) = self.queue.pop_front() else { return Poll::Pending };
-        self.request_bytes -= request_bytes;
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(Outcome, Passage)> {
+        let Some(Reply { pending, mut passage }) = self.queue.pop_front() else { return Poll::Pending };
         let mut later = match pending {
-            Pending::Ready(outcome) => return Poll::Ready(outcome),
+            Pending::Ready(outcome) => {
+                self.request_bytes -= passage.request_bytes;
+                return passage.time(|| Poll::Ready(outcome)).map(|outcome| (outcome, passage));
+            }
             Pending::Later(later) => later,
         };
-        let polled = later.as_mut().poll(context);
-        if polled.is_pending() {
-            self.request_bytes += request_bytes;
-            self.queue.push_front(Reply { pending: Pending::Later(later), request_bytes });
+        match passage.time(|| later.as_mut().poll(context)) {
+            Poll::Ready(outcome) => {
+                self.request_bytes -= passage.request_bytes;
+                Poll::Ready((outcome, passage))
+            }
+            Poll::Pending => {
+                self.queue.push_front(Reply { pending: Pending::Later(later), passage });
+                Poll::Pending
+            }
         }
-        polled
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use protocol::ApiKey;
+    use protocol::request::RequestHeader;
     use tokio::sync::oneshot;
+    use tokio::time::Instant;
 
     use super::*;
+
+    fn passage(request_bytes: usize) -> Passage {
+        let header = RequestHeader { api: ApiKey::Metadata, version: 0, correlation_id: 0, client_id: None };
+        Passage::new(&header, request_bytes, Instant::now())
+    }
 
     fn closing(reason: &str) -> Outcome {
         Outcome::Close(reason.to_owned())
@@ -94,16 +109,16 @@ mod tests {
     async fn outcomes_come_in_order_and_a_dropped_wait_loses_none() {
         let mut replies = Replies::default();
         let (first, wait) = oneshot::channel();
-        replies.push(later(wait), 10);
-        replies.push(Pending::Ready(closing("second")), 20);
+        replies.push(later(wait), passage(10));
+        replies.push(Pending::Ready(closing("second")), passage(20));
         tokio::select! {
             biased;
-            outcome = replies.next() => panic!("the first is not done: {outcome:?}"),
+            done = replies.next() => panic!("the first is not done: {done:?}"),
             () = std::future::ready(()) => {}
         }
         first.send("first").expect("it is being waited for");
-        assert!(matches!(replies.next().await, Outcome::Close(reason) if reason == "first"));
-        assert!(matches!(replies.next().await, Outcome::Close(reason) if reason == "second"));
+        assert!(matches!(replies.next().await.0, Outcome::Close(reason) if reason == "first"));
+        assert!(matches!(replies.next().await.0, Outcome::Close(reason) if reason == "second"));
         assert!(replies.is_empty());
         assert_eq!(replies.request_bytes, 0);
     }
@@ -113,12 +128,12 @@ mod tests {
         let mut replies = Replies::default();
         for _ in 0..REPLIES_MAX {
             assert!(replies.has_room());
-            replies.push(Pending::Ready(Outcome::Silent), 1);
+            replies.push(Pending::Ready(Outcome::Silent), passage(1));
         }
         assert!(!replies.has_room());
         replies.clear();
         assert!(replies.has_room());
-        replies.push(Pending::Ready(Outcome::Silent), 100 << 20);
+        replies.push(Pending::Ready(Outcome::Silent), passage(100 << 20));
         assert!(!replies.has_room());
     }
 }

@@ -34,6 +34,7 @@ use crate::broker::logs::{self, OpenDirs};
 use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
+use crate::network::{Limits, Seats};
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -120,6 +121,8 @@ impl World {
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
+        let limits = Limits::resolve(&config.network).await.unwrap();
+        let seats = Seats::new(limits, config.network.quota_window);
         let materials = Materials {
             config,
             identity: Identity { broker: BrokerId(1), cluster_id: CLUSTER_ID.to_owned() },
@@ -131,6 +134,7 @@ impl World {
             unopened: found.unopened,
             removals: found.removals,
             room,
+            seats,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),

@@ -46,7 +46,8 @@ fn none_is(names: &BTreeSet<&str>, problem: &str, is: fn(&str) -> bool) -> Resul
 
 /// Kafka stores names that it does not know, for plugins, and so do we.
 fn without_effect(name: &str) -> bool {
-    names::setting_behind(name).is_some_and(|setting| setting.name != name || !changes_live(setting))
+    let known = |general: &str| general == name || names::acted_on_for_listener(name);
+    names::setting_behind(name).is_some_and(|setting| !known(setting.name) || !changes_live(setting))
 }
 
 fn check_values(changed: &ConfigMap) -> Result<(), Refusal> {

@@ -21,8 +21,9 @@ fn warning(key: &str, text: &str) -> Option<Warning> {
     }
 }
 
-/// Settings of a single listener have none yet; a default has its effect anyway.
+/// Most settings of a single listener have none yet; a default has its effect anyway.
 fn has_effect(setting: &Setting, key: &str, text: &str) -> bool {
     let default = setting.parse(text).ok() == setting.default_value();
-    setting.name == key && (setting.served != Served::NotYet || default)
+    let known = setting.name == key || names::acted_on_for_listener(key);
+    known && (setting.served != Served::NotYet || default)
 }
