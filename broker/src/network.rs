@@ -3,9 +3,11 @@
 //! It knows frames and order, never what a request means: requests go to one function, `Serve`, which `broker.rs`
 //! makes from `api::handle`. Source: Kafka's SocketServer and Selector (3.9).
 
+mod backlog;
 mod complaints;
 mod connection;
 mod connection_quotas;
+mod doors;
 mod listener;
 mod replies;
 mod seats;
@@ -16,16 +18,19 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use protocol::request::Request;
 
+pub(crate) use self::backlog::Backlog;
 pub(crate) use self::complaints::Complaints;
+pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
 pub use self::seats::UnknownHost;
 pub(crate) use self::seats::{Limits, Seats, address_of};
-pub(crate) use self::stages::{Completed, Passage, Stages};
+pub(crate) use self::stages::{Completed, Origin, Passage, Software, Stages};
 use crate::api::context::{Context, Pending};
 use crate::quota::Quotas;
 use crate::tasks::Tasks;
@@ -63,9 +68,12 @@ pub(crate) struct Network {
     pub(crate) serve: Serve,
     pub(crate) report: Report,
     pub(crate) completed: Observe,
+    /// How many connections there have been.
+    pub(crate) connections: AtomicU32,
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) complaints: Complaints,
 }
 
@@ -82,6 +90,14 @@ pub(crate) struct Settings {
     pub(crate) request_bytes_max: usize,
     /// connections.max.idle.ms; none keeps idle connections.
     pub(crate) idle_max: Option<Duration>,
+    /// ottla.slow.request.ms
+    pub(crate) slow_request: Option<Duration>,
+}
+
+impl Network {
+    fn next_number(&self) -> u32 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 impl std::fmt::Debug for Network {

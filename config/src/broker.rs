@@ -17,7 +17,7 @@ pub(crate) mod names;
 pub(crate) mod reader;
 pub(crate) mod requirements;
 pub mod table;
-mod warnings;
+pub(crate) mod warnings;
 
 /// What a broker does, as configured. Plain values; bytes, counts and milliseconds as the names say.
 #[derive(Debug, Clone, PartialEq)]
@@ -72,6 +72,8 @@ pub struct Network {
     pub quota_window: QuotaWindow,
     /// For changes of topics.
     pub controller_quota_window: QuotaWindow,
+    /// Requests that take longer are logged; none where nobody asks.
+    pub slow_request_ms: Option<u64>,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
 }

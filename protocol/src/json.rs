@@ -16,7 +16,8 @@ mod bytes_left;
 mod text;
 
 use bytes_left::BytesLeft;
-use text::{base64, camel, quoted, uuid};
+pub use text::quoted;
+use text::{base64, camel, uuid};
 
 /// A field that holds records.
 const RECORDS: &str = "records";
@@ -42,7 +43,9 @@ impl RequestJson {
         let mut writer = Writer::new(header.version, shape.flexible_since, BytesLeft::of(&body));
         writer.hides_settings = hides;
         writer.group(shape.fields)?;
-        Some(RequestJson { header: head(&header), body: writer.out })
+        let header =
+            self::header(header.api, header.version, header.correlation_id, header.client_id.as_deref());
+        Some(RequestJson { header, body: writer.out })
     }
 }
 
@@ -62,17 +65,17 @@ pub fn response(api: ApiKey, version: i16, response: &Response) -> Option<String
     Some(writer.out)
 }
 
-fn head(header: &RequestHeader) -> String {
-    let RequestHeader { api, version, correlation_id, client_id } = header;
+/// A request's header.
+pub fn header(api: ApiKey, version: i16, correlation_id: i32, client_id: Option<&str>) -> String {
     let mut out = String::new();
     let _ = write!(
         out,
         r#"{{"requestApiKey":{},"requestApiVersion":{version},"correlationId":{correlation_id},"clientId":"#,
         api.code()
     );
-    quoted(&mut out, client_id.as_deref().unwrap_or_default());
+    quoted(&mut out, client_id.unwrap_or_default());
     let _ = write!(out, r#","requestApiKeyName":"{}""#, text::upper_snake(api.api().name));
-    if api.is_deprecated(*version) {
+    if api.is_deprecated(version) {
         out.push_str(r#","requestApiVersionDeprecated":true"#);
     }
     out.push('}');
@@ -170,6 +173,10 @@ impl<'a> Writer<'a> {
             Kind::Int64 => {
                 let number = i64::from_be_bytes(self.left.take()?);
                 self.write(number)
+            }
+            Kind::Float64 => {
+                let number = f64::from_be_bytes(self.left.take()?);
+                write!(self.out, "{number:?}").ok()
             }
             Kind::Uuid => {
                 uuid(&mut self.out, &self.left.take()?);

@@ -20,6 +20,7 @@ use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
@@ -49,6 +50,7 @@ pub(crate) struct Materials {
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
+    pub(crate) loggers: Loggers,
 }
 
 /// What is started once the broker is assembled.
@@ -105,6 +107,7 @@ impl Materials {
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
             fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            loggers: self.loggers,
             seats: self.seats,
             quotas: self.quotas,
             authorizer: self.authorizer,

@@ -2,6 +2,7 @@
 //! Only passes on; called once, at start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
@@ -12,15 +13,17 @@ use zookeeper::events::SessionEvents;
 use zookeeper::paths;
 use zookeeper::store::Watch;
 
-use super::Broker;
+use super::{Broker, reconfigure};
 use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
-use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings as SocketSettings, address_of};
+use crate::network::{
+    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+};
 use crate::quota::Quotas;
 use crate::registration::identity::Identity;
-use crate::request_log;
+use crate::request_log::RequestLog;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
@@ -49,6 +52,7 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
         backlog: network.socket_listen_backlog,
         request_bytes_max: network.socket_request_bytes_max as usize,
         idle_max: network.connections_idle_ms_max.map(Duration::from_millis),
+        slow_request: network.slow_request_ms.map(Duration::from_millis),
     }
 }
 
@@ -57,31 +61,38 @@ pub(crate) fn quotas(config: &BrokerConfig) -> Arc<Quotas> {
     Arc::new(Quotas::new(config.network.quota_window, config.network.controller_quota_window))
 }
 
-/// Serves what comes in by the bound sockets from here on.
-pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
+/// What the connections of a broker have in common.
+pub(crate) fn network(broker: &Arc<Broker>) -> Network {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
-    let network = Arc::new(Network {
-        settings: socket_settings(&broker.config),
+    let settings = socket_settings(&broker.config);
+    let log = RequestLog { slow: settings.slow_request };
+    Network {
+        settings,
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
-        completed: Box::new(request_log::completed),
+        completed: Box::new(move |context, completed| log.completed(context, completed)),
+        connections: AtomicU32::new(0),
         quotas: Arc::clone(&broker.quotas),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
+        backlog: Arc::new(Backlog::new(
+            broker.config.network.queued_requests_max as usize,
+            broker.config.network.queued_request_bytes_max,
+        )),
         complaints: Complaints::new(),
-    });
-    for listener in listeners {
-        let name = Arc::clone(&listener.name);
-        tracing::info!(listener = %name, address = %listener.address, "listening");
-        broker.tasks.spawn(TaskKind::Listener, name, listener.run(Arc::clone(&network)));
     }
 }
 
 /// Starts the tasks that follow ZooKeeper: the session's events, the controller, settings and features.
-pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
+pub(crate) fn join_controller(
+    broker: &Arc<Broker>,
+    events: SessionEvents,
+    changes: ConfigChanges,
+    doors: Arc<Doors>,
+) {
     let (hint, hints) = config_changes::hints();
     let (updates, received) = mpsc::channel(config_changes::UPDATES_CAPACITY);
     let feature_changed = Arc::new(Notify::new());
@@ -92,7 +103,7 @@ pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, chang
         changes.run(hints, updates, || Clock::start().now().wall).await;
         Ok(())
     });
-    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received));
+    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received, doors));
     tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
     let office = Arc::clone(broker);
     tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
@@ -151,22 +162,18 @@ async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<()
 async fn apply_updates(
     broker: Arc<Broker>,
     mut updates: mpsc::Receiver<ConfigUpdate>,
+    doors: Arc<Doors>,
 ) -> Result<(), TaskError> {
     while let Some(ConfigUpdate { entity, settings }) = updates.recv().await {
         let changed = match entity {
             ConfigEntity::Topic(name) => {
-                let topic = broker.settings.topic_changed(&name, settings);
-                vec![(name, topic)]
+                vec![reconfigure::topic(&broker, name, settings)]
             }
             ConfigEntity::AllBrokers => {
-                let changed = broker.settings.broker_changed(Scope::Cluster, &settings);
-                limit_connections(&broker.seats, &broker.settings).await;
-                changed
+                reconfigure::broker(&broker, &doors, (Scope::Cluster, &settings)).await
             }
             ConfigEntity::Broker(id) if id == broker.identity.broker => {
-                let changed = broker.settings.broker_changed(Scope::Broker, &settings);
-                limit_connections(&broker.seats, &broker.settings).await;
-                changed
+                reconfigure::broker(&broker, &doors, (Scope::Broker, &settings)).await
             }
             ConfigEntity::Broker(_) => Vec::new(),
             ConfigEntity::Ip(ip) => {

@@ -16,20 +16,22 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::ApiKey;
 use protocol::frame::Frames;
-use protocol::request::{DecodeError, Request, RequestHeader};
+use protocol::request::{DecodeError, Request, RequestBody, RequestHeader};
 use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
+use super::backlog::Claim;
 use super::replies::Replies;
 use super::seats::Seat;
-use super::stages::{Completed, Passage};
+use super::stages::{Completed, Origin, Passage};
 use super::writer::{WriteError, Writer};
 use super::{Admission, Network};
 use crate::api::api_versions;
 use crate::api::context::{Context, Outcome, Pending};
+use crate::request_log::Messages;
 use crate::tasks::{TaskError, TaskKind};
 
 /// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
@@ -45,9 +47,11 @@ pub(super) struct Connection {
     network: Arc<Network>,
     /// What the requests of this connection have in common.
     context: Context,
-    peer: SocketAddr,
+    origin: Origin,
     seat: Seat,
     frames: Frames,
+    /// For the frame that arrives; none while its size is not known, or all memory for requests is in use.
+    claim: Option<Claim>,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
     replies: Replies,
@@ -66,6 +70,7 @@ pub(super) struct Connection {
 struct Admitting {
     stage: Admission,
     passage: Passage,
+    claim: Claim,
 }
 
 /// Why a connection ended.
@@ -81,7 +86,7 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
-    #[error("another broker needed its place, as there are max.connections")]
+    #[error("its place was taken away: there are max.connections, or its listener was closed")]
     Displaced,
     #[error("{0}")]
     Refused(String),
@@ -94,11 +99,12 @@ impl Connection {
         let now = Instant::now();
         Connection {
             context,
-            peer,
+            origin: Origin { local: None, peer, number: network.next_number(), software: None },
             seat,
             frames: Frames::new(network.settings.request_bytes_max),
+            claim: None,
             admitting: None,
-            replies: Replies::default(),
+            replies: Replies::new(Arc::clone(&network.backlog)),
             writer: Writer::new(network.tasks.clone()),
             last_traffic: now,
             last_read: now,
@@ -146,12 +152,14 @@ impl Connection {
     }
 
     async fn serve(&mut self, socket: &mut TcpStream) -> End {
+        self.origin.local = socket.local_addr().ok();
         let stopping = self.network.tasks.stopping(TaskKind::Connection);
         let mut stopped = pin!(stopping.cancelled());
         let mut timer = pin!(sleep_until(self.next_look()));
         let (mut reading, writing) = socket.split();
         loop {
             self.take_frames();
+            let unclaimed = self.unclaimed();
             if self.has_answered_all()
                 && let Some(end) = self.end.take()
             {
@@ -168,8 +176,8 @@ impl Connection {
                     Err(end) => return end,
                 },
                 // What is polled stays in `admitting` until it is done.
-                (pending, passage) = admitted(&mut self.admitting), if self.admitting.is_some() =>
-                    self.replies.push(pending, passage),
+                (pending, passage, claim) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, passage, claim),
                 // What is polled stays in `replies` until it is done.
                 (outcome, passage) = self.replies.next(), if self.may_conclude() =>
                     self.conclude(outcome, passage),
@@ -186,8 +194,11 @@ impl Connection {
                 },
                 // Nothing is lost: the time is in `muted`, and that the client has left in the socket.
                 () = unmuted(&mut self.muted, writing.as_ref()), if self.is_muted() => self.muted = None,
+                // Claims in its last poll only.
+                claim = self.network.backlog.claim(unclaimed.unwrap_or_default()),
+                    if unclaimed.is_some() && self.wants_input() => self.claim = Some(claim),
                 // Reads in its last poll only; what is read is in `frames` then.
-                read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
+                read = fill(&mut reading, &mut self.frames), if unclaimed.is_none() && self.wants_input() => match read {
                     Ok(0) => {
                         self.end = Some(self.client_left());
                         self.note_traffic(timer.as_mut());
@@ -224,7 +235,7 @@ impl Connection {
     /// Takes requests out of the buffer until one has to be waited for. So whenever the socket is read, the buffer
     /// holds less than one frame.
     fn take_frames(&mut self) {
-        while self.wants_input() {
+        while self.wants_input() && self.claim_memory() {
             match self.frames.split() {
                 Ok(Some(frame)) => self.take_on(frame),
                 Ok(None) => return,
@@ -233,24 +244,44 @@ impl Connection {
         }
     }
 
+    /// Whether there is memory for the frame that arrives, as far as its size is known.
+    fn claim_memory(&mut self) -> bool {
+        if let Some(size) = self.unclaimed() {
+            self.claim = self.network.backlog.try_claim(size);
+        }
+        self.unclaimed().is_none()
+    }
+
+    /// The size of the frame that arrives, where no memory was claimed for it.
+    fn unclaimed(&self) -> Option<usize> {
+        if self.claim.is_some() { None } else { self.frames.next_size() }
+    }
+
     fn take_on(&mut self, frame: Bytes) {
-        let request_bytes = frame.len();
+        // It was made before the frame was taken out of the buffer.
+        let Some(claim) = self.claim.take() else { return };
+        let messages = Messages::kept(&frame);
         match Request::decode(frame) {
             Ok(request) => {
-                let mut passage = Passage::new(&request.header, request_bytes, self.last_read);
-                if self.network.quotas.in_force() {
-                    passage.charged_to(&request.header);
+                let mut passage = Passage::new(&request.header, claim.bytes, self.last_read);
+                if self.network.quotas.in_force() || self.network.settings.slow_request.is_some() {
+                    passage.remember_client(&request.header);
+                }
+                passage.messages = messages;
+                if let RequestBody::ApiVersions(versions) = &request.body {
+                    self.origin.software = api_versions::software(request.header.version, versions);
                 }
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
-                self.admitting = Some(Admitting { stage, passage });
+                self.admitting = Some(Admitting { stage, passage, claim });
             }
             Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
                 // It is answered as version 0 would be.
                 let header =
                     RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None };
-                let passage = Passage::new(&header, request_bytes, self.last_read);
-                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), passage);
+                let passage = Passage::new(&header, claim.bytes, self.last_read);
+                let unsupported = Pending::Ready(api_versions::unsupported(correlation_id));
+                self.replies.push(unsupported, passage, claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
         }
@@ -285,7 +316,8 @@ impl Connection {
 
     fn complete(&self, passage: &Passage, response_bytes: usize, at: Instant) {
         let stages = passage.stages(self.last_sent, at);
-        (self.network.completed)(&self.context, &Completed { passage, stages, response_bytes });
+        let completed = Completed { origin: &self.origin, passage, stages, response_bytes };
+        (self.network.completed)(&self.context, &completed);
     }
 
     fn client_left(&self) -> End {
@@ -337,7 +369,7 @@ impl Connection {
 
     /// Says why the connection ended: loudly, but not too often, where the client or a log is at fault.
     fn report(&self, end: &End) {
-        let who = format_args!("client {} on {}", self.peer, self.context.listener);
+        let who = format_args!("client {} on {}", self.origin.peer, self.context.listener);
         match end {
             End::Refused(_)
             | End::Unsent(
@@ -354,7 +386,7 @@ impl Connection {
 }
 
 /// Waits until the first stage of the newest request is done, and takes it off.
-async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage, Claim) {
     poll_fn(|context| {
         let Some(mut newest) = admitting.take() else { return Poll::Pending };
         let polled = match newest.passage.begins_early() {
@@ -362,7 +394,7 @@ async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
             false => newest.stage.as_mut().poll(context),
         };
         match polled {
-            Poll::Ready(pending) => Poll::Ready((pending, newest.passage)),
+            Poll::Ready(pending) => Poll::Ready((pending, newest.passage, newest.claim)),
             Poll::Pending => {
                 *admitting = Some(newest);
                 Poll::Pending

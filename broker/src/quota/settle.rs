@@ -26,8 +26,10 @@ impl Quotas {
             Outcome::Close(reason) => return (Outcome::Close(reason), Duration::ZERO),
         };
         let charged = match &passage.client_id {
-            Some(id) => self.charge(Client { user: &context.principal.name, id }, passage, response.as_ref()),
-            None => Duration::ZERO,
+            Some(id) if self.in_force() => {
+                self.charge(Client { user: &context.principal.name, id }, passage, response.as_ref())
+            }
+            _ => Duration::ZERO,
         };
         let throttle = own.max(charged);
         let outcome = match response {

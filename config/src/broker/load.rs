@@ -17,6 +17,8 @@ mod addresses;
 mod connections;
 mod topic_defaults;
 
+pub(crate) use topic_defaults::values as topic_values;
+
 /// Reads, checks and types a flat map of settings.
 pub(crate) fn load(given: &ConfigMap) -> Result<BrokerConfig, ConfigErrors> {
     let mut reader = Reader::new(given);
@@ -78,6 +80,7 @@ fn network(reader: &mut Reader<'_>) -> Network {
             samples: reader.int_at_least("controller.quota.window.num", 1),
             sample_seconds: reader.int_at_least("controller.quota.window.size.seconds", 1),
         },
+        slow_request_ms: reader.integer("ottla.slow.request.ms").and_then(|ms| ms.try_into().ok()),
         fetch_bytes_max: reader.int_at_least("fetch.max.bytes", 1024),
         fetch_session_slots_max: reader.int_at_least("max.incremental.fetch.session.cache.slots", 0),
     }

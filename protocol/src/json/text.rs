@@ -28,7 +28,8 @@ pub(super) fn upper_snake(name: &str) -> String {
     out
 }
 
-pub(super) fn quoted(out: &mut String, text: &str) {
+/// Text as a string of JSON.
+pub fn quoted(out: &mut String, text: &str) {
     out.push('"');
     for letter in text.chars() {
         match letter {

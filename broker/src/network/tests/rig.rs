@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::network::{Backlog, Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
 use crate::quota::Quotas;
 use crate::tasks::{TaskKind, Tasks};
 
@@ -28,9 +29,10 @@ pub(super) const SETTINGS: Settings = Settings {
     backlog: 50,
     request_bytes_max: 4 << 20,
     idle_max: Some(Duration::from_secs(600)),
+    slow_request: None,
 };
 
-const WINDOW: QuotaWindow = QuotaWindow { samples: 11, sample_seconds: 1 };
+pub(super) const WINDOW: QuotaWindow = QuotaWindow { samples: 11, sample_seconds: 1 };
 
 pub(super) struct Rig {
     pub(super) tasks: Tasks,
@@ -62,8 +64,20 @@ impl Rig {
     where
         F: Future<Output = Pending> + Send + 'static,
     {
-        let tasks = Tasks::new();
         let seats = Seats::new(limits, QuotaWindow { samples: 11, sample_seconds: 1 });
+        Rig::with(settings, seats, Backlog::new(500, None), serve).await
+    }
+
+    pub(super) async fn with<F>(
+        settings: Settings,
+        seats: Arc<Seats>,
+        backlog: Backlog,
+        serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
+    ) -> Rig
+    where
+        F: Future<Output = Pending> + Send + 'static,
+    {
+        let tasks = Tasks::new();
         let listener =
             Listener::bind("PLAINTEXT", Some("127.0.0.1"), 0, &settings).await.expect("a free port");
         let address = listener.address;
@@ -80,12 +94,15 @@ impl Rig {
                 let line = (done.passage.correlation_id, done.stages, done.response_bytes);
                 heard.lock().expect("nobody panics").push(line);
             }),
+            connections: AtomicU32::new(0),
             quotas: Arc::clone(&quotas),
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
+            backlog: Arc::new(backlog),
             complaints: Complaints::new(),
         };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
+        let stopping = tasks.stopping(TaskKind::Listener);
+        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
         Rig { tasks, seats, address, reports, over, quotas }
     }
 
