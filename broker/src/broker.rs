@@ -19,7 +19,7 @@ use config::broker::BrokerConfig;
 use storage::Disk;
 use zookeeper::store::MetadataStore;
 
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
@@ -62,7 +62,7 @@ pub(crate) struct Broker {
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
-    pub(crate) fetch_slots: SessionSlots,
+    pub(crate) fetch_sessions: FetchSessions,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.
