@@ -104,12 +104,12 @@ impl Quotas {
     }
 
     /// The most bytes that a fetch may answer without being held back for certain: more would never get through.
-    pub(crate) fn fetch_bytes_max(&self, context: &Context) -> Option<u32> {
+    pub(crate) fn fetch_bytes_max(&self, context: &Context) -> Option<i32> {
         if !self.in_force() {
             return None;
         }
         let most = self.with(&self.fetch, |quota, _| quota.most_at_once(client(context)))?;
-        Some(most as u32)
+        Some(most as i32)
     }
 
     /// Charges a fetch; whoever is to be held back gets nothing, and is not charged for the bytes.

@@ -295,7 +295,8 @@ impl Connection {
         }
         match outcome {
             Outcome::Answer(response) | Outcome::Throttled(response, _) => {
-                self.writer.push(response, passage)
+                passage.answered(&response);
+                self.writer.push(response, passage);
             }
             Outcome::Silent => self.complete(&passage, 0, passage.completed_at()),
             Outcome::Close(reason) => {
