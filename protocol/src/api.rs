@@ -68,6 +68,19 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
 ];
 
+/// The last version of each that is deprecated, as all before it are.
+const DEPRECATED: &[(ApiKey, i16)] = &[
+    (ApiKey::Produce, 6),
+    (ApiKey::Fetch, 3),
+    (ApiKey::ListOffsets, 0),
+    (ApiKey::Metadata, 3),
+    (ApiKey::CreateTopics, 1),
+    (ApiKey::DeleteTopics, 0),
+    (ApiKey::OffsetForLeaderEpoch, 1),
+    (ApiKey::DescribeConfigs, 0),
+    (ApiKey::DescribeLogDirs, 0),
+];
+
 impl ApiKey {
     /// The number on the wire.
     pub const fn code(self) -> i16 {
@@ -96,18 +109,8 @@ impl ApiKey {
     }
 
     /// Whether Kafka 3.9 says that the version will go (KIP-896).
-    pub const fn is_deprecated(self, version: i16) -> bool {
-        let last = match self {
-            ApiKey::Produce => 6,
-            ApiKey::Fetch | ApiKey::Metadata => 3,
-            ApiKey::CreateTopics | ApiKey::OffsetForLeaderEpoch => 1,
-            ApiKey::ListOffsets
-            | ApiKey::DeleteTopics
-            | ApiKey::DescribeConfigs
-            | ApiKey::DescribeLogDirs => 0,
-            _ => return false,
-        };
-        version <= last
+    pub fn is_deprecated(self, version: i16) -> bool {
+        DEPRECATED.iter().any(|(key, last)| *key == self && version <= *last)
     }
 
     const fn row(self) -> usize {
