@@ -173,7 +173,7 @@ mod tests {
                 r#""response":{"throttleTimeMs":0,"topics":[]},"connection":"127.0.0.1:21000-127.0.0.1:40462-1","totalTimeMs":53.111,"#,
                 r#""requestQueueTimeMs":1.716,"localTimeMs":50.855,"remoteTimeMs":0.0,"throttleTimeMs":7,"responseQueueTimeMs":0.178,"#,
                 r#""sendTimeMs":0.362,"securityProtocol":"PLAINTEXT","principal":"User:ANONYMOUS","listener":"PLAINTEXT","#,
-                r#""clientInformation":{"softwareName":"librdkafka","softwareVersion":"2.0.2"},"requestSizeInBytes":30,"responseSizeInBytes":20}"#,
+                r#""clientInformation":{"softwareName":"librdkafka","softwareVersion":"2.0.2"},"requestSizeInBytes":26,"responseSizeInBytes":20}"#,
             )
         );
         passage.messages = None;

@@ -68,17 +68,31 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
 ];
 
-/// The last version of each that is deprecated, as all before it are.
-const DEPRECATED: &[(ApiKey, i16)] = &[
-    (ApiKey::Produce, 6),
-    (ApiKey::Fetch, 3),
-    (ApiKey::ListOffsets, 0),
-    (ApiKey::Metadata, 3),
-    (ApiKey::CreateTopics, 1),
-    (ApiKey::DeleteTopics, 0),
-    (ApiKey::OffsetForLeaderEpoch, 1),
-    (ApiKey::DescribeConfigs, 0),
-    (ApiKey::DescribeLogDirs, 0),
+/// By number, the last version of each request of Kafka 3.9 that is deprecated, as all before it are.
+const DEPRECATED: &[(i16, i16)] = &[
+    (0, 6),
+    (1, 3),
+    (2, 0),
+    (3, 3),
+    (8, 1),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (17, 0),
+    (19, 1),
+    (20, 0),
+    (23, 1),
+    (29, 0),
+    (30, 0),
+    (31, 0),
+    (32, 0),
+    (34, 0),
+    (35, 0),
+    (38, 0),
+    (39, 0),
+    (40, 0),
+    (41, 0),
+    (42, 0),
 ];
 
 impl ApiKey {
@@ -110,7 +124,7 @@ impl ApiKey {
 
     /// Whether Kafka 3.9 says that the version will go (KIP-896).
     pub fn is_deprecated(self, version: i16) -> bool {
-        DEPRECATED.iter().any(|(key, last)| *key == self && version <= *last)
+        DEPRECATED.iter().any(|(code, last)| *code == self.code() && version <= *last)
     }
 
     const fn row(self) -> usize {
