@@ -11,5 +11,6 @@ pub mod error;
 pub mod layers;
 pub mod listeners;
 pub mod properties;
+pub mod quota;
 pub mod topic;
 pub mod version;

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use config::layers::ConfigMap;
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
+use zookeeper::session::create_all;
 use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
-use zookeeper::znodes::{Controller, EntityConfig};
+use zookeeper::znodes::{ConfigChange, Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
@@ -64,33 +65,57 @@ pub(super) async fn write_entity(
     entity: &ConfigEntity,
     map: ConfigMap,
 ) -> Result<(), Refused> {
-    write(store, entity, EntityConfig(map)).await.map_err(|error| {
+    let content = EntityConfig(map);
+    let written = match write(store, &entity.path(), content).await {
+        Ok(()) => announce(store, &entity.announcement()).await,
+        Err(error) => Err(error),
+    };
+    written.map_err(|error| {
         tracing::error!(?entity, %error, "settings could not be written");
         Refused::new(ErrorCode::UnknownServerError, format!("The settings could not be written: {error}"))
     })
 }
 
-async fn write(
+/// Replaces the map of a znode, or makes it with what is missing above it.
+pub(super) async fn write(
     store: &Arc<dyn MetadataStore>,
-    entity: &ConfigEntity,
+    path: &str,
     content: EntityConfig,
 ) -> Result<(), StoreError> {
-    let path = entity.path();
-    let mut writes = vec![Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any }];
+    let mut writes =
+        vec![Write::Set { path: path.to_owned(), data: content.encode(), expected: Expected::Any }];
     if let Some(version) = controller_version(store).await? {
         writes.insert(0, Write::Check { path: paths::CONTROLLER.to_owned(), version });
     }
     match store.multi(writes).await {
-        Ok(_) => {}
         // The check has just found its own znode, so it is the entity that is missing.
-        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
-            store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
-        }
-        Err(error) => return Err(error),
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => create_below(store, path, content).await,
+        written => written.map(drop),
     }
-    let notice = entity.announcement().encode();
-    store.create(&paths::config_change_prefix(), Some(notice), CreateMode::PersistentSequential).await?;
-    Ok(())
+}
+
+async fn create_below(
+    store: &Arc<dyn MetadataStore>,
+    path: &str,
+    content: EntityConfig,
+) -> Result<(), StoreError> {
+    let created = store.create(path, Some(content.encode()), CreateMode::Persistent).await;
+    match (created, path.rsplit_once('/')) {
+        (Err(StoreError::Refused { refusal: Refusal::NoNode, .. }), Some((parent, _))) => {
+            create_all(&**store, parent).await?;
+            store.create(path, Some(content.encode()), CreateMode::Persistent).await.map(drop)
+        }
+        (created, _) => created.map(drop),
+    }
+}
+
+/// Tells all brokers that settings have changed.
+pub(super) async fn announce(
+    store: &Arc<dyn MetadataStore>,
+    change: &ConfigChange,
+) -> Result<(), StoreError> {
+    let notice = Some(change.encode());
+    store.create(&paths::config_change_prefix(), notice, CreateMode::PersistentSequential).await.map(drop)
 }
 
 /// The version of `/controller`. A KRaft controller that holds it (a migration) must not be written past.

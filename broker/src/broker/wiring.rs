@@ -17,7 +17,9 @@ use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
-use crate::network::{Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of};
+use crate::network::{
+    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+};
 use crate::registration::identity::Identity;
 use crate::request_log;
 use crate::settings::Settings;
@@ -64,6 +66,10 @@ pub(crate) fn network(broker: &Arc<Broker>) -> Network {
         completed: Box::new(request_log::completed),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
+        backlog: Arc::new(Backlog::new(
+            broker.config.network.queued_requests_max as usize,
+            broker.config.network.queued_request_bytes_max,
+        )),
         complaints: Complaints::new(),
     }
 }
