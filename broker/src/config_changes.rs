@@ -20,7 +20,7 @@ use zookeeper::znodes::{ConfigChange, EntityConfig, ZnodeError};
 mod entity;
 
 pub(crate) use entity::ConfigEntity;
-use entity::{BROKERS, TOPICS};
+use entity::{BROKERS, IPS, TOPICS};
 
 /// ZkNodeChangeNotificationListener.changeExpirationMs: any broker that was away for less finds its announcements.
 const KEPT_MS: i64 = 15 * 60 * 1000;
@@ -100,7 +100,7 @@ impl ConfigChanges {
         let announced = self.list().await?;
         self.last_seen = announced.last().map_or(self.last_seen, |(number, _)| *number);
         let mut entities = Vec::new();
-        for kind in [TOPICS, BROKERS] {
+        for kind in [TOPICS, BROKERS, IPS] {
             let (mut names, _) = self.store.children(&paths::config_type(kind), Watch::None).await?;
             names.sort();
             entities.extend(names.iter().filter_map(|name| ConfigEntity::of(kind, name)));
@@ -306,14 +306,18 @@ mod tests {
         at.set(&topic("t"), "retention.ms", "1").await;
         at.set(&ConfigEntity::AllBrokers, "message.max.bytes", "2").await;
         at.set(&ConfigEntity::Broker(BrokerId(7)), "num.io.threads", "3").await;
+        at.set(&ConfigEntity::AllIps, "connection_creation_rate", "5").await;
+        at.set(&ConfigEntity::Ip("::1".to_owned()), "connection_creation_rate", "6").await;
         at.announce(r#"{"version":2,"entity_path":"topics/t"}"#).await;
         let loaded = at.changes.load().await.unwrap();
         let expected = [
             update(topic("t"), &[("retention.ms", "1")]),
             update(ConfigEntity::Broker(BrokerId(7)), &[("num.io.threads", "3")]),
             update(ConfigEntity::AllBrokers, &[("message.max.bytes", "2")]),
+            update(ConfigEntity::Ip("::1".to_owned()), &[("connection_creation_rate", "6")]),
+            update(ConfigEntity::AllIps, &[("connection_creation_rate", "5")]),
         ];
-        assert_eq!(loaded, [expected[0].clone(), expected[1].clone(), expected[2].clone()]);
+        assert_eq!(loaded, expected);
 
         at.set(&topic("t"), "retention.ms", "9").await;
         at.announce(r#"{"version":2,"entity_path":"topics/t"}"#).await;

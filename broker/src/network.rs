@@ -3,10 +3,15 @@
 //! It knows frames and order, never what a request means: requests go to one function, `Serve`, which `broker.rs`
 //! makes from `api::handle`. Source: Kafka's SocketServer and Selector (3.9).
 
+mod backlog;
 mod complaints;
 mod connection;
+mod connection_quotas;
+mod doors;
 mod listener;
 mod replies;
+mod seats;
+mod stages;
 mod writer;
 
 use std::io;
@@ -17,9 +22,14 @@ use std::time::Duration;
 
 use protocol::request::Request;
 
+pub(crate) use self::backlog::Backlog;
 pub(crate) use self::complaints::Complaints;
+pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
+pub use self::seats::UnknownHost;
+pub(crate) use self::seats::{Limits, Seats, address_of};
+pub(crate) use self::stages::{Completed, Passage, Stages};
 use crate::api::context::{Context, Pending};
 use crate::tasks::Tasks;
 
@@ -47,12 +57,18 @@ pub(crate) enum Unsendable {
 /// Who hears of log files that cannot be sent.
 pub(crate) type Report = Box<dyn Fn(Unsendable) + Send + Sync>;
 
+/// Who hears of requests that are over. Called on the way of every request, so it has to be quick.
+pub(crate) type Observe = Box<dyn Fn(&Context, &Completed<'_>) + Send + Sync>;
+
 /// What every listener and connection of a broker shares.
 pub(crate) struct Network {
     pub(crate) settings: Settings,
     pub(crate) serve: Serve,
     pub(crate) report: Report,
+    pub(crate) completed: Observe,
     pub(crate) tasks: Tasks,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) complaints: Complaints,
 }
 

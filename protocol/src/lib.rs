@@ -15,6 +15,8 @@ pub mod request;
 pub mod response;
 pub mod shape;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 #[cfg(test)]
 mod random;
 

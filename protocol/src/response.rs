@@ -88,25 +88,34 @@ pub fn encode<M: Encodable + HeaderVersion>(
 pub fn decode<M: Decodable + HeaderVersion>(
     api: ApiKey,
     version: i16,
-    mut frame: Bytes,
+    frame: Bytes,
 ) -> Result<(i32, M), DecodeError> {
-    let cut = ShapeError { field: "correlation_id", position: 0, fault: Fault::CutShort };
-    let correlation_id = frame.try_get_i32().map_err(|_| DecodeError::Header(cut))?;
-    if M::header_version(version) >= 1 {
-        let size = shape::skip_tags(&frame).map_err(DecodeError::Header)?;
-        frame.advance(size);
-    }
-    shape::walk(shape::response(api), version, &frame).map_err(|cause| DecodeError::Malformed {
-        api,
-        version,
-        cause,
-    })?;
-    let body = M::decode(&mut frame, version).map_err(|error| DecodeError::Content {
+    let (correlation_id, mut body) = checked(api, version, M::header_version(version), frame)?;
+    let body = M::decode(&mut body, version).map_err(|error| DecodeError::Content {
         api,
         version,
         reason: error.to_string(),
     })?;
     Ok((correlation_id, body))
+}
+
+/// The correlation id and the bytes of the body, whose shape is right.
+pub(crate) fn checked(
+    api: ApiKey,
+    version: i16,
+    header_version: i16,
+    mut frame: Bytes,
+) -> Result<(i32, Bytes), DecodeError> {
+    let cut = ShapeError { field: "correlation_id", position: 0, fault: Fault::CutShort };
+    let correlation_id = frame.try_get_i32().map_err(|_| DecodeError::Header(cut))?;
+    if header_version >= 1 {
+        let size = shape::skip_tags(&frame).map_err(DecodeError::Header)?;
+        frame.advance(size);
+    }
+    let size = shape::walk(shape::response(api), version, &frame)
+        .map_err(|cause| DecodeError::Malformed { api, version, cause })?;
+    frame.truncate(size);
+    Ok((correlation_id, frame))
 }
 
 /// Length prefix, header and body in one buffer of the right size.

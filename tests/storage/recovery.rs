@@ -148,9 +148,9 @@ fn rolled(time: impl Fn(i64) -> i64) -> (Scratch, Log) {
     (dir, log)
 }
 
-/// Opens the log after its first segment's index files were cut to these sizes: the largest of `times` is found as before, and the
-/// start after this one reads less.
-fn found_again(time: impl Fn(i64) -> i64, largest: i64, keep: impl Fn(&str, usize) -> usize) {
+/// Opens the log after a power cut did this to the index files of its first segment: the largest of `times` is found as
+/// before, and the start after this one reads less.
+fn found_again(time: impl Fn(i64) -> i64, largest: i64, spoil: impl Fn(&str, &mut Vec<u8>)) {
     let (dir, log) = rolled(time);
     let base = log.end_offset() - 1;
     let find = |log: &Log| {
@@ -162,8 +162,9 @@ fn found_again(time: impl Fn(i64) -> i64, largest: i64, keep: impl Fn(&str, usiz
     // The flush before the roll covered the log up to the next segment; what the roll wrote is lost.
     for kind in ["index", "timeindex"] {
         let path = dir.path().join(format!("{:020}.{kind}", 0));
-        let bytes = fs::read(&path).unwrap();
-        fs::write(&path, &bytes[..keep(kind, bytes.len())]).unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        spoil(kind, &mut bytes);
+        fs::write(&path, &bytes).unwrap();
     }
     let options = OpenOptions { recovery_point: base, ..options(dir.path(), &fine(), Shutdown::Unclean) };
     let (log, report) = Log::open(options.clone(), Arc::new(OsDisk)).unwrap();
@@ -176,13 +177,25 @@ fn found_again(time: impl Fn(i64) -> i64, largest: i64, keep: impl Fn(&str, usiz
 
 #[test]
 fn indexes_that_were_not_synced_at_a_roll_are_made_anew() {
-    found_again(|at| at, 10, |_, size| size / 24 * 12 / 8 * 8);
+    found_again(|at| at, 10, |_, bytes| bytes.truncate(bytes.len() / 24 * 12 / 8 * 8));
 }
 
 #[test]
 fn a_time_index_that_lost_more_than_the_offset_index_is_made_anew() {
     // The largest time stands before the last entry of the offset index.
-    found_again(|at| if at < 6 { at } else { 0 }, 5, |kind, size| if kind == "index" { size } else { 12 });
+    let lose =
+        |kind: &str, bytes: &mut Vec<u8>| bytes.truncate(if kind == "index" { bytes.len() } else { 12 });
+    found_again(|at| if at < 6 { at } else { 0 }, 5, lose);
+}
+
+#[test]
+fn a_time_index_whose_truncation_was_lost_is_made_anew() {
+    let bring_back = |kind: &str, bytes: &mut Vec<u8>| {
+        if kind == "timeindex" {
+            bytes.extend([100i64.to_be_bytes().as_slice(), &100i32.to_be_bytes()].concat());
+        }
+    };
+    found_again(|at| at, 10, bring_back);
 }
 
 #[test]

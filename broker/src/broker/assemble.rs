@@ -20,7 +20,9 @@ use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -42,9 +44,11 @@ pub(crate) struct Materials {
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
+    pub(crate) seats: Arc<Seats>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
+    pub(crate) loggers: Loggers,
 }
 
 /// What is started once the broker is assembled.
@@ -101,6 +105,8 @@ impl Materials {
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
             fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
+            loggers: self.loggers,
+            seats: self.seats,
             authorizer: self.authorizer,
             tasks: self.tasks,
             feature_version: AtomicI64::new(0),

@@ -1,4 +1,4 @@
-//! What can have settings in ZooKeeper: a topic, a broker, all brokers. Each has one znode, and announcements name it.
+//! What can have settings in ZooKeeper: a topic, a broker, all brokers, an address, all addresses. Each has one znode, and announcements name it.
 //! Source: ConfigType, ConfigEntityName (3.9).
 
 use protocol::BrokerId;
@@ -7,7 +7,8 @@ use zookeeper::znodes::ConfigChange;
 
 pub(super) const TOPICS: &str = "topics";
 pub(super) const BROKERS: &str = "brokers";
-/// The entity whose settings hold for all brokers.
+pub(super) const IPS: &str = "ips";
+/// The entity whose settings hold for all others of its kind.
 const DEFAULT: &str = "<default>";
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,6 +16,9 @@ pub(crate) enum ConfigEntity {
     Topic(String),
     Broker(BrokerId),
     AllBrokers,
+    /// An address, or a host's name.
+    Ip(String),
+    AllIps,
 }
 
 impl ConfigEntity {
@@ -24,6 +28,8 @@ impl ConfigEntity {
             (TOPICS, topic) => Some(ConfigEntity::Topic(topic.to_owned())),
             (BROKERS, DEFAULT) => Some(ConfigEntity::AllBrokers),
             (BROKERS, id) => id.parse().ok().map(|id| ConfigEntity::Broker(BrokerId(id))),
+            (IPS, DEFAULT) => Some(ConfigEntity::AllIps),
+            (IPS, ip) => Some(ConfigEntity::Ip(ip.to_owned())),
             _ => None,
         }
     }
@@ -44,6 +50,8 @@ impl ConfigEntity {
             ConfigEntity::Topic(topic) => (TOPICS, topic.clone()),
             ConfigEntity::Broker(id) => (BROKERS, id.to_string()),
             ConfigEntity::AllBrokers => (BROKERS, DEFAULT.to_owned()),
+            ConfigEntity::Ip(ip) => (IPS, ip.clone()),
+            ConfigEntity::AllIps => (IPS, DEFAULT.to_owned()),
         }
     }
 }

@@ -36,16 +36,25 @@ pub(super) fn indexes_reach_the_end(
             let first = batches.iter().find(|batch| batch.position >= indexed);
             let first = first.map(|batch| batch.header.last_offset());
             let is_near = batches.last().is_none_or(|last| last.position - indexed <= rules.interval);
-            let largest = batches.iter().map(|batch| batch.header.max_timestamp).max();
-            let is_timed = largest.is_none_or(|largest| {
-                largest.0 < 0 || times.last().is_some_and(|entry| entry.timestamp >= largest)
-            });
+            let is_timed = ends_with_the_largest_time(&times, &batches, base);
             Ok(ascend && (named.is_none() || named == first) && is_near && is_timed)
         }
         Err(ScanError::Io(error)) => Err(DiskError::new("read", &path, &error)),
         // Damage in the log is found by whoever makes the indexes anew.
         Err(ScanError::Flawed { .. }) => Ok(false),
     }
+}
+
+/// Whether the last entry names a batch of the largest time: an earlier one was lost, or a truncation of the file was and the entry names what is
+/// gone.
+fn ends_with_the_largest_time(times: &[TimeEntry], batches: &[HeaderAt], base: Offset) -> bool {
+    let largest = batches.iter().map(|batch| batch.header.max_timestamp).max();
+    let Some(entry) = times.last() else { return largest.is_none_or(|largest| largest.0 < 0) };
+    let is_named = |batch: &HeaderAt| {
+        batch.header.max_timestamp == entry.timestamp
+            && batch.header.last_offset() == base + i64::from(entry.last)
+    };
+    largest == Some(entry.timestamp) && batches.iter().any(is_named)
 }
 
 /// Where to look for times beyond the last entry: the two files are not synced together, so that one may have lost more than the other.
