@@ -8,6 +8,7 @@ mod authorizer;
 mod broker;
 mod config_changes;
 mod controller;
+mod features;
 mod hosted;
 mod log_dirs;
 mod loggers;
