@@ -10,6 +10,7 @@ mod java_tools;
 mod kcat;
 mod kill9;
 mod load;
+mod old_clients;
 mod readme;
 mod scene;
 mod signals;
