@@ -126,13 +126,12 @@ mod smoke;
 
 #[cfg(test)]
 mod tests {
-    use super::smoke::{keep, smoke};
+    use super::smoke::smoke;
     use super::*;
 
     #[test]
     fn every_frame_is_answered() {
         let seeds = seeds::seeds();
-        keep("handling", &seeds);
         smoke("handling", &seeds, 3_000, handling);
     }
 }
