@@ -3,6 +3,7 @@
 //! Called by `network/connection.rs`. Produce is begun before the next request is read; every other request does its work when it is
 //! the oldest unanswered one of its connection, so that requests of one client take effect in their order.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alteration;
 pub(crate) mod api_versions;
@@ -13,6 +14,7 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
@@ -26,6 +28,7 @@ mod metadata;
 mod offset_for_leader_epoch;
 mod pace;
 mod produce;
+mod quota_znodes;
 mod repeated;
 pub(crate) mod stop_replica;
 pub(crate) mod update_metadata;
@@ -83,6 +86,12 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         }),
         RequestBody::IncrementalAlterConfigs(request) => Pending::later(async move {
             encode(&header, &incremental_alter_configs::answer(&broker, &context, request).await)
+        }),
+        RequestBody::DescribeClientQuotas(request) => Pending::later(async move {
+            encode(&header, &describe_client_quotas::answer(&broker, &context, request).await)
+        }),
+        RequestBody::AlterClientQuotas(request) => Pending::later(async move {
+            encode(&header, &alter_client_quotas::answer(&broker, &context, request).await)
         }),
         RequestBody::DescribeCluster(request) => Pending::later(async move {
             encode(&header, &describe_cluster::answer(&broker, &context, version, &request))

@@ -10,6 +10,7 @@ mod config_changes;
 mod controller;
 mod hosted;
 mod log_dirs;
+mod loggers;
 mod metadata;
 mod network;
 mod producer_ids;
@@ -33,4 +34,5 @@ mod topic_settings;
 mod upkeep;
 
 pub use broker::{Options, StartError, run};
+pub use loggers::{Filter, Level, Levels, Loggers};
 pub use network::{BindError, UnknownHost};

@@ -3,9 +3,11 @@
 //! It knows frames and order, never what a request means: requests go to one function, `Serve`, which `broker.rs`
 //! makes from `api::handle`. Source: Kafka's SocketServer and Selector (3.9).
 
+mod backlog;
 mod complaints;
 mod connection;
 mod connection_quotas;
+mod doors;
 mod listener;
 mod replies;
 mod seats;
@@ -20,7 +22,9 @@ use std::time::Duration;
 
 use protocol::request::Request;
 
+pub(crate) use self::backlog::Backlog;
 pub(crate) use self::complaints::Complaints;
+pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
 pub use self::seats::UnknownHost;
@@ -64,6 +68,7 @@ pub(crate) struct Network {
     pub(crate) completed: Observe,
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) backlog: Arc<Backlog>,
     pub(crate) complaints: Complaints,
 }
 

@@ -14,6 +14,7 @@ mod long_lists;
 mod offsets;
 mod old_clients;
 mod produce;
+mod quotas;
 mod settings;
 mod topics;
 mod upkeep;

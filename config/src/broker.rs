@@ -17,7 +17,7 @@ pub(crate) mod names;
 pub(crate) mod reader;
 pub(crate) mod requirements;
 pub mod table;
-mod warnings;
+pub(crate) mod warnings;
 
 /// What a broker does, as configured. Plain values; bytes, counts and milliseconds as the names say.
 #[derive(Debug, Clone, PartialEq)]

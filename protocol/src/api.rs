@@ -24,6 +24,8 @@ pub enum ApiKey {
     DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
+    DescribeClientQuotas = 48,
+    AlterClientQuotas = 49,
     DescribeCluster = 60,
 }
 
@@ -61,6 +63,8 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::DescribeLogDirs, "DescribeLogDirs", (0, 4), 2),
     api(ApiKey::CreatePartitions, "CreatePartitions", (0, 3), 2),
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
+    api(ApiKey::DescribeClientQuotas, "DescribeClientQuotas", (0, 1), 1),
+    api(ApiKey::AlterClientQuotas, "AlterClientQuotas", (0, 1), 1),
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
 ];
 
@@ -108,7 +112,9 @@ impl ApiKey {
             ApiKey::DescribeLogDirs => 12,
             ApiKey::CreatePartitions => 13,
             ApiKey::IncrementalAlterConfigs => 14,
-            ApiKey::DescribeCluster => 15,
+            ApiKey::DescribeClientQuotas => 15,
+            ApiKey::AlterClientQuotas => 16,
+            ApiKey::DescribeCluster => 17,
         }
     }
 }

@@ -99,7 +99,7 @@ impl Writer<'_> {
             Kind::Int8 => self.number(1),
             Kind::Int16 => self.number(2),
             Kind::Int32 => self.number(4),
-            Kind::Int64 => self.number(8),
+            Kind::Int64 | Kind::Float64 => self.number(8),
             Kind::Uuid => self.number(16),
             Kind::Group(fields) => self.group(fields),
             Kind::String => {

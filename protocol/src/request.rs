@@ -49,6 +49,8 @@ pub enum RequestBody {
     DescribeLogDirs(messages::DescribeLogDirsRequest),
     CreatePartitions(messages::CreatePartitionsRequest),
     IncrementalAlterConfigs(messages::IncrementalAlterConfigsRequest),
+    DescribeClientQuotas(messages::DescribeClientQuotasRequest),
+    AlterClientQuotas(messages::AlterClientQuotasRequest),
     DescribeCluster(messages::DescribeClusterRequest),
 }
 
@@ -138,6 +140,8 @@ impl RequestBody {
             ApiKey::DescribeLogDirs => read(body, version).map(RequestBody::DescribeLogDirs),
             ApiKey::CreatePartitions => read(body, version).map(RequestBody::CreatePartitions),
             ApiKey::IncrementalAlterConfigs => read(body, version).map(RequestBody::IncrementalAlterConfigs),
+            ApiKey::DescribeClientQuotas => read(body, version).map(RequestBody::DescribeClientQuotas),
+            ApiKey::AlterClientQuotas => read(body, version).map(RequestBody::AlterClientQuotas),
             ApiKey::DescribeCluster => read(body, version).map(RequestBody::DescribeCluster),
         };
         body.map_err(|reason| DecodeError::Content { api, version, reason })

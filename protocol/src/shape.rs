@@ -8,12 +8,14 @@ use std::fmt;
 
 use crate::api::ApiKey;
 
+mod alter_client_quotas;
 mod alter_configs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
@@ -108,6 +110,8 @@ pub(crate) const fn request(api: ApiKey) -> &'static Shape {
         ApiKey::DescribeLogDirs => &describe_log_dirs::REQUEST,
         ApiKey::CreatePartitions => &create_partitions::REQUEST,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::REQUEST,
+        ApiKey::DescribeClientQuotas => &describe_client_quotas::REQUEST,
+        ApiKey::AlterClientQuotas => &alter_client_quotas::REQUEST,
         ApiKey::DescribeCluster => &describe_cluster::REQUEST,
     }
 }
@@ -130,6 +134,8 @@ pub(crate) const fn response(api: ApiKey) -> &'static Shape {
         ApiKey::DescribeLogDirs => &describe_log_dirs::RESPONSE,
         ApiKey::CreatePartitions => &create_partitions::RESPONSE,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::RESPONSE,
+        ApiKey::DescribeClientQuotas => &describe_client_quotas::RESPONSE,
+        ApiKey::AlterClientQuotas => &alter_client_quotas::RESPONSE,
         ApiKey::DescribeCluster => &describe_cluster::RESPONSE,
     }
 }
@@ -258,6 +264,9 @@ mod tests {
         create_partitions: CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitions;
         incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
             IncrementalAlterConfigs;
+        describe_client_quotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse,
+            DescribeClientQuotas;
+        alter_client_quotas: AlterClientQuotasRequest, AlterClientQuotasResponse, AlterClientQuotas;
         describe_cluster: DescribeClusterRequest, DescribeClusterResponse, DescribeCluster;
     }
 

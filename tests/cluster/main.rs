@@ -5,6 +5,7 @@ mod admin_tools;
 mod bad_input;
 mod disks;
 mod dump_log;
+mod dynamic_configs;
 mod go_clients;
 mod java_tools;
 mod kcat;

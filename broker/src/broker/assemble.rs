@@ -15,11 +15,12 @@ use zookeeper::store::MetadataStore;
 use super::handles::Room;
 use super::logs::Unopened;
 use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
@@ -47,6 +48,7 @@ pub(crate) struct Materials {
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
+    pub(crate) loggers: Loggers,
 }
 
 /// What is started once the broker is assembled.
@@ -102,7 +104,8 @@ impl Materials {
             office,
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
-            fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
+            loggers: self.loggers,
             seats: self.seats,
             authorizer: self.authorizer,
             tasks: self.tasks,

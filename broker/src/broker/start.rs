@@ -18,8 +18,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
 use zookeeper::store::{MetadataStore, StoreError};
-use zookeeper::znodes::Endpoint;
 
+use super::advertised::advertised;
 use super::assemble::Materials;
 use super::handles::{Room, TooFewHandles};
 use super::logs::{self, OpenDirs};
@@ -27,7 +27,7 @@ use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
 use crate::log_dirs::LogDirs;
-use crate::network::{BindError, Limits, Listener, Seats, UnknownHost};
+use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -125,8 +125,14 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
     room.check(found.homes.len())?;
     room.warn_if_little(found.homes.len());
-    let listeners = bind(&config).await?;
-    let endpoints = advertised(&config, &listeners);
+    // Listeners are the first that go by what ZooKeeper has for this broker.
+    let config = BrokerConfig::clone(&settings.config());
+    let mut bound = Vec::with_capacity(config.network.listeners.len());
+    for endpoint in &config.network.listeners {
+        bound.push(Doors::bind(endpoint, &wiring::socket_settings(&config)).await?);
+    }
+    let port = |name: &str| Some(bound.iter().find(|(_, open)| *open.name == *name)?.1.address.port());
+    let endpoints = advertised(&config.network, port);
     alone(&*store, identity.broker).await?;
     let registration_settings = RegistrationSettings {
         broker: identity.broker,
@@ -154,11 +160,13 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         tasks,
         clock,
         authorizer,
+        loggers: options.loggers,
     };
     let (broker, parts) = materials.assemble();
     parts.run(&broker);
-    wiring::join_controller(&broker, events, changes);
-    wiring::open_doors(&broker, listeners);
+    let doors = Arc::new(Doors::new(wiring::network(&broker)));
+    wiring::join_controller(&broker, events, changes, Arc::clone(&doors));
+    bound.into_iter().for_each(|bound| doors.serve(bound));
     reachability::check(&broker.config.network.advertised_listeners).await;
     tracing::info!(
         id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"
@@ -231,38 +239,6 @@ async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, updat
         ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
         ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
     }
-}
-
-/// The advertised addresses, with the ports that were really bound where 0 was asked for.
-fn advertised(config: &BrokerConfig, listeners: &[Listener]) -> Vec<Endpoint> {
-    let endpoints = config.network.advertised_listeners.iter().map(|advertised| {
-        let bound = listeners.iter().find(|listener| *listener.name == *advertised.listener);
-        let chosen = bound.filter(|_| advertised.port == 0).map(|listener| listener.address.port());
-        let port = chosen.unwrap_or(advertised.port);
-        Endpoint {
-            listener: advertised.listener.clone(),
-            host: advertised.host.clone().unwrap_or_else(own_host),
-            port,
-            security_protocol: advertised.protocol.name().to_owned(),
-        }
-    });
-    endpoints.collect()
-}
-
-/// This machine's own name, as Kafka advertises it where no host is set.
-fn own_host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-async fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
-    let settings = wiring::socket_settings(config);
-    let mut listeners = Vec::with_capacity(config.network.listeners.len());
-    for endpoint in &config.network.listeners {
-        listeners.push(
-            Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?,
-        );
-    }
-    Ok(listeners)
 }
 
 /// More brokers need replication between them, which this version does not have: better no start than a silent loss.

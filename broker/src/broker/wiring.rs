@@ -12,12 +12,14 @@ use zookeeper::events::SessionEvents;
 use zookeeper::paths;
 use zookeeper::store::Watch;
 
-use super::Broker;
+use super::{Broker, reconfigure};
 use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
-use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings as SocketSettings, address_of};
+use crate::network::{
+    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+};
 use crate::registration::identity::Identity;
 use crate::request_log;
 use crate::settings::Settings;
@@ -51,10 +53,10 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
     }
 }
 
-/// Serves what comes in by the bound sockets from here on.
-pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
+/// What the connections of a broker have in common.
+pub(crate) fn network(broker: &Arc<Broker>) -> Network {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
-    let network = Arc::new(Network {
+    Network {
         settings: socket_settings(&broker.config),
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
@@ -64,17 +66,21 @@ pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
         completed: Box::new(request_log::completed),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
+        backlog: Arc::new(Backlog::new(
+            broker.config.network.queued_requests_max as usize,
+            broker.config.network.queued_request_bytes_max,
+        )),
         complaints: Complaints::new(),
-    });
-    for listener in listeners {
-        let name = Arc::clone(&listener.name);
-        tracing::info!(listener = %name, address = %listener.address, "listening");
-        broker.tasks.spawn(TaskKind::Listener, name, listener.run(Arc::clone(&network)));
     }
 }
 
 /// Starts the tasks that follow ZooKeeper: the session's events, the controller, settings and features.
-pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
+pub(crate) fn join_controller(
+    broker: &Arc<Broker>,
+    events: SessionEvents,
+    changes: ConfigChanges,
+    doors: Arc<Doors>,
+) {
     let (hint, hints) = config_changes::hints();
     let (updates, received) = mpsc::channel(config_changes::UPDATES_CAPACITY);
     let feature_changed = Arc::new(Notify::new());
@@ -85,7 +91,7 @@ pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, chang
         changes.run(hints, updates, || Clock::start().now().wall).await;
         Ok(())
     });
-    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received));
+    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received, doors));
     tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
     let office = Arc::clone(broker);
     tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
@@ -144,22 +150,18 @@ async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<()
 async fn apply_updates(
     broker: Arc<Broker>,
     mut updates: mpsc::Receiver<ConfigUpdate>,
+    doors: Arc<Doors>,
 ) -> Result<(), TaskError> {
     while let Some(ConfigUpdate { entity, settings }) = updates.recv().await {
         let changed = match entity {
             ConfigEntity::Topic(name) => {
-                let topic = broker.settings.topic_changed(&name, settings);
-                vec![(name, topic)]
+                vec![reconfigure::topic(&broker, name, settings)]
             }
             ConfigEntity::AllBrokers => {
-                let changed = broker.settings.broker_changed(Scope::Cluster, &settings);
-                limit_connections(&broker.seats, &broker.settings).await;
-                changed
+                reconfigure::broker(&broker, &doors, (Scope::Cluster, &settings)).await
             }
             ConfigEntity::Broker(id) if id == broker.identity.broker => {
-                let changed = broker.settings.broker_changed(Scope::Broker, &settings);
-                limit_connections(&broker.seats, &broker.settings).await;
-                changed
+                reconfigure::broker(&broker, &doors, (Scope::Broker, &settings)).await
             }
             ConfigEntity::Broker(_) => Vec::new(),
             ConfigEntity::Ip(ip) => {

@@ -23,6 +23,7 @@ use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
+use super::backlog::Claim;
 use super::replies::Replies;
 use super::seats::Seat;
 use super::stages::{Completed, Passage};
@@ -48,6 +49,8 @@ pub(super) struct Connection {
     peer: SocketAddr,
     seat: Seat,
     frames: Frames,
+    /// For the frame that arrives; none while its size is not known, or all memory for requests is in use.
+    claim: Option<Claim>,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
     replies: Replies,
@@ -64,6 +67,7 @@ pub(super) struct Connection {
 struct Admitting {
     stage: Admission,
     passage: Passage,
+    claim: Claim,
 }
 
 /// Why a connection ended.
@@ -79,7 +83,7 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
-    #[error("another broker needed its place, as there are max.connections")]
+    #[error("its place was taken away: there are max.connections, or its listener was closed")]
     Displaced,
     #[error("{0}")]
     Refused(String),
@@ -95,8 +99,9 @@ impl Connection {
             peer,
             seat,
             frames: Frames::new(network.settings.request_bytes_max),
+            claim: None,
             admitting: None,
-            replies: Replies::default(),
+            replies: Replies::new(Arc::clone(&network.backlog)),
             writer: Writer::new(network.tasks.clone()),
             last_traffic: now,
             last_read: now,
@@ -149,6 +154,7 @@ impl Connection {
         let (mut reading, writing) = socket.split();
         loop {
             self.take_frames();
+            let unclaimed = self.unclaimed();
             if self.has_answered_all()
                 && let Some(end) = self.end.take()
             {
@@ -165,8 +171,8 @@ impl Connection {
                     Err(end) => return end,
                 },
                 // What is polled stays in `admitting` until it is done.
-                (pending, passage) = admitted(&mut self.admitting), if self.admitting.is_some() =>
-                    self.replies.push(pending, passage),
+                (pending, passage, claim) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, passage, claim),
                 // What is polled stays in `replies` until it is done.
                 (outcome, passage) = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
                     self.conclude(outcome, passage),
@@ -181,8 +187,11 @@ impl Connection {
                         return End::Unsent(error);
                     }
                 },
+                // Claims in its last poll only.
+                claim = self.network.backlog.claim(unclaimed.unwrap_or_default()),
+                    if unclaimed.is_some() && self.wants_input() => self.claim = Some(claim),
                 // Reads in its last poll only; what is read is in `frames` then.
-                read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
+                read = fill(&mut reading, &mut self.frames), if unclaimed.is_none() && self.wants_input() => match read {
                     Ok(0) => {
                         self.end = Some(self.client_left());
                         self.note_traffic(timer.as_mut());
@@ -209,7 +218,7 @@ impl Connection {
     /// Takes requests out of the buffer until one has to be waited for. So whenever the socket is read, the buffer
     /// holds less than one frame.
     fn take_frames(&mut self) {
-        while self.wants_input() {
+        while self.wants_input() && self.claim_memory() {
             match self.frames.split() {
                 Ok(Some(frame)) => self.take_on(frame),
                 Ok(None) => return,
@@ -218,21 +227,36 @@ impl Connection {
         }
     }
 
+    /// Whether there is memory for the frame that arrives, as far as its size is known.
+    fn claim_memory(&mut self) -> bool {
+        if let Some(size) = self.unclaimed() {
+            self.claim = self.network.backlog.try_claim(size);
+        }
+        self.unclaimed().is_none()
+    }
+
+    /// The size of the frame that arrives, where no memory was claimed for it.
+    fn unclaimed(&self) -> Option<usize> {
+        if self.claim.is_some() { None } else { self.frames.next_size() }
+    }
+
     fn take_on(&mut self, frame: Bytes) {
-        let request_bytes = frame.len();
+        // It was made before the frame was taken out of the buffer.
+        let Some(claim) = self.claim.take() else { return };
         match Request::decode(frame) {
             Ok(request) => {
-                let passage = Passage::new(&request.header, request_bytes, self.last_read);
+                let passage = Passage::new(&request.header, claim.bytes, self.last_read);
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
-                self.admitting = Some(Admitting { stage, passage });
+                self.admitting = Some(Admitting { stage, passage, claim });
             }
             Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
                 // It is answered as version 0 would be.
                 let header =
                     RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None };
-                let passage = Passage::new(&header, request_bytes, self.last_read);
-                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), passage);
+                let passage = Passage::new(&header, claim.bytes, self.last_read);
+                let unsupported = Pending::Ready(api_versions::unsupported(correlation_id));
+                self.replies.push(unsupported, passage, claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
         }
@@ -329,7 +353,7 @@ impl Connection {
 }
 
 /// Waits until the first stage of the newest request is done, and takes it off.
-async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage, Claim) {
     poll_fn(|context| {
         let Some(mut newest) = admitting.take() else { return Poll::Pending };
         let polled = match newest.passage.begins_early() {
@@ -337,7 +361,7 @@ async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage) {
             false => newest.stage.as_mut().poll(context),
         };
         match polled {
-            Poll::Ready(pending) => Poll::Ready((pending, newest.passage)),
+            Poll::Ready(pending) => Poll::Ready((pending, newest.passage, newest.claim)),
             Poll::Pending => {
                 *admitting = Some(newest);
                 Poll::Pending

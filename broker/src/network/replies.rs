@@ -1,11 +1,14 @@
-//! The unanswered requests of one connection, oldest first, with a bound on their number and on their bytes.
+//! The unanswered requests of one connection, oldest first, with a bound on their number and on their bytes, and on those of
+//! all connections together.
 //!
 //! Only the oldest is polled, so answers leave in the order of the requests whichever is done first.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use super::backlog::{Backlog, Claim};
 use super::stages::Passage;
 use crate::api::context::{Outcome, Pending};
 
@@ -16,8 +19,9 @@ const REPLIES_MAX: usize = 64;
 /// more. The five requests of 1 MiB that Java's producer keeps in flight pass.
 const REQUEST_BYTES_MAX: usize = 5 << 20;
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Replies {
+    backlog: Arc<Backlog>,
     queue: VecDeque<Reply>,
     /// Of all requests in the queue.
     request_bytes: usize,
@@ -27,13 +31,21 @@ pub(super) struct Replies {
 struct Reply {
     pending: Pending,
     passage: Passage,
+    claim: Claim,
 }
 
 impl Replies {
-    /// Adds the answer to the newest request.
-    pub(super) fn push(&mut self, pending: Pending, passage: Passage) {
-        self.request_bytes += passage.request_bytes;
-        self.queue.push_back(Reply { pending, passage });
+    pub(super) fn new(backlog: Arc<Backlog>) -> Replies {
+        Replies { backlog, queue: VecDeque::new(), request_bytes: 0 }
+    }
+
+    /// Adds the answer to the newest request, with what its frame has claimed.
+    pub(super) fn push(&mut self, pending: Pending, passage: Passage, claim: Claim) {
+        if !self.queue.is_empty() {
+            self.backlog.note_waiting(1);
+        }
+        self.request_bytes += claim.bytes;
+        self.queue.push_back(Reply { pending, passage, claim });
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -42,7 +54,8 @@ impl Replies {
 
     /// Whether another request may be taken on.
     pub(super) fn has_room(&self) -> bool {
-        self.queue.len() < REPLIES_MAX && self.request_bytes < REQUEST_BYTES_MAX
+        let room_behind = || self.request_bytes < REQUEST_BYTES_MAX && self.backlog.has_room();
+        self.queue.is_empty() || (self.queue.len() < REPLIES_MAX && room_behind())
     }
 
     /// Waits for the outcome of the oldest request, and takes it off; forever if there is none. Dropping the future
@@ -53,7 +66,14 @@ impl Replies {
 
     /// Drops all that is waiting.
     pub(super) fn clear(&mut self) {
-        *self = Replies::default();
+        self.backlog.note_not_waiting(self.waiting());
+        self.queue = VecDeque::new();
+        self.request_bytes = 0;
+    }
+
+    /// Those behind the oldest one.
+    fn waiting(&self) -> usize {
+        self.queue.len().saturating_sub(1)
     }
 
     /// Gives back the memory that an earlier burst needed.
@@ -62,24 +82,30 @@ impl Replies {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<(Outcome, Passage)> {
-        let Some(Reply { pending, mut passage }) = self.queue.pop_front() else { return Poll::Pending };
-        let mut later = match pending {
-            Pending::Ready(outcome) => {
-                self.request_bytes -= passage.request_bytes;
-                return passage.time(|| Poll::Ready(outcome)).map(|outcome| (outcome, passage));
-            }
-            Pending::Later(later) => later,
+        let Some(Reply { pending, mut passage, claim }) = self.queue.pop_front() else {
+            return Poll::Pending;
         };
-        match passage.time(|| later.as_mut().poll(context)) {
-            Poll::Ready(outcome) => {
-                self.request_bytes -= passage.request_bytes;
-                Poll::Ready((outcome, passage))
-            }
-            Poll::Pending => {
-                self.queue.push_front(Reply { pending: Pending::Later(later), passage });
-                Poll::Pending
-            }
+        let outcome = match pending {
+            Pending::Ready(outcome) => passage.time(|| outcome),
+            Pending::Later(mut later) => match passage.time(|| later.as_mut().poll(context)) {
+                Poll::Ready(outcome) => outcome,
+                Poll::Pending => {
+                    self.queue.push_front(Reply { pending: Pending::Later(later), passage, claim });
+                    return Poll::Pending;
+                }
+            },
+        };
+        self.request_bytes -= claim.bytes;
+        if !self.queue.is_empty() {
+            self.backlog.note_not_waiting(1);
         }
+        Poll::Ready((outcome, passage))
+    }
+}
+
+impl Drop for Replies {
+    fn drop(&mut self) {
+        self.clear();
     }
 }
 
@@ -92,9 +118,17 @@ mod tests {
 
     use super::*;
 
-    fn passage(request_bytes: usize) -> Passage {
+    fn replies(requests_max: usize) -> Replies {
+        Replies::new(Arc::new(Backlog::new(requests_max, None)))
+    }
+
+    fn passage() -> Passage {
         let header = RequestHeader { api: ApiKey::Metadata, version: 0, correlation_id: 0, client_id: None };
-        Passage::new(&header, request_bytes, Instant::now())
+        Passage::new(&header, 1, Instant::now())
+    }
+
+    fn claim(bytes: usize) -> Claim {
+        Backlog::new(0, None).try_claim(bytes).expect("bytes are not counted")
     }
 
     fn closing(reason: &str) -> Outcome {
@@ -107,10 +141,10 @@ mod tests {
 
     #[tokio::test]
     async fn outcomes_come_in_order_and_a_dropped_wait_loses_none() {
-        let mut replies = Replies::default();
+        let mut replies = replies(500);
         let (first, wait) = oneshot::channel();
-        replies.push(later(wait), passage(10));
-        replies.push(Pending::Ready(closing("second")), passage(20));
+        replies.push(later(wait), passage(), claim(10));
+        replies.push(Pending::Ready(closing("second")), passage(), claim(20));
         tokio::select! {
             biased;
             done = replies.next() => panic!("the first is not done: {done:?}"),
@@ -125,15 +159,38 @@ mod tests {
 
     #[test]
     fn number_and_bytes_are_bounded_but_one_request_may_be_as_large_as_it_likes() {
-        let mut replies = Replies::default();
+        let mut replies = replies(500);
         for _ in 0..REPLIES_MAX {
             assert!(replies.has_room());
-            replies.push(Pending::Ready(Outcome::Silent), passage(1));
+            replies.push(Pending::Ready(Outcome::Silent), passage(), claim(1));
         }
         assert!(!replies.has_room());
         replies.clear();
         assert!(replies.has_room());
-        replies.push(Pending::Ready(Outcome::Silent), passage(100 << 20));
+        replies.push(Pending::Ready(Outcome::Silent), passage(), claim(100 << 20));
         assert!(!replies.has_room());
+    }
+
+    #[tokio::test]
+    async fn all_connections_share_what_may_wait_but_each_may_have_one_request() {
+        let mut greedy = replies(3);
+        let mut other = Replies::new(Arc::clone(&greedy.backlog));
+        for _ in 0..4 {
+            assert!(greedy.has_room());
+            greedy.push(Pending::Ready(Outcome::Silent), passage(), claim(1));
+        }
+        assert!(!greedy.has_room());
+        assert!(other.has_room());
+        other.push(Pending::Ready(Outcome::Silent), passage(), claim(1));
+        assert!(!other.has_room());
+        greedy.next().await;
+        assert!(greedy.has_room() && other.has_room());
+        drop(greedy);
+        assert!(other.backlog.has_room());
+        other.next().await;
+        let backlog = Arc::clone(&other.backlog);
+        drop(other);
+        backlog.note_waiting(2);
+        assert!(backlog.has_room(), "all that waited has been taken off");
     }
 }

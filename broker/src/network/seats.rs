@@ -87,6 +87,17 @@ impl Seats {
         self.freed.notify_waiters();
     }
 
+    /// Closes all connections of a listener, which is told by its name's address from another of that name.
+    pub(super) fn clear(&self, listener: &Arc<str>) {
+        let mut state = self.lock();
+        let of_it = |place: &Place| Arc::ptr_eq(&place.listener, listener);
+        let gone: Vec<u64> =
+            state.taken.iter().filter(|(_, place)| of_it(place)).map(|(number, _)| *number).collect();
+        for number in gone {
+            state.take_away(number);
+        }
+    }
+
     /// What an address may connect per second, or every address without a value of its own; none takes the value back.
     pub(crate) fn set_ip_rate(&self, ip: Option<IpAddr>, per_second: Option<u32>) {
         self.lock().quotas.set_ip_rate(ip, per_second);
@@ -144,10 +155,14 @@ impl State {
             let open = self.taken.iter().filter(|(_, place)| !self.quotas.is_protected(&place.listener));
             let longest = open.min_by_key(|(_, place)| place.last_traffic_ms.load(Ordering::Relaxed));
             let Some(number) = longest.map(|(number, _)| *number) else { return };
-            if let Some(place) = self.taken.remove(&number) {
-                self.leaving += 1;
-                place.lost.notify_one();
-            }
+            self.take_away(number);
+        }
+    }
+
+    fn take_away(&mut self, number: u64) {
+        if let Some(place) = self.taken.remove(&number) {
+            self.leaving += 1;
+            place.lost.notify_one();
         }
     }
 }
@@ -159,7 +174,7 @@ impl Seat {
         self.place.last_traffic_ms.store(now.try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
     }
 
-    /// Done when the seat is given to somebody else.
+    /// Done when the seat is given to somebody else, or its listener is closed.
     pub(super) fn lost(&self) -> impl Future<Output = ()> + Send + use<> {
         let place = Arc::clone(&self.place);
         async move { place.lost.notified().await }

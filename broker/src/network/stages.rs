@@ -3,7 +3,6 @@
 //! Measures only; nothing is kept of a request that is over, and nothing is done per record. What it measures goes to `Network::completed`,
 //! to quotas and to the request log. Source of the stages: Kafka's RequestChannel.Request (3.9).
 
-use std::task::Poll;
 use std::time::Duration;
 
 use protocol::ApiKey;
@@ -81,13 +80,13 @@ impl Passage {
     }
 
     /// Takes the time of one step of its work.
-    pub(super) fn time<T>(&mut self, step: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    pub(super) fn time<T>(&mut self, step: impl FnOnce() -> T) -> T {
         let from = Instant::now();
         self.begun.get_or_insert(from);
-        let polled = step();
+        let outcome = step();
         self.worked = Instant::now();
         self.busy += self.worked - from;
-        polled
+        outcome
     }
 
     /// When its outcome was there.
@@ -111,6 +110,8 @@ impl Passage {
 
 #[cfg(test)]
 mod tests {
+    use std::task::Poll;
+
     use tokio::time::advance;
 
     use super::*;

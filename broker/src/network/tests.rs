@@ -1,6 +1,7 @@
 //! Real sockets over loopback: order, bounds, bad input, time. What is asked hardly matters; most requests are Metadata with a
 //! number as correlation id.
 
+mod doors;
 mod files;
 mod limits;
 mod rig;

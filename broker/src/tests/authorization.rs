@@ -13,10 +13,11 @@ use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId,
+    AlterClientQuotasRequest, AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClientQuotasRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, FetchRequest,
+    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId,
 };
 
 use super::world::{World, batch, creatable, topic_name};
@@ -165,6 +166,13 @@ async fn the_cluster_picture() {
     let mut asked = vec![(Describe, CLUSTER)];
     asked.extend(ON_CLUSTER.map(|operation| (operation, CLUSTER)));
     check(&world, 0, &cluster.with_include_cluster_authorized_operations(true), &asked).await;
+
+    for version in [0, 1] {
+        let described = DescribeClientQuotasRequest::default();
+        check(&world, version, &described, &[(DescribeConfigs, CLUSTER)]).await;
+        let altered = AlterClientQuotasRequest::default();
+        check(&world, version, &altered, &[(AlterConfigs, CLUSTER)]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -34,7 +34,8 @@ use crate::broker::logs::{self, OpenDirs};
 use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
-use crate::network::{Limits, Seats};
+use crate::loggers::{Level, Levels, Loggers};
+use crate::network::{Doors, Limits, Seats};
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -138,10 +139,12 @@ impl World {
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),
+            loggers: Loggers::new(Levels::starting_at(Level::Info), Box::new(|_| {})),
         };
         let (broker, parts) = materials.assemble();
         parts.run(&broker);
-        wiring::join_controller(&broker, events, changes);
+        let doors = Arc::new(Doors::new(wiring::network(&broker)));
+        wiring::join_controller(&broker, events, changes, doors);
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         let world = World { broker, context, asked, ground, session };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");

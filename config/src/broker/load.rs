@@ -17,6 +17,8 @@ mod addresses;
 mod connections;
 mod topic_defaults;
 
+pub(crate) use topic_defaults::values as topic_values;
+
 /// Reads, checks and types a flat map of settings.
 pub(crate) fn load(given: &ConfigMap) -> Result<BrokerConfig, ConfigErrors> {
     let mut reader = Reader::new(given);

@@ -59,7 +59,7 @@ impl<'a> Walker<'a> {
             Kind::Bool | Kind::Int8 => self.skip(name, 1)?,
             Kind::Int16 => self.skip(name, 2)?,
             Kind::Int32 => self.skip(name, 4)?,
-            Kind::Int64 => self.skip(name, 8)?,
+            Kind::Int64 | Kind::Float64 => self.skip(name, 8)?,
             Kind::Uuid => self.skip(name, 16)?,
             Kind::Group(fields) => self.group(fields)?,
             Kind::String | Kind::Bytes => {
@@ -199,7 +199,7 @@ impl<'a> Walker<'a> {
             Kind::Bool | Kind::Int8 => Extent { min: 1, exact: true },
             Kind::Int16 => Extent { min: 2, exact: true },
             Kind::Int32 => Extent { min: 4, exact: true },
-            Kind::Int64 => Extent { min: 8, exact: true },
+            Kind::Int64 | Kind::Float64 => Extent { min: 8, exact: true },
             Kind::Uuid => Extent { min: 16, exact: true },
             Kind::String if !self.flexible => Extent { min: 2, exact: false },
             Kind::Bytes | Kind::Array(_) if !self.flexible => Extent { min: 4, exact: false },

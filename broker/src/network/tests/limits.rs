@@ -1,6 +1,6 @@
 //! Limits of connections over real sockets: who has to wait, who is turned away, who has to go. Time is stepped by the runtime.
 
-use super::rig::{Client, PATIENCE, Rig, SETTINGS, metadata, number, unlimited};
+use super::rig::{Client, PATIENCE, Rig, SETTINGS, large, metadata, number, unlimited};
 use super::*;
 
 async fn rig(limits: Limits) -> Rig {
@@ -106,4 +106,44 @@ async fn a_listener_accepts_no_faster_than_its_rate() {
     }
     let took = begun.elapsed();
     assert!(took >= Duration::from_secs(4) && took < Duration::from_secs(7), "{took:?}");
+}
+
+/// The large request of each client is taken on only when those before it are answered; what is short of it can be had.
+#[tokio::test(start_paused = true)]
+async fn requests_wait_in_their_sockets_while_all_memory_for_requests_is_in_use() {
+    let (taken, mut seen) = mpsc::channel(8);
+    let finish = Arc::new(Semaphore::new(0));
+    let gate = Arc::clone(&finish);
+    let serve = move |_, request| {
+        let (taken, gate) = (taken.clone(), Arc::clone(&gate));
+        async move {
+            taken.send(()).await.expect("the test listens");
+            Pending::later(async move {
+                gate.acquire().await.expect("it is never closed").forget();
+                number(&request, &[])
+            })
+        }
+    };
+    let seats = Seats::new(unlimited(), config::broker::QuotaWindow { samples: 11, sample_seconds: 1 });
+    let rig = Rig::with(SETTINGS, seats, Backlog::new(500, Some(100_000)), serve).await;
+    let mut clients = Vec::new();
+    for at in 0..4 {
+        let mut client = rig.connect().await;
+        if at < 3 {
+            client.send(&large(at, 40_000)).await;
+        } else {
+            client.send(&metadata(at)).await;
+        }
+        clients.push(client);
+    }
+    for _ in 0..2 {
+        seen.recv().await.expect("there is memory for two");
+    }
+    assert!(timeout(PATIENCE / 2, seen.recv()).await.is_err(), "and for no more");
+    finish.add_permits(1);
+    seen.recv().await.expect("the next is taken on when one is answered");
+    finish.add_permits(3);
+    for (client, number) in clients.iter_mut().zip(0..) {
+        assert_eq!(client.number().await, Some(number));
+    }
 }

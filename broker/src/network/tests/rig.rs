@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::network::{Backlog, Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -58,8 +58,20 @@ impl Rig {
     where
         F: Future<Output = Pending> + Send + 'static,
     {
-        let tasks = Tasks::new();
         let seats = Seats::new(limits, QuotaWindow { samples: 11, sample_seconds: 1 });
+        Rig::with(settings, seats, Backlog::new(500, None), serve).await
+    }
+
+    pub(super) async fn with<F>(
+        settings: Settings,
+        seats: Arc<Seats>,
+        backlog: Backlog,
+        serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
+    ) -> Rig
+    where
+        F: Future<Output = Pending> + Send + 'static,
+    {
+        let tasks = Tasks::new();
         let listener =
             Listener::bind("PLAINTEXT", Some("127.0.0.1"), 0, &settings).await.expect("a free port");
         let address = listener.address;
@@ -77,9 +89,11 @@ impl Rig {
             }),
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
+            backlog: Arc::new(backlog),
             complaints: Complaints::new(),
         };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
+        let stopping = tasks.stopping(TaskKind::Listener);
+        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
         Rig { tasks, seats, address, reports, over }
     }
 

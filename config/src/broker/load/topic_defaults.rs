@@ -11,7 +11,7 @@ use crate::version::ProtocolVersion;
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-pub(super) fn values(reader: &Reader<'_>) -> ConfigMap {
+pub(crate) fn values(reader: &Reader<'_>) -> ConfigMap {
     let text = |(topic, broker): &(&str, &[&str])| {
         let text = match *topic {
             "message.format.version" => Some(format_version(reader)),
