@@ -24,6 +24,14 @@ mod shard;
 mod tasks;
 #[cfg(test)]
 mod tests;
+/// What the fuzz target `handling` calls.
+#[cfg(all(feature = "fuzzing", not(test)))]
+#[allow(dead_code, unused_imports, unreachable_pub)]
+pub mod tests {
+    pub mod arbitrary;
+    mod bad_disk;
+    mod world;
+}
 mod topic_settings;
 mod upkeep;
 

@@ -1,5 +1,6 @@
 //! The broker from decoded requests to encoded answers, without sockets: a real `Broker` over a ZooKeeper in memory and a folder of
 //! its own, with an authorizer that remembers what it was asked. Time is stepped by the runtime; nothing sleeps.
+mod arbitrary;
 mod authorization;
 mod bad_disk;
 mod checkpoints;
