@@ -9,6 +9,7 @@ pub(crate) mod logs;
 mod reachability;
 mod start;
 pub(crate) mod stop;
+mod unfinished;
 pub(crate) mod wiring;
 
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
+use crate::moves::Moves;
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -56,6 +58,7 @@ pub(crate) struct Broker {
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
     pub(crate) amendments: Amendments,
+    pub(crate) moves: Moves,
     /// How many logs may be open.
     pub(crate) room: Room,
     pub(crate) registration: Registration,

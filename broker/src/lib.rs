@@ -11,6 +11,7 @@ mod controller;
 mod hosted;
 mod log_dirs;
 mod metadata;
+mod moves;
 mod network;
 mod producer_ids;
 mod registration;

@@ -10,6 +10,7 @@ mod fetch;
 mod handles;
 mod log_dirs;
 mod long_lists;
+mod moves;
 mod offsets;
 mod old_clients;
 mod produce;

@@ -7,6 +7,7 @@ pub mod assignment;
 pub mod controller;
 pub mod deadlines;
 pub mod group;
+pub mod moves;
 mod random;
 mod record_bytes;
 pub mod replica;

@@ -21,6 +21,7 @@ pub enum ApiKey {
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    AlterReplicaLogDirs = 34,
     DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
@@ -58,6 +59,7 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", (0, 4), 4),
     api(ApiKey::DescribeConfigs, "DescribeConfigs", (0, 4), 4),
     api(ApiKey::AlterConfigs, "AlterConfigs", (0, 2), 2),
+    api(ApiKey::AlterReplicaLogDirs, "AlterReplicaLogDirs", (0, 2), 2),
     api(ApiKey::DescribeLogDirs, "DescribeLogDirs", (0, 4), 2),
     api(ApiKey::CreatePartitions, "CreatePartitions", (0, 3), 2),
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
@@ -105,10 +107,11 @@ impl ApiKey {
             ApiKey::OffsetForLeaderEpoch => 9,
             ApiKey::DescribeConfigs => 10,
             ApiKey::AlterConfigs => 11,
-            ApiKey::DescribeLogDirs => 12,
-            ApiKey::CreatePartitions => 13,
-            ApiKey::IncrementalAlterConfigs => 14,
-            ApiKey::DescribeCluster => 15,
+            ApiKey::AlterReplicaLogDirs => 12,
+            ApiKey::DescribeLogDirs => 13,
+            ApiKey::CreatePartitions => 14,
+            ApiKey::IncrementalAlterConfigs => 15,
+            ApiKey::DescribeCluster => 16,
         }
     }
 }

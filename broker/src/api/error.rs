@@ -15,6 +15,7 @@ use storage::{AppendError, DeleteRecordsError, ReadError};
 use super::fetch::old_clients::ConversionError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
+use crate::moves::MoveRefused;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -90,6 +91,16 @@ impl From<TopicWriteError> for Refused {
                 tracing::error!(%error, "a topic could not be read from ZooKeeper, or not be written to it");
                 Self::new(ErrorCode::UnknownServerError, error.to_string())
             }
+        }
+    }
+}
+
+impl From<MoveRefused> for ErrorCode {
+    fn from(refused: MoveRefused) -> Self {
+        match refused {
+            MoveRefused::NameTooLong => ErrorCode::InvalidTopicException,
+            MoveRefused::NotHere => ErrorCode::ReplicaNotAvailable,
+            MoveRefused::Offline => ErrorCode::KafkaStorageError,
         }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::{Disk, Removal};
+use storage::{Disk, OpenOptions, Removal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
@@ -21,6 +21,7 @@ use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::metadata::Metadata;
+use crate::moves::{self, Ask, Moves};
 use crate::producer_ids::ProducerIds;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
@@ -41,6 +42,8 @@ pub(crate) struct Materials {
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
+    /// Copies of moves that are not finished.
+    pub(crate) unfinished: Vec<OpenOptions>,
     pub(crate) room: Room,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
@@ -54,6 +57,8 @@ pub(crate) struct Parts {
     amendments: mpsc::Receiver<Amendment>,
     removals: Vec<Removal>,
     unopened: Vec<VecDeque<Unopened>>,
+    asks: mpsc::Receiver<Ask>,
+    unfinished: Vec<OpenOptions>,
 }
 
 impl Parts {
@@ -65,6 +70,8 @@ impl Parts {
             "opening logs",
             loading::load(Arc::clone(broker), self.unopened),
         );
+        let moving = moves::drive(Arc::clone(broker), self.asks, self.unfinished);
+        broker.tasks.spawn(TaskKind::Upkeep, "moves between log directories", moving);
     }
 }
 
@@ -74,6 +81,7 @@ impl Materials {
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
         let (amendments, asked) = Amendments::new();
+        let (moves, asks) = Moves::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (shards, mailboxes) = Shards::open(count, clock);
         let mut parts: Vec<_> = mailboxes
@@ -95,6 +103,7 @@ impl Materials {
             loading: Loading::of(&self.unopened),
             jobs,
             amendments,
+            moves,
             room: self.room,
             registration: self.registration,
             office,
@@ -118,6 +127,8 @@ impl Materials {
                 amendments: asked,
                 removals: self.removals,
                 unopened: self.unopened,
+                asks,
+                unfinished: self.unfinished,
             },
         )
     }

@@ -118,9 +118,10 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     for update in changes.load().await? {
         apply_at_start(&settings, identity.broker, update);
     }
-    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
-    room.check(found.homes.len())?;
-    room.warn_if_little(found.homes.len());
+    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall, &disk)?;
+    let logs = found.homes.len() + found.unfinished.len();
+    room.check(logs)?;
+    room.warn_if_little(logs);
     let listeners = bind(&config).await?;
     let endpoints = advertised(&config, &listeners);
     alone(&*store, identity.broker).await?;
@@ -135,6 +136,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let failed = failed.into_iter().map(|(dir, _)| dir).collect();
     let log_dirs = LogDirs::new(dirs, failed, found.homes);
     let (unopened, removals, authorizer) = (found.unopened, found.removals, Authorizer::AllowAll);
+    let unfinished = found.unfinished;
     let materials = Materials {
         config,
         identity,
@@ -145,6 +147,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         log_dirs,
         unopened,
         removals,
+        unfinished,
         room,
         tasks,
         clock,
