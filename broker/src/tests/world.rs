@@ -44,7 +44,7 @@ use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::Job;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const CLUSTER_ID: &str = "c1uster";
 
 pub(super) struct World {
@@ -117,7 +117,7 @@ impl World {
         let dirs = logs::open_dirs(&config, &disk).unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         changes.load().await.unwrap();
-        let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
+        let listed = logs::list(dirs, &settings, clock.now().wall, &disk).unwrap();
         let (OpenDirs { online: dirs, failed }, found) = listed;
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
@@ -135,6 +135,7 @@ impl World {
             log_dirs: LogDirs::new(dirs, failed, found.homes),
             unopened: found.unopened,
             removals: found.removals,
+            unfinished: found.unfinished,
             room,
             seats,
             quotas,
@@ -304,7 +305,7 @@ pub(super) fn batch(at: i64, values: &[&str], change: impl FnOnce(&mut BatchBuil
 }
 
 /// All bytes of the answer, those of files too.
-fn bytes(response: Response) -> Bytes {
+pub(super) fn bytes(response: Response) -> Bytes {
     use std::os::unix::fs::FileExt;
 
     let mut all = BytesMut::from(&response.head[..]);
