@@ -1,12 +1,14 @@
 //! What a broker is made of, what is started in which order, and how it is stopped, in stages.
 //! The binary calls `run`. Holds no rules: every part has its own file. Source of the order: Kafka's KafkaServer (3.9).
 
+mod advertised;
 pub(crate) mod assemble;
 mod controller_epoch;
 pub(crate) mod handles;
 mod loading;
 pub(crate) mod logs;
 mod reachability;
+mod reconfigure;
 mod start;
 pub(crate) mod stop;
 mod unfinished;
@@ -20,14 +22,17 @@ use config::broker::BrokerConfig;
 use storage::Disk;
 use zookeeper::store::MetadataStore;
 
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::moves::Moves;
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -65,20 +70,25 @@ pub(crate) struct Broker {
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
-    pub(crate) fetch_slots: SessionSlots,
+    pub(crate) fetch_sessions: FetchSessions,
+    pub(crate) loggers: Loggers,
+    /// Who is connected, and may be.
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
-    /// The data version of `/feature`, which ApiVersions tells clients.
+    /// The epoch of the finalized features, which ApiVersions tells clients.
     feature_version: AtomicI64,
     random: AtomicU64,
 }
 
 /// What a broker is started with.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     pub file: PathBuf,
     /// `key=value`, each of which replaces what the file says.
     pub overrides: Vec<String>,
+    pub loggers: Loggers,
 }
 
 /// Runs a broker until it is told to stop by SIGTERM or SIGINT, or cannot go on.

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use zookeeper::store::MetadataStore;
 
 use crate::shard::Clock;
-use inbox::Inbox;
+use inbox::{Inbox, Notice};
 
 /// What the controller's tasks share with each other and with the APIs.
 #[derive(Debug)]
@@ -40,6 +40,11 @@ impl Office {
         clock: Clock,
     ) -> Office {
         Office { store, settings, clock, inbox: Inbox::default(), seat: watch::Sender::new(None) }
+    }
+
+    /// A setting now allows unclean elections: of a topic's partitions, or of all.
+    pub(crate) fn allow_unclean_elections(&self, topic: Option<&str>) {
+        self.inbox.put(Notice::UncleanElectionsAllowed(topic.map(str::to_owned)));
     }
 
     /// The epoch under which this broker is the controller, as far as it knows. Requests for the controller alone are answered

@@ -53,6 +53,8 @@ pub(crate) struct RegistrationSettings {
 pub(crate) struct Registration {
     store: Arc<dyn MetadataStore>,
     settings: RegistrationSettings,
+    /// What is advertised now.
+    endpoints: Mutex<Vec<Endpoint>>,
     epoch: AtomicI64,
     /// The sessions that this process had: a node of theirs is its own to replace.
     sessions: Mutex<Vec<SessionId>>,
@@ -92,6 +94,7 @@ impl Registration {
     ) -> Result<Registration, RegistrationError> {
         let registration = Registration {
             store,
+            endpoints: Mutex::new(settings.endpoints.clone()),
             settings,
             epoch: AtomicI64::new(BrokerEpoch::NONE.0),
             sessions: Mutex::default(),
@@ -103,17 +106,34 @@ impl Registration {
 
     /// Under the session that holds now: after an expiry this is a new life of the broker, with a new epoch.
     pub(crate) async fn register_again(&self, now: Millis) -> Result<BrokerEpoch, RegistrationError> {
-        let znode = BrokerRegistration {
-            endpoints: self.settings.endpoints.clone(),
-            rack: self.settings.rack.clone(),
-            jmx_port: NO_JMX,
-            timestamp: now,
-        };
-        let stat = self.await_registration(&znode).await?;
+        let stat = self.await_registration(&self.znode(now)).await?;
         let epoch = BrokerEpoch(stat.czxid);
         self.epoch.store(epoch.0, Ordering::Release);
         info!(broker = %self.settings.broker, %epoch, "registered in ZooKeeper");
         Ok(epoch)
+    }
+
+    /// Tells others of other addresses: the node is written over, and this life of the broker goes on. Where the session has ended
+    /// meanwhile, the next registration has them (KafkaZkClient.updateBrokerInfo).
+    pub(crate) async fn advertise(&self, endpoints: Vec<Endpoint>, now: Millis) -> Result<(), StoreError> {
+        *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
+        match self.store.set(&self.path(), self.znode(now).encode(), Expected::Any).await {
+            Ok(_) => {
+                info!(broker = %self.settings.broker, "the registration in ZooKeeper has other addresses");
+                Ok(())
+            }
+            Err(StoreError::Refused { refusal: Refusal::NoNode, .. } | StoreError::SessionExpired) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn znode(&self, now: Millis) -> BrokerRegistration {
+        BrokerRegistration {
+            endpoints: self.endpoints.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            rack: self.settings.rack.clone(),
+            jmx_port: NO_JMX,
+            timestamp: now,
+        }
     }
 
     /// The creation zxid of the node: of this life of the broker.
@@ -212,7 +232,7 @@ impl Registration {
     }
 
     async fn check_addresses(&self) -> Result<(), RegistrationError> {
-        let own: Vec<_> = self.settings.endpoints.iter().map(address).collect();
+        let own: Vec<_> = self.znode(Millis(0)).endpoints.iter().map(address).collect();
         for other in other_brokers(&*self.store, self.settings.broker).await? {
             if let Some(address) = other.addresses.into_iter().find(|address| own.contains(address)) {
                 return Err(RegistrationError::SameAddress { other: other.broker, address });
@@ -354,6 +374,28 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn other_addresses_are_written_over_and_kept_for_the_next_life() {
+        let store = broker(&ModelZooKeeper::default()).await;
+        let registration = register(&store, 1, 9092).await.unwrap();
+        let epoch = registration.epoch();
+        registration.advertise(settings(1, 9099).endpoints, Millis(6)).await.unwrap();
+        let written = async || {
+            let node = store.get("/brokers/ids/1", Watch::None).await.unwrap();
+            (String::from_utf8(node.data.into()).unwrap(), node.stat.czxid, node.stat.version)
+        };
+        let (text, czxid, version) = written().await;
+        assert!(
+            text.contains(r#""endpoints":["PLAINTEXT://localhost:9099"]"#)
+                && text.contains(r#""timestamp":"6""#)
+        );
+        assert_eq!((czxid, version, registration.epoch()), (epoch.0, 2, epoch));
+        store.expire();
+        registration.advertise(settings(1, 9100).endpoints, Millis(7)).await.unwrap();
+        registration.register_again(Millis(8)).await.unwrap();
+        assert!(written().await.0.contains("localhost:9100"));
+    }
+
+    #[tokio::test]
     async fn an_expiry_begins_a_new_life() {
         let store = broker(&ModelZooKeeper::default()).await;
         let registration = register(&store, 1, 9092).await.unwrap();
@@ -373,6 +415,7 @@ mod tests {
         register(&former, 1, 9092).await.unwrap();
         let registration = Registration {
             store: Arc::new(store.clone()),
+            endpoints: Mutex::new(settings(1, 9092).endpoints),
             settings: settings(1, 9092),
             epoch: AtomicI64::new(0),
             sessions: Mutex::new(vec![former.session()]),

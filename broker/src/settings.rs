@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use config::alter::BrokerSettings;
 use config::broker::BrokerConfig;
 use config::layers::{ConfigMap, Layers, Scope};
 use zookeeper::store::MetadataStore;
@@ -28,6 +29,15 @@ struct State {
     topics: BTreeMap<String, ConfigMap>,
 }
 
+/// What a change of the broker's settings has changed.
+#[derive(Debug)]
+pub(crate) struct Reconfigured {
+    pub(crate) before: Arc<BrokerConfig>,
+    pub(crate) after: Arc<BrokerConfig>,
+    /// The new settings of every known topic, where they may be others.
+    pub(crate) topics: Vec<(String, TopicSettings)>,
+}
+
 impl Settings {
     pub(crate) fn new(store: Arc<dyn MetadataStore>, layers: Layers, config: BrokerConfig) -> Self {
         let state =
@@ -44,9 +54,10 @@ impl Settings {
         self.read().layers.clone()
     }
 
-    /// The layers as ZooKeeper has them, which a change has to make sense with.
-    pub(crate) fn stored_layers(&self) -> Layers {
-        self.read().stored.clone()
+    /// What a change of the broker's settings is judged against.
+    pub(crate) fn of_broker(&self) -> BrokerSettings {
+        let state = self.read();
+        BrokerSettings { in_force: state.layers.clone(), stored: state.stored.clone() }
     }
 
     /// The settings of topics as their znodes have them now. Where one cannot be read the last known map counts, and a warning says so.
@@ -76,24 +87,34 @@ impl Settings {
         settings
     }
 
-    /// Takes a layer of the broker's map, and answers the new settings of every known topic.
-    pub(crate) fn broker_changed(&self, scope: Scope, map: &ConfigMap) -> Vec<(String, TopicSettings)> {
+    /// Takes a layer of the broker's map. Where the layers make no sense together nothing changes.
+    pub(crate) fn broker_changed(&self, scope: Scope, map: &ConfigMap) -> Option<Reconfigured> {
         let mut state = self.write();
         for ignored in state.stored.replace(scope, map) {
             tracing::warn!(%ignored, "a broker setting in ZooKeeper is not used");
         }
-        match state.stored.config() {
-            Ok(config) => {
-                state.config = Arc::new(config);
-                state.layers = state.stored.clone();
-            }
+        let after = match state.stored.config() {
+            Ok(config) => Arc::new(config),
             Err(errors) => {
                 tracing::error!(%errors, "the broker settings in ZooKeeper make no sense together: those before stay in force");
-                return Vec::new();
+                return None;
             }
+        };
+        for warning in state.stored.changed_in_vain(&state.layers) {
+            tracing::warn!("{warning}");
         }
-        let topics = state.topics.iter().map(|(name, map)| (name.clone(), state.topic_settings(name, map)));
-        topics.collect()
+        let before = std::mem::replace(&mut state.config, Arc::clone(&after));
+        state.layers = state.stored.clone();
+        let for_topics =
+            |config: &BrokerConfig| (config.topic_defaults.clone(), config.log.producer_id_expiration_ms);
+        let topics = match for_topics(&before) != for_topics(&after) {
+            true => {
+                let all = state.topics.iter();
+                all.map(|(name, map)| (name.clone(), state.topic_settings(name, map))).collect()
+            }
+            false => Vec::new(),
+        };
+        Some(Reconfigured { before, after, topics })
     }
 
     /// The topic is deleted; one of its name that is made later has settings of its own.
@@ -154,6 +175,6 @@ mod tests {
         // Both count as soon as they make sense together.
         settings.broker_changed(Scope::Broker, &map("log.retention.ms", "8"));
         assert_eq!((settings.layers().cluster, retention_ms()), (map("message.max.bytes", "100"), Some(8)));
-        assert_eq!(settings.layers(), settings.stored_layers());
+        assert_eq!(settings.layers(), settings.of_broker().stored);
     }
 }

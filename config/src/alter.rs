@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 
 use crate::define::{Setting, Type};
-use crate::layers::{ConfigMap, Layers, Scope};
+use crate::layers::ConfigMap;
 use crate::topic::{self, TopicConfigError, TopicDefaults};
 
 mod broker;
 mod list;
+mod live;
 
-pub use broker::dynamic_broker_change;
+pub use broker::BrokerSettings;
 use list::{appended, subtracted};
 
 /// One operation of IncrementalAlterConfigs.
@@ -29,6 +30,8 @@ pub enum Op {
     Delete,
     Append,
     Subtract,
+    /// A number that stands for none of them.
+    Unknown(i8),
 }
 
 /// Why a change is not made.
@@ -40,77 +43,53 @@ pub enum Refusal {
     /// Kafka's code 40, INVALID_CONFIG.
     #[error("{0}")]
     InvalidConfig(String),
+    /// Kafka's code -1, without a text: it stumbles over this by an exception that has no code.
+    #[error("{0}")]
+    Unexpected(String),
 }
 
 impl Op {
     /// From the number in the request.
-    pub fn from_code(code: i8) -> Result<Op, Refusal> {
+    pub fn from_code(code: i8) -> Op {
         match code {
-            0 => Ok(Op::Set),
-            1 => Ok(Op::Delete),
-            2 => Ok(Op::Append),
-            3 => Ok(Op::Subtract),
-            _ => Err(Refusal::InvalidRequest(format!("Unknown operations type {code}"))),
+            0 => Op::Set,
+            1 => Op::Delete,
+            2 => Op::Append,
+            3 => Op::Subtract,
+            _ => Op::Unknown(code),
         }
     }
 }
 
-/// IncrementalAlterConfigs of a topic: the map to write over `stored`.
-pub fn incremental_topic(
-    defaults: &TopicDefaults,
-    topic: &str,
-    stored: &ConfigMap,
-    changes: &[Change],
-) -> Result<ConfigMap, Refusal> {
-    check_changes(changes)?;
-    let wanted = apply(stored, changes, topic::setting)?;
-    check_topic(defaults, topic, &wanted)?;
-    Ok(wanted)
+/// What holds for changes of anything: each name once, and a value wherever one is needed.
+pub fn check_changes(changes: &[Change]) -> Result<(), Refusal> {
+    let nulls = changes.iter().filter(|change| change.op != Op::Delete && change.value.is_none());
+    check_names(changes.iter().map(|change| &*change.name), nulls.map(|change| &*change.name))
 }
 
-/// AlterConfigs of a topic: the map to write in place of what is stored.
-pub fn replace_topic(
-    defaults: &TopicDefaults,
-    topic: &str,
-    entries: &[(String, Option<String>)],
-) -> Result<ConfigMap, Refusal> {
-    let wanted = replacement(entries)?;
-    check_topic(defaults, topic, &wanted)?;
-    Ok(wanted)
+/// The same for a replacement of all settings.
+pub fn check_entries(entries: &[(String, Option<String>)]) -> Result<(), Refusal> {
+    let nulls = entries.iter().filter(|(_, value)| value.is_none());
+    check_names(entries.iter().map(|(name, _)| &**name), nulls.map(|(name, _)| &**name))
 }
 
-/// IncrementalAlterConfigs of a broker, or of all: the map to write over `stored`.
-pub fn incremental_broker(
-    layers: &Layers,
-    scope: Scope,
-    stored: &ConfigMap,
-    changes: &[Change],
-) -> Result<ConfigMap, Refusal> {
-    check_changes(changes)?;
-    let wanted = apply(stored, changes, crate::broker::table::setting)?;
-    dynamic_broker_change(layers, scope, stored, &wanted)?;
-    Ok(wanted)
+/// IncrementalAlterConfigs of a topic: the map to write over `stored`, if `check_topic` allows it.
+pub fn changed_topic(stored: ConfigMap, changes: &[Change]) -> Result<ConfigMap, Refusal> {
+    apply(stored, changes, topic::setting)
 }
 
-/// AlterConfigs of a broker, or of all: the map to write in place of what is stored.
-pub fn replace_broker(
-    layers: &Layers,
-    scope: Scope,
-    stored: &ConfigMap,
-    entries: &[(String, Option<String>)],
-) -> Result<ConfigMap, Refusal> {
-    let wanted = replacement(entries)?;
-    dynamic_broker_change(layers, scope, stored, &wanted)?;
-    Ok(wanted)
+/// AlterConfigs: the map to write in place of what is stored.
+pub fn replacement(entries: &[(String, Option<String>)]) -> ConfigMap {
+    entries.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
 }
 
 /// Applies operations in their order.
 fn apply(
-    stored: &ConfigMap,
+    stored: ConfigMap,
     changes: &[Change],
     setting: fn(&str) -> Option<&'static Setting>,
 ) -> Result<ConfigMap, Refusal> {
-    let mut wanted = stored.clone();
+    let mut wanted = stored;
     for Change { name, op, value } in changes {
         let value = value.as_deref().unwrap_or_default();
         let text = match op {
@@ -121,6 +100,7 @@ fn apply(
             Op::Set => value.to_owned(),
             Op::Append => appended(&present(&wanted, name, setting, "append")?, value),
             Op::Subtract => subtracted(&present(&wanted, name, setting, "subtract")?, value),
+            Op::Unknown(code) => return Err(Refusal::Unexpected(format!("there is no operation {code}"))),
         };
         wanted.insert(name.clone(), text);
     }
@@ -134,7 +114,7 @@ fn present(
     setting: fn(&str) -> Option<&'static Setting>,
     operation: &str,
 ) -> Result<String, Refusal> {
-    let unknown = || Refusal::InvalidConfig(format!("Unknown config name: {name}"));
+    let unknown = || Refusal::Unexpected(format!("no setting is called {name}"));
     let setting = setting(name).ok_or_else(unknown)?;
     if setting.kind != Type::List {
         let text = format!("Config value {operation} is not allowed for config key: {name}");
@@ -143,34 +123,23 @@ fn present(
     Ok(stored.get(name).map(String::as_str).or(setting.default).unwrap_or_default().to_owned())
 }
 
-fn check_changes(changes: &[Change]) -> Result<(), Refusal> {
-    let names: Vec<&str> = changes.iter().map(|change| change.name.as_str()).collect();
-    let nulls = changes.iter().filter(|change| change.op != Op::Delete && change.value.is_none());
-    check_names(&names, &nulls.map(|change| change.name.as_str()).collect::<Vec<_>>())
-}
-
-fn replacement(entries: &[(String, Option<String>)]) -> Result<ConfigMap, Refusal> {
-    let names: Vec<&str> = entries.iter().map(|(name, _)| name.as_str()).collect();
-    let nulls = entries.iter().filter(|(_, value)| value.is_none());
-    check_names(&names, &nulls.map(|(name, _)| name.as_str()).collect::<Vec<_>>())?;
-    Ok(entries.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect())
-}
-
-fn check_names(names: &[&str], nulls: &[&str]) -> Result<(), Refusal> {
-    if names.iter().collect::<BTreeSet<_>>().len() < names.len() {
+fn check_names<'a>(
+    names: impl Iterator<Item = &'a str>,
+    nulls: impl Iterator<Item = &'a str>,
+) -> Result<(), Refusal> {
+    let mut known = BTreeSet::new();
+    if !names.into_iter().all(|name| known.insert(name)) {
         return Err(Refusal::InvalidRequest("Error due to duplicate config keys".to_owned()));
     }
+    let nulls: Vec<&str> = nulls.collect();
     match nulls.is_empty() {
         true => Ok(()),
         false => Err(Refusal::InvalidRequest(format!("Null value not supported for : {}", nulls.join(", ")))),
     }
 }
 
-/// Kafka puts the resource before a bad value, but not before a rule that is broken.
-fn check_topic(defaults: &TopicDefaults, topic: &str, wanted: &ConfigMap) -> Result<(), Refusal> {
-    if topic.is_empty() {
-        return Err(Refusal::InvalidRequest("Default topic resources are not allowed.".to_owned()));
-    }
+/// Whether a topic may have a map. Kafka puts the resource before a bad value, but not before a rule that is broken.
+pub fn check_topic(defaults: &TopicDefaults, topic: &str, wanted: &ConfigMap) -> Result<(), Refusal> {
     defaults.check(wanted).map_err(|error| {
         Refusal::InvalidConfig(match error {
             TopicConfigError::Value(_) | TopicConfigError::TieredStorage => format!(
@@ -192,9 +161,9 @@ mod tests {
         pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
 
-    fn layers() -> Layers {
+    fn layers() -> crate::layers::Layers {
         let fixed = b"zookeeper.connect=localhost\nbroker.id=7\nlog.cleanup.policy=compact, delete\n";
-        Layers::new(&Properties::parse(fixed).unwrap())
+        crate::layers::Layers::new(&Properties::parse(fixed).unwrap())
     }
 
     /// `SET name value`, one operation each; `-` stands for null.
@@ -214,20 +183,13 @@ mod tests {
     }
 
     fn topic(stored: &[(&str, &str)], ops: &[&str]) -> Result<ConfigMap, Refusal> {
-        let defaults = layers().config().unwrap().topic_defaults;
-        incremental_topic(&defaults, "t", &map(stored), &changes(ops))
+        let wanted = changed_topic(map(stored), &changes(ops))?;
+        check_topic(&layers().config().unwrap().topic_defaults, "t", &wanted)?;
+        Ok(wanted)
     }
 
     fn topic_refused(ops: &[&str], expected: Refusal) {
         assert_eq!(topic(&[], ops), Err(expected), "{ops:?}");
-    }
-
-    fn broker(scope: Scope, ops: &[&str]) -> Result<ConfigMap, Refusal> {
-        incremental_broker(&layers(), scope, &ConfigMap::new(), &changes(ops))
-    }
-
-    fn broker_refused(scope: Scope, ops: &[&str], expected: &str) {
-        assert_eq!(broker(scope, ops), Err(Refusal::InvalidRequest(expected.to_owned())), "{ops:?}");
     }
 
     // The texts below are what Kafka 3.9.1 answered to the same changes.
@@ -306,86 +268,12 @@ mod tests {
                  Zookeeper's mode.",
             ),
         );
-        topic_refused(&["SET retention.ms -"], request("Null value not supported for : retention.ms"));
-        topic_refused(
-            &["SET retention.ms 1", "SET retention.ms 2"],
-            request("Error due to duplicate config keys"),
-        );
-        let defaults = layers().config().unwrap().topic_defaults;
-        let nameless = incremental_topic(&defaults, "", &ConfigMap::new(), &[]);
-        assert_eq!(nameless, Err(request("Default topic resources are not allowed.")));
-    }
-
-    #[test]
-    fn a_broker_is_refused_in_kafkas_words() {
-        use Scope::{Broker, Cluster};
-        let not_dynamic = "Cannot update these configs dynamically: ";
-        broker_refused(Broker, &["SET num.partitions 3"], &format!("{not_dynamic}Set(num.partitions)"));
-        broker_refused(Broker, &["SET num.partitions x"], &format!("{not_dynamic}Set(num.partitions)"));
-        broker_refused(
-            Broker,
-            &["SET ssl.keystore.location /x"],
-            "These security configs can be dynamically updated only per-listener using the listener prefix: \
-             HashSet(ssl.keystore.location)",
-        );
-        broker_refused(
-            Cluster,
-            &["SET listeners PLAINTEXT://127.0.0.1:21102"],
-            "Cannot update these configs at default cluster level, broker id must be specified: Set(listeners)",
-        );
-        broker_refused(
-            Broker,
-            &["SET log.retention.ms x"],
-            "Invalid value x for configuration log.retention.ms: Not a number of type LONG",
-        );
-        broker_refused(
-            Broker,
-            &["SET log.retention.ms 0"],
-            "requirement failed: log.retention.ms must be unlimited (-1) or, greater than or equal to 1",
-        );
-        broker_refused(
-            Broker,
-            &["SET log.roll.ms 0"],
-            "requirement failed: log.roll.ms must be greater than or equal to 1",
-        );
-        broker_refused(
-            Cluster,
-            &["SET min.insync.replicas 0"],
-            "Invalid value 0 for configuration min.insync.replicas: Value must be at least 1",
-        );
-        broker_refused(
-            Cluster,
-            &["SET num.recovery.threads.per.data.dir 5"],
-            "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation \
-             failed for num.recovery.threads.per.data.dir=5, value should not be greater than double the current \
-             value 1 for configuration Invalid dynamic configuration",
-        );
-    }
-
-    #[test]
-    fn what_has_no_effect_while_running_is_not_taken() {
-        for name in
-            ["num.io.threads", "log.cleaner.threads", "listener.name.a.max.connections", "max.connections"]
-        {
-            let expected = format!("Cannot update these configs dynamically: Set({name})");
-            broker_refused(Scope::Broker, &[&format!("SET {name} 2")], &expected);
-        }
-        let listeners = "Cannot update these configs dynamically: Set(advertised.listeners)";
-        broker_refused(Scope::Broker, &["SET advertised.listeners PLAINTEXT://a:1"], listeners);
-        let throttle = "Cannot update these configs dynamically: Set(leader.replication.throttled.rate)";
-        broker_refused(Scope::Cluster, &["SET leader.replication.throttled.rate 5"], throttle);
-    }
-
-    #[test]
-    fn what_has_an_effect_is_taken_and_the_rest_of_the_map_stays() {
-        let stored = map(&[("num.io.threads", "16"), ("some.plugin", "x")]);
-        let ops =
-            changes(&["SET log.retention.ms 7200000", "SET min.insync.replicas 2", "SET other.plugin y"]);
-        let wanted = incremental_broker(&layers(), Scope::Cluster, &stored, &ops).unwrap();
-        assert_eq!(wanted.len(), 5);
-        let ops = changes(&["DELETE num.io.threads"]);
-        let wanted = incremental_broker(&layers(), Scope::Cluster, &stored, &ops).unwrap();
-        assert_eq!(wanted, map(&[("some.plugin", "x")]));
+        let checked = |ops: &[&str]| check_changes(&changes(ops));
+        let null = Err(request("Null value not supported for : retention.ms"));
+        assert_eq!(checked(&["SET retention.ms -", "DELETE segment.ms -"]), null);
+        let twice = Err(request("Error due to duplicate config keys"));
+        assert_eq!(checked(&["SET retention.ms 1", "SET retention.ms 2"]), twice);
+        assert!(matches!(topic(&[], &["APPEND nosuch 1"]), Err(Refusal::Unexpected(_))));
     }
 
     #[test]
@@ -396,20 +284,19 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
                 .collect::<Vec<_>>()
         };
-        let defaults = layers().config().unwrap().topic_defaults;
-        let wanted = replace_topic(&defaults, "t", &entries(&[("retention.ms", Some("5000"))]));
-        assert_eq!(wanted, Ok(map(&[("retention.ms", "5000")])));
-        let nulls = replace_topic(&defaults, "t", &entries(&[("retention.ms", None), ("segment.ms", None)]));
+        let wanted = replacement(&entries(&[("retention.ms", Some("5000"))]));
+        assert_eq!(wanted, map(&[("retention.ms", "5000")]));
+        let nulls = check_entries(&entries(&[("retention.ms", None), ("segment.ms", None)]));
         let text = "Null value not supported for : retention.ms, segment.ms".to_owned();
         assert_eq!(nulls, Err(Refusal::InvalidRequest(text)));
-        let read_only = entries(&[("num.partitions", Some("3"))]);
-        let refused = replace_broker(&layers(), Scope::Broker, &ConfigMap::new(), &read_only);
-        assert!(refused.is_err());
     }
 
     #[test]
     fn operations_have_numbers() {
-        assert_eq!(Op::from_code(3), Ok(Op::Subtract));
-        assert_eq!(Op::from_code(9).unwrap_err().to_string(), "Unknown operations type 9");
+        assert_eq!(Op::from_code(3), Op::Subtract);
+        assert_eq!(Op::from_code(9), Op::Unknown(9));
+        let unknown = [Change { name: "retention.ms".to_owned(), op: Op::Unknown(9), value: None }];
+        let refused = changed_topic(ConfigMap::new(), &unknown);
+        assert!(matches!(refused, Err(Refusal::Unexpected(_))));
     }
 }

@@ -2,6 +2,7 @@
 //! Loading checks every value, also of settings that are only stored, and collects all that is wrong.
 //! The binary calls `BrokerConfig::load` at start and `Layers` when a setting changes while running.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use crate::error::{ConfigErrors, Warning};
@@ -16,7 +17,7 @@ pub(crate) mod names;
 pub(crate) mod reader;
 pub(crate) mod requirements;
 pub mod table;
-mod warnings;
+pub(crate) mod warnings;
 
 /// What a broker does, as configured. Plain values; bytes, counts and milliseconds as the names say.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,8 +66,42 @@ pub struct Network {
     /// None for a negative value: idle connections stay.
     pub connections_idle_ms_max: Option<u64>,
     pub queued_requests_max: u32,
+    /// None for -1 and 0.
+    pub queued_request_bytes_max: Option<u64>,
+    pub connections: ConnectionLimits,
+    pub quota_window: QuotaWindow,
+    /// For changes of topics.
+    pub controller_quota_window: QuotaWindow,
+    /// Requests that take longer are logged; none where nobody asks.
+    pub slow_request_ms: Option<u64>,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
+}
+
+/// How many connections there may be, and how many may come in a second. Kafka's `i32::MAX` stands for no limit.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    pub connections_max: u32,
+    pub creation_rate_max: u32,
+    pub per_ip_max: u32,
+    /// By host name or address.
+    pub per_ip_overrides: Vec<(String, u32)>,
+    /// What holds for each listener alone, by its name: the broker's limits where it has none of its own.
+    pub listeners: BTreeMap<String, ListenerLimits>,
+}
+
+/// What `listener.name.NAME.` may say differently for one listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ListenerLimits {
+    pub connections_max: u32,
+    pub creation_rate_max: u32,
+}
+
+/// Over how long rates are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuotaWindow {
+    pub samples: u32,
+    pub sample_seconds: u32,
 }
 
 /// Where logs are and how they are kept; what a topic may override is in `topic_defaults`.
@@ -243,6 +278,32 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_has_the_brokers_limits_where_it_has_none_of_its_own() {
+        let limits = config(
+            "listeners=IN://:1,OUT://:2\nlistener.security.protocol.map=IN:PLAINTEXT,OUT:PLAINTEXT\n\
+             inter.broker.listener.name=IN\nmax.connections=100\nlistener.name.out.max.connections=7\n\
+             listener.name.in.max.connection.creation.rate=3\nmax.connections.per.ip=0\n\
+             max.connections.per.ip.overrides=localhost:5, ::1:6",
+        )
+        .network
+        .connections;
+        let none = i32::MAX as u32;
+        assert_eq!((limits.connections_max, limits.creation_rate_max, limits.per_ip_max), (100, none, 0));
+        assert_eq!(limits.per_ip_overrides, [("localhost".to_owned(), 5), ("::1".to_owned(), 6)]);
+        let own = |name: &str| limits.listeners[name];
+        assert_eq!(own("IN"), ListenerLimits { connections_max: 100, creation_rate_max: 3 });
+        assert_eq!(own("OUT"), ListenerLimits { connections_max: 7, creation_rate_max: none });
+        refused(
+            "max.connections.per.ip.overrides=localhost",
+            "max.connections.per.ip.overrides=localhost: host:count pairs, separated by commas",
+        );
+        refused(
+            "listener.name.plaintext.max.connections=x",
+            "listener.name.plaintext.max.connections=x: Not a number of type INT",
+        );
+    }
+
+    #[test]
     fn refuses_listeners_that_do_not_fit_together() {
         refused(
             "advertised.listeners=PLAINTEXT://0.0.0.0:9092",
@@ -346,12 +407,13 @@ mod tests {
     #[test]
     fn warns_once_about_what_has_no_effect_and_what_does_not_exist() {
         let text = "num.io.threads=16\nnum.network.threads=3\nnum.partition=3\nsuper.users=User:a\n\
-                    ssl.keystore.password=geheim\nlistener.name.plaintext.max.connections=5";
+                    ssl.keystore.password=geheim\nlistener.name.plaintext.num.network.threads=5\n\
+                    listener.name.plaintext.max.connections=5";
         let warnings: Vec<String> = load(text).unwrap().warnings.iter().map(ToString::to_string).collect();
         assert_eq!(
             warnings,
             [
-                "listener.name.plaintext.max.connections=5 has no effect: this version does not act on it yet",
+                "listener.name.plaintext.num.network.threads=5 has no effect: this version does not act on it yet",
                 "num.io.threads=16 has no effect: this version does not act on it yet",
                 "num.partition is not a setting of Kafka 3.9; did you mean num.partitions?",
                 "ssl.keystore.password=[hidden] has no effect: this version does not act on it yet",

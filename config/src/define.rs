@@ -11,6 +11,7 @@ mod value;
 
 pub use valid::Valid;
 pub use value::Value;
+pub(crate) use value::number;
 
 /// One key of Kafka 3.9.1, as its own `ConfigDef` has it, and what we do about it.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -23,6 +23,12 @@ pub enum Rule {
     Value,
     /// A condition that settings must meet together (`require` in `KafkaConfig`).
     Requirement,
+    /// The same, in a sentence that names no key.
+    Sentence,
+    /// What a list of listeners must look like (`CoreUtils.listenerListToEndPoints`).
+    Listeners,
+    /// Whatever says it all by itself.
+    Plain,
 }
 
 impl ConfigError {
@@ -35,10 +41,6 @@ impl ConfigError {
         }
     }
 
-    pub(crate) fn requirement(key: &str, value: &str, allowed: impl Into<String>) -> ConfigError {
-        ConfigError { rule: Rule::Requirement, ..ConfigError::value(key, value, allowed) }
-    }
-
     /// The text that Kafka's exception has, as clients see it.
     pub fn wire_message(&self) -> String {
         match self.rule {
@@ -46,6 +48,11 @@ impl ConfigError {
                 format!("Invalid value {} for configuration {}: {}", self.value, self.key, self.allowed)
             }
             Rule::Requirement => format!("requirement failed: {} {}", self.key, self.allowed),
+            Rule::Sentence => format!("requirement failed: {}", self.allowed),
+            Rule::Listeners => {
+                format!("Error creating broker listeners from '{}': {}", self.value, self.allowed)
+            }
+            Rule::Plain => self.allowed.clone(),
         }
     }
 }

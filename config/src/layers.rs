@@ -6,9 +6,9 @@
 use std::collections::BTreeMap;
 
 use crate::alter::Refusal;
-use crate::broker::{BrokerConfig, load, names};
-use crate::define::{Mode, Setting};
-use crate::error::{ConfigError, ConfigErrors};
+use crate::broker::{BrokerConfig, load, names, warnings};
+use crate::dynamic;
+use crate::error::{ConfigError, ConfigErrors, Warning};
 use crate::properties::Properties;
 
 /// Names and values as a config znode holds them.
@@ -25,6 +25,17 @@ pub struct Layers {
     pub broker: ConfigMap,
 }
 
+/// Bytes per second that replication and moves may take; none sets no limit. They are set while running only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttles {
+    /// leader.replication.throttled.rate
+    pub leader: Option<u64>,
+    /// follower.replication.throttled.rate
+    pub follower: Option<u64>,
+    /// replica.alter.log.dirs.io.max.bytes.per.second
+    pub alter_log_dirs: Option<u64>,
+}
+
 /// Whose settings a map holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -34,30 +45,32 @@ pub enum Scope {
     Cluster,
 }
 
-/// Who asks about a broker resource: Kafka words what is wrong with its name differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wording {
-    /// `ConfigHelper`
-    Describe,
-    /// `ConfigAdminManager`
-    Alter,
+impl Scope {
+    /// What a broker resource that is to be altered stands for: the empty name for all brokers.
+    pub fn altered(name: &str, broker_id: i32) -> Result<Scope, Refusal> {
+        match name.parse() {
+            _ if name.is_empty() => Ok(Scope::Cluster),
+            Ok(id) if broker_id == id => Ok(Scope::Broker),
+            Ok(_) => refused(format!("Unexpected broker id, expected {broker_id}, but received {name}")),
+            Err(_) => refused(format!("Node id must be an integer, but it is: {name}")),
+        }
+    }
+
+    /// The same for one that is to be described, where Kafka has other words.
+    pub fn described(name: &str, broker_id: i32) -> Result<Scope, Refusal> {
+        match name.parse() {
+            _ if name.is_empty() => Ok(Scope::Cluster),
+            Ok(id) if broker_id == id => Ok(Scope::Broker),
+            Ok(_) => refused(format!(
+                "Unexpected broker id, expected {broker_id} or empty string, but received {name}"
+            )),
+            Err(_) => refused(format!("Broker id must be an integer, but it is: {name}")),
+        }
+    }
 }
 
-impl Scope {
-    /// What a broker resource's name stands for: the empty name for all brokers.
-    pub fn of_resource(name: &str, broker_id: i32, wording: Wording) -> Result<Scope, Refusal> {
-        let (subject, or_empty) = match wording {
-            Wording::Describe => ("Broker id", " or empty string"),
-            Wording::Alter => ("Node id", ""),
-        };
-        let refused = match name.parse() {
-            _ if name.is_empty() => return Ok(Scope::Cluster),
-            Ok(id) if broker_id == id => return Ok(Scope::Broker),
-            Ok(_) => format!("Unexpected broker id, expected {broker_id}{or_empty}, but received {name}"),
-            Err(_) => format!("{subject} must be an integer, but it is: {name}"),
-        };
-        Err(Refusal::InvalidRequest(refused))
-    }
+fn refused<T>(text: String) -> Result<T, Refusal> {
+    Err(Refusal::InvalidRequest(text))
 }
 
 impl Layers {
@@ -78,23 +91,45 @@ impl Layers {
         load::load(&self.effective())
     }
 
+    /// What of replication and moves is throttled: the broker's own values, or else those of all.
+    pub fn throttles(&self) -> Throttles {
+        let rate = |name: &str| self.broker.get(name).or_else(|| self.cluster.get(name))?.trim().parse().ok();
+        Throttles {
+            leader: rate("leader.replication.throttled.rate"),
+            follower: rate("follower.replication.throttled.rate"),
+            alter_log_dirs: rate("replica.alter.log.dirs.io.max.bytes.per.second"),
+        }
+    }
+
     /// Takes what a znode holds for one layer. What cannot be used is left out, as Kafka does, and returned
     /// for the log.
     pub fn replace(&mut self, scope: Scope, stored: &ConfigMap) -> Vec<ConfigError> {
-        let mut usable = stored.clone();
-        let mut ignored = Vec::new();
-        usable.retain(|name, text| match objection(scope, name, text) {
-            None => true,
-            Some(error) => {
-                ignored.push(error);
-                false
+        let (mut usable, mut ignored) = dynamic::usable(scope, stored);
+        usable.retain(|name, _| {
+            let password = dynamic::is_password(name);
+            if password {
+                ignored.push(ConfigError::value(
+                    name,
+                    "in ZooKeeper",
+                    "passwords in ZooKeeper cannot be read yet",
+                ));
             }
+            !password
         });
         match scope {
             Scope::Broker => self.broker = usable,
             Scope::Cluster => self.cluster = usable,
         }
         ignored
+    }
+
+    /// What is set while running that was not so in `before`, and has no effect.
+    pub fn changed_in_vain(&self, before: &Layers) -> Vec<Warning> {
+        let of = |now: &ConfigMap, before: &ConfigMap| {
+            let changed = now.iter().filter(|(name, text)| before.get(*name) != Some(*text));
+            changed.filter_map(|(name, text)| warnings::in_vain(name, text)).collect::<Vec<_>>()
+        };
+        [of(&self.cluster, &before.cluster), of(&self.broker, &before.broker)].concat()
     }
 
     /// What is in force: a higher layer replaces a setting and all other names of it below.
@@ -107,41 +142,6 @@ impl Layers {
             merged.insert(name.clone(), text.clone());
         }
         merged
-    }
-}
-
-fn objection(scope: Scope, name: &str, text: &str) -> Option<ConfigError> {
-    let ignored = |why: &str| ConfigError::value(name, "in ZooKeeper", format!("ignored: {why}"));
-    let setting = names::setting_behind(name)?;
-    if setting.name == name && (read_only(setting) || needs_listener(name)) {
-        return Some(ignored("it cannot be changed while the broker runs"));
-    }
-    if scope == Scope::Cluster && per_broker(name) {
-        return Some(ignored("it can be set for single brokers only"));
-    }
-    if setting.sensitive() {
-        return Some(ignored("passwords in ZooKeeper cannot be read yet"));
-    }
-    setting.parse(text).err()
-}
-
-/// Settings of the properties file that Kafka does not change while running.
-pub(crate) fn read_only(setting: &Setting) -> bool {
-    setting.mode == Mode::ReadOnly && crate::broker::table::setting(setting.name).is_some()
-}
-
-/// Keys and certificates that change for one listener at a time (`SslConfigs.RECONFIGURABLE_CONFIGS`).
-pub(crate) fn needs_listener(name: &str) -> bool {
-    let stores = ["ssl.keystore.", "ssl.truststore."];
-    name == "ssl.key.password" || stores.iter().any(|store| name.starts_with(store))
-}
-
-/// Settings that make no sense for all brokers at once.
-pub(crate) fn per_broker(name: &str) -> bool {
-    let for_all = ["max.connections", "max.connection.creation.rate", "num.network.threads"];
-    match names::of_listener(name) {
-        Some(rest) => !for_all.contains(&rest),
-        None => names::setting_behind(name).is_some_and(|setting| setting.mode == Mode::PerBroker),
     }
 }
 
@@ -214,15 +214,28 @@ mod tests {
 
     #[test]
     fn a_broker_resource_is_named_by_its_id_or_by_nothing() {
-        for wording in [Wording::Describe, Wording::Alter] {
-            assert_eq!(Scope::of_resource("7", 7, wording), Ok(Scope::Broker));
-            assert_eq!(Scope::of_resource("", 7, wording), Ok(Scope::Cluster));
+        let message = |scope: Result<Scope, Refusal>| scope.unwrap_err().to_string();
+        for (name, scope) in [("7", Scope::Broker), ("+07", Scope::Broker), ("", Scope::Cluster)] {
+            assert_eq!((Scope::altered(name, 7), Scope::described(name, 7)), (Ok(scope), Ok(scope)));
         }
-        let message = |name, wording| Scope::of_resource(name, 7, wording).unwrap_err().to_string();
-        assert_eq!(message("8", Wording::Alter), "Unexpected broker id, expected 7, but received 8");
-        assert_eq!(message("x", Wording::Alter), "Node id must be an integer, but it is: x");
+        assert_eq!(message(Scope::altered("8", 7)), "Unexpected broker id, expected 7, but received 8");
+        assert_eq!(message(Scope::altered(" 7", 7)), "Node id must be an integer, but it is:  7");
         let other = "Unexpected broker id, expected 7 or empty string, but received 8";
-        assert_eq!(message("8", Wording::Describe), other);
-        assert_eq!(message("x", Wording::Describe), "Broker id must be an integer, but it is: x");
+        assert_eq!(message(Scope::described("8", 7)), other);
+        assert_eq!(message(Scope::described("x", 7)), "Broker id must be an integer, but it is: x");
+    }
+
+    #[test]
+    fn throttles_are_the_brokers_own_or_else_those_of_all() {
+        let (leader, dirs) =
+            ("leader.replication.throttled.rate", "replica.alter.log.dirs.io.max.bytes.per.second");
+        let mut layers = layers();
+        assert_eq!(layers.throttles(), Throttles::default());
+        layers.replace(Scope::Cluster, &map(&[(leader, "5"), (dirs, "6")]));
+        layers.replace(Scope::Broker, &map(&[(leader, "7")]));
+        assert_eq!(
+            layers.throttles(),
+            Throttles { leader: Some(7), follower: None, alter_log_dirs: Some(6) }
+        );
     }
 }

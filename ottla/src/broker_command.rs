@@ -6,14 +6,15 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
-use broker::Options;
+use broker::{Loggers, Options};
 use tokio::runtime::Builder;
 
 const USAGE: &str = "usage: ottla broker FILE [--override KEY=VALUE]…";
 
 /// Runs a broker until it is told to stop.
-pub(crate) fn run(args: &[String]) -> ExitCode {
-    match options(args).and_then(serve) {
+pub(crate) fn run(args: &[String], loggers: Loggers) -> ExitCode {
+    let serve = |(file, overrides)| serve(Options { file, overrides, loggers });
+    match arguments(args).and_then(serve) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error:#}");
@@ -28,7 +29,7 @@ fn serve(options: Options) -> anyhow::Result<()> {
     runtime.block_on(broker::run(options)).map_err(|error| anyhow::anyhow!("{error}"))
 }
 
-fn options(args: &[String]) -> anyhow::Result<Options> {
+fn arguments(args: &[String]) -> anyhow::Result<(PathBuf, Vec<String>)> {
     let mut file = None;
     let mut overrides = Vec::new();
     let mut rest = args.iter();
@@ -40,7 +41,7 @@ fn options(args: &[String]) -> anyhow::Result<Options> {
             Some(_) | None => file = Some(PathBuf::from(word)),
         }
     }
-    Ok(Options { file: file.with_context(|| USAGE)?, overrides })
+    Ok((file.with_context(|| USAGE)?, overrides))
 }
 
 #[cfg(test)]
@@ -49,7 +50,7 @@ mod tests {
 
     fn read(words: &str) -> anyhow::Result<(PathBuf, Vec<String>)> {
         let args: Vec<String> = words.split_whitespace().map(str::to_owned).collect();
-        options(&args).map(|options| (options.file, options.overrides))
+        arguments(&args)
     }
 
     #[test]

@@ -1,16 +1,14 @@
 //! The one binary: `ottla broker FILE`, `ottla topics …`, `ottla zookeeper FILE`, `ottla quickstart`.
 //!
-//! Owns the choice of a command and where log lines go. Everything else is in the libraries; `bin/` has Kafka's
+//! Owns the choice of a command. Everything else is in the libraries; `bin/` has Kafka's
 //! names for the same commands.
 
 mod broker_command;
+mod log;
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -20,14 +18,13 @@ fn main() -> ExitCode {
     };
     match command.as_str() {
         "broker" => {
-            tracing_subscriber::fmt().with_env_filter(filter(LevelFilter::INFO)).init();
-            broker_command::run(rest)
+            let loggers = log::of_broker();
+            broker_command::run(rest, loggers)
         }
         "--version" | "-V" | "version" => print(concat!("ottla ", env!("CARGO_PKG_VERSION"), "\n")),
         "--help" | "-h" | "help" => print(&help()),
         tool => {
-            let format = tracing_subscriber::fmt().with_writer(io::stderr).with_target(false);
-            format.with_env_filter(filter(LevelFilter::WARN)).init();
+            log::of_tool();
             run_tool(tool, rest)
         }
     }
@@ -42,11 +39,6 @@ fn run_tool(name: &str, args: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }),
     }
-}
-
-/// RUST_LOG, where it is set, says which lines are wanted.
-fn filter(default: LevelFilter) -> EnvFilter {
-    EnvFilter::builder().with_default_directive(default.into()).from_env_lossy()
 }
 
 fn print(text: &str) -> ExitCode {

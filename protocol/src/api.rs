@@ -25,7 +25,11 @@ pub enum ApiKey {
     DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
+    DescribeClientQuotas = 48,
+    AlterClientQuotas = 49,
+    UpdateFeatures = 57,
     DescribeCluster = 60,
+    DescribeProducers = 61,
 }
 
 /// One line of the table.
@@ -63,7 +67,11 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::DescribeLogDirs, "DescribeLogDirs", (0, 4), 2),
     api(ApiKey::CreatePartitions, "CreatePartitions", (0, 3), 2),
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
+    api(ApiKey::DescribeClientQuotas, "DescribeClientQuotas", (0, 1), 1),
+    api(ApiKey::AlterClientQuotas, "AlterClientQuotas", (0, 1), 1),
+    api(ApiKey::UpdateFeatures, "UpdateFeatures", (0, 1), 0),
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
+    api(ApiKey::DescribeProducers, "DescribeProducers", (0, 0), 0),
 ];
 
 impl ApiKey {
@@ -93,6 +101,21 @@ impl ApiKey {
         version >= self.api().flexible_since
     }
 
+    /// Whether Kafka 3.9 says that the version will go (KIP-896).
+    pub const fn is_deprecated(self, version: i16) -> bool {
+        let last = match self {
+            ApiKey::Produce => 6,
+            ApiKey::Fetch | ApiKey::Metadata => 3,
+            ApiKey::CreateTopics | ApiKey::OffsetForLeaderEpoch => 1,
+            ApiKey::ListOffsets
+            | ApiKey::DeleteTopics
+            | ApiKey::DescribeConfigs
+            | ApiKey::DescribeLogDirs => 0,
+            _ => return false,
+        };
+        version <= last
+    }
+
     const fn row(self) -> usize {
         match self {
             ApiKey::Produce => 0,
@@ -111,7 +134,11 @@ impl ApiKey {
             ApiKey::DescribeLogDirs => 13,
             ApiKey::CreatePartitions => 14,
             ApiKey::IncrementalAlterConfigs => 15,
-            ApiKey::DescribeCluster => 16,
+            ApiKey::DescribeClientQuotas => 16,
+            ApiKey::AlterClientQuotas => 17,
+            ApiKey::UpdateFeatures => 18,
+            ApiKey::DescribeCluster => 19,
+            ApiKey::DescribeProducers => 20,
         }
     }
 }

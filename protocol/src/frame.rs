@@ -49,6 +49,11 @@ impl Frames {
         self.buffer.len()
     }
 
+    /// The size of the frame whose bytes come next, where it is known and may be taken.
+    pub fn next_size(&self) -> Option<usize> {
+        usize::try_from(self.announced()?).ok().filter(|size| *size <= self.max)
+    }
+
     /// The room to read into next; never empty. A large frame's room ends with the frame, so that what follows it
     /// need not be copied out of its buffer.
     pub fn spare(&mut self) -> Limit<&mut BytesMut> {

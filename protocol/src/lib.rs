@@ -9,12 +9,15 @@ pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
 pub mod ids;
+pub mod json;
 pub mod legacy;
 pub mod record;
 pub mod request;
 pub mod response;
 pub mod shape;
 
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 #[cfg(test)]
 mod random;
 

@@ -2,9 +2,11 @@
 
 use crate::shape::{Field, Kind, Shape};
 
+mod lean;
 mod legacy;
 mod records;
 
+pub(crate) use lean::{Swelling, lean};
 pub(crate) use legacy::{LegacySample, wrapper};
 pub(crate) use records::{push, samples};
 
@@ -97,7 +99,7 @@ impl Writer<'_> {
             Kind::Int8 => self.number(1),
             Kind::Int16 => self.number(2),
             Kind::Int32 => self.number(4),
-            Kind::Int64 => self.number(8),
+            Kind::Int64 | Kind::Float64 => self.number(8),
             Kind::Uuid => self.number(16),
             Kind::Group(fields) => self.group(fields),
             Kind::String => {
@@ -127,8 +129,7 @@ impl Writer<'_> {
     }
 
     fn length(&mut self, kind: &Kind, length: Option<usize>) {
-        let lies = *self.lie == Some(0);
-        *self.lie = self.lie.and_then(|left| left.checked_sub(1));
+        let lies = self.lies();
         let length = length.map_or(-1, |length| length as i64);
         match (self.flexible, kind) {
             (true, _) => self.varint(if lies { u32::MAX } else { (length + 1) as u32 }),
@@ -146,7 +147,7 @@ impl Writer<'_> {
         tagged.retain(|field| field.exists(self.version) && !self.random.one_in(3));
         // Low numbers first, so that a tag which kafka-protocol knows and the table does not is noticed.
         let unknown = if self.random.one_in(2) { self.random.below(4) as u32 } else { 0 };
-        self.varint(tagged.len() as u32 + unknown);
+        self.announced(tagged.len() as u32 + unknown);
         for field in tagged {
             self.tag(field.tag.unwrap(), |writer| writer.value(&field.kind, 1));
         }
@@ -164,8 +165,21 @@ impl Writer<'_> {
         write(self);
         let content = std::mem::replace(&mut self.out, before);
         self.varint(tag);
-        self.varint(content.len() as u32);
+        self.announced(content.len() as u32);
         self.out.extend(content);
+    }
+
+    /// How many tagged fields there are, or how large one is.
+    fn announced(&mut self, number: u32) {
+        let lies = self.lies();
+        self.varint(if lies { u32::MAX } else { number });
+    }
+
+    /// Whether this is the length or count to be wrong about.
+    fn lies(&mut self) -> bool {
+        let lies = *self.lie == Some(0);
+        *self.lie = self.lie.and_then(|left| left.checked_sub(1));
+        lies
     }
 
     fn varint(&mut self, mut value: u32) {

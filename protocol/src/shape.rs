@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::api::ApiKey;
 
+mod alter_client_quotas;
 mod alter_configs;
 mod alter_replica_log_dirs;
 mod api_versions;
@@ -15,9 +16,11 @@ mod create_partitions;
 mod create_topics;
 mod delete_records;
 mod delete_topics;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod fetch;
 mod field;
 mod incremental_alter_configs;
@@ -26,16 +29,22 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod update_features;
 mod walk;
 
-pub(crate) use field::Shape;
-#[cfg(test)]
-pub(crate) use field::{Field, Kind};
-pub(crate) use walk::{skip_tags, walk};
+pub(crate) use field::{Field, Kind, Shape};
+pub(crate) use walk::{position_of, skip_tags, walk};
 
 /// Structs and strings that all arrays of one message may hold together. Each costs up to a hundred bytes once
 /// decoded; a cluster of Kafka's largest supported size needs half as many in one message.
 pub const ELEMENTS_MAX: usize = 1 << 19;
+
+/// Tagged fields that nobody knows end up in a map per struct, whose nodes of some 400 bytes are at least this full.
+const TAGS_PER_NODE: usize = 5;
+/// Bytes of a message that pay for one such node: what unknown tags take is then 26 bytes for each byte of the message.
+const TAG_NODE_SPAN: usize = 16;
+/// Nodes that any message may have.
+const TAG_NODES_MIN: usize = 128;
 
 /// Where and why a message does not have the shape of its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +70,7 @@ pub enum Fault {
     Null,
     /// A number of variable length that does not end where it must.
     Varint,
-    /// More than [`ELEMENTS_MAX`] structs and strings.
+    /// More than [`ELEMENTS_MAX`] structs and strings, or more unknown tagged fields than bytes that could excuse them.
     TooManyElements,
     /// A tagged field that does not fill the size it states.
     TagSize { stated: usize, used: usize },
@@ -77,7 +86,7 @@ impl fmt::Display for Fault {
             Fault::Negative(length) => write!(f, "has length {length}"),
             Fault::Null => f.write_str("is null"),
             Fault::Varint => f.write_str("has a number that does not end"),
-            Fault::TooManyElements => write!(f, "makes more than {ELEMENTS_MAX} elements"),
+            Fault::TooManyElements => f.write_str("makes more elements than a message may have"),
             Fault::TagSize { stated, used } => write!(f, "states {stated} bytes and has {used}"),
             Fault::NotUtf8 => f.write_str("is not UTF-8"),
         }
@@ -103,7 +112,11 @@ pub(crate) const fn request(api: ApiKey) -> &'static Shape {
         ApiKey::DescribeLogDirs => &describe_log_dirs::REQUEST,
         ApiKey::CreatePartitions => &create_partitions::REQUEST,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::REQUEST,
+        ApiKey::DescribeClientQuotas => &describe_client_quotas::REQUEST,
+        ApiKey::AlterClientQuotas => &alter_client_quotas::REQUEST,
+        ApiKey::UpdateFeatures => &update_features::REQUEST,
         ApiKey::DescribeCluster => &describe_cluster::REQUEST,
+        ApiKey::DescribeProducers => &describe_producers::REQUEST,
     }
 }
 
@@ -126,7 +139,11 @@ pub(crate) const fn response(api: ApiKey) -> &'static Shape {
         ApiKey::DescribeLogDirs => &describe_log_dirs::RESPONSE,
         ApiKey::CreatePartitions => &create_partitions::RESPONSE,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::RESPONSE,
+        ApiKey::DescribeClientQuotas => &describe_client_quotas::RESPONSE,
+        ApiKey::AlterClientQuotas => &alter_client_quotas::RESPONSE,
+        ApiKey::UpdateFeatures => &update_features::RESPONSE,
         ApiKey::DescribeCluster => &describe_cluster::RESPONSE,
+        ApiKey::DescribeProducers => &describe_producers::RESPONSE,
     }
 }
 
@@ -138,7 +155,8 @@ mod tests {
 
     use super::*;
     use crate::api::{API_TABLE, ApiKey};
-    use crate::random::Random;
+    use crate::fuzzing::bounded;
+    use crate::random::{Random, Swelling, lean};
 
     const ROUNDS: usize = 20;
 
@@ -187,6 +205,25 @@ mod tests {
         }
     }
 
+    /// Messages that are nothing but elements, with unknown tagged fields and without, take bounded memory.
+    fn swells<M: Decodable>(shape: &Shape, version: i16) {
+        for tags in [0, 1, 5, 6, 60] {
+            for array in 0.. {
+                let Some(body) = lean(shape, version, Swelling { array, elements: 5000, tags }) else {
+                    break;
+                };
+                let size = body.len();
+                let mut body = Bytes::from(body);
+                let walked = bounded(size, || {
+                    walk(shape, version, &body)?;
+                    assert!(M::decode(&mut body, version).is_ok());
+                    Ok::<(), ShapeError>(())
+                });
+                assert!(walked.is_ok() || tags > 0, "{walked:?}");
+            }
+        }
+    }
+
     macro_rules! each_api {
         ($($test:ident: $request:ty, $response:ty, $key:ident;)*) => {
             $(
@@ -200,6 +237,8 @@ mod tests {
                         check::<$response>(response(api.key), version, seed);
                         lies(request(api.key), version, seed);
                         lies(response(api.key), version, seed);
+                        swells::<$request>(request(api.key), version);
+                        swells::<$response>(response(api.key), version);
                         damage::<$request>(request(api.key), version, seed);
                         damage::<$response>(response(api.key), version, seed);
                     }
@@ -233,7 +272,12 @@ mod tests {
         create_partitions: CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitions;
         incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
             IncrementalAlterConfigs;
+        describe_client_quotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse,
+            DescribeClientQuotas;
+        alter_client_quotas: AlterClientQuotasRequest, AlterClientQuotasResponse, AlterClientQuotas;
+        update_features: UpdateFeaturesRequest, UpdateFeaturesResponse, UpdateFeatures;
         describe_cluster: DescribeClusterRequest, DescribeClusterResponse, DescribeCluster;
+        describe_producers: DescribeProducersRequest, DescribeProducersResponse, DescribeProducers;
     }
 
     fn refused(api: ApiKey, version: i16, body: &[u8], field: &str, fault: Fault) {

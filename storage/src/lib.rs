@@ -39,9 +39,10 @@ pub use log::{
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
 pub use names::fits_future_dir;
 pub use partition_metadata::PartitionMetadataError;
+pub use producers::ActiveProducer;
 pub use recovery::{Crew, Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
 pub use view::{
-    Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
+    Ahead, Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
 };

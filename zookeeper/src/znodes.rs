@@ -16,6 +16,7 @@ mod key_order;
 mod log_dir_event;
 mod partition_state;
 mod producer_id_block;
+mod quota_entity;
 mod topic;
 
 pub use broker::{BrokerRegistration, Endpoint};
@@ -26,6 +27,7 @@ pub use feature::{Feature, FeatureStatus};
 pub use log_dir_event::LogDirEvent;
 pub use partition_state::{LeaderRecovery, PartitionState};
 pub use producer_id_block::ProducerIdBlock;
+pub use quota_entity::{QuotaEntity, QuotaName};
 pub use topic::{Assignment, Topic};
 
 /// A znode that is not what its path promises.

@@ -29,7 +29,7 @@ fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {
         let value = config.value.as_ref().map(ToString::to_string);
         (config.name.to_string(), value)
     });
-    let wanted = Ok(Wanted::Replaced(entries.collect()));
+    let wanted = Wanted::Replaced(entries.collect());
     Alteration { kind: asked.resource_type, name: &asked.resource_name, wanted }
 }
 

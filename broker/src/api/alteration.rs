@@ -4,17 +4,18 @@
 use std::sync::Arc;
 
 use config::alter::{self, Change};
-use config::layers::{ConfigMap, Scope, Wording};
+use config::layers::{ConfigMap, Scope};
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 
-use super::config_resource::{ConfigResource, broker_entity, write_entity};
+use super::config_resource::{ConfigResource, write_entity};
 use super::context::Context;
 use super::error::{Refused, told};
 use super::pace::Pace;
+use super::repeated::repeated;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
-use crate::config_changes::{ConfigEntity, ConfigReadError};
+use crate::config_changes::ConfigEntity;
 
 /// What a request wants changed.
 pub(super) struct Alterations<'a> {
@@ -27,7 +28,7 @@ pub(super) struct Alterations<'a> {
 pub(super) struct Alteration<'a> {
     pub(super) kind: i8,
     pub(super) name: &'a StrBytes,
-    pub(super) wanted: Result<Wanted, Refused>,
+    pub(super) wanted: Wanted,
 }
 
 /// What is answered for one resource.
@@ -48,19 +49,19 @@ pub(super) enum Wanted {
 impl<'a> Alterations<'a> {
     /// What is answered for each resource, in their order. One that is named twice is refused both times.
     pub(super) async fn carry_out(self, broker: &Arc<Broker>, context: &Context) -> Vec<Altered<'a>> {
-        let resources = ConfigResource::each_once(self.asked.iter().map(|one| (one.kind, &**one.name))).await;
+        let twice = repeated(self.asked.iter().map(|one| (one.kind, &**one.name))).await;
         let mut pace = Pace::default();
-        let mut altered = Vec::with_capacity(resources.len());
-        for (Alteration { kind, name, wanted }, resource) in self.asked.into_iter().zip(resources) {
-            let map = match resource {
-                Ok(resource) => map(broker, context, &resource, wanted).await,
-                Err(refused) => Err(refused),
+        let mut altered = Vec::with_capacity(self.asked.len());
+        for Alteration { kind, name, wanted } in self.asked {
+            let outcome = match twice.contains(&(kind, name)) {
+                true => {
+                    Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once."))
+                }
+                false => {
+                    Alter { broker, context, validate_only: self.validate_only }.one(kind, name, wanted).await
+                }
             };
-            let (error_code, error_message) = told(match map {
-                Ok((entity, map)) if !self.validate_only => write_entity(&broker.store, &entity, map).await,
-                Ok(_) => Ok(()),
-                Err(refused) => Err(refused),
-            });
+            let (error_code, error_message) = told(outcome);
             altered.push(Altered { kind, name, error_code, error_message });
             pace.step().await;
         }
@@ -68,66 +69,108 @@ impl<'a> Alterations<'a> {
     }
 }
 
-/// The map to write, and where.
-async fn map(
-    broker: &Arc<Broker>,
-    context: &Context,
-    resource: &ConfigResource,
-    wanted: Result<Wanted, Refused>,
-) -> Result<(ConfigEntity, ConfigMap), Refused> {
-    resource.authorize(broker, context, Operation::AlterConfigs)?;
-    match resource {
-        ConfigResource::Topic(name) => topic_map(broker, name, wanted?).await,
-        ConfigResource::Broker(name) => {
-            let scope = Scope::of_resource(name, broker.identity.broker.0, Wording::Alter)?;
-            broker_map(broker, scope, wanted?).await
-        }
-        ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
-            Err(Refused::new(ErrorCode::InvalidRequest, "This broker alters topics and brokers only."))
-        }
+impl Wanted {
+    fn check(&self) -> Result<(), Refused> {
+        Ok(match self {
+            Wanted::Replaced(entries) => alter::check_entries(entries)?,
+            Wanted::Changed(changes) => alter::check_changes(changes)?,
+        })
     }
 }
 
-async fn topic_map(
-    broker: &Broker,
-    name: &str,
-    wanted: Wanted,
-) -> Result<(ConfigEntity, ConfigMap), Refused> {
-    if name.is_empty() {
-        return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
-    }
-    if !broker.metadata.picture().topics.contains_key(name) {
-        let text = format!("The topic '{name}' does not exist.");
-        return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
-    }
-    let entity = ConfigEntity::Topic(name.to_owned());
-    let defaults = &broker.settings.config().topic_defaults;
-    let map = match wanted {
-        Wanted::Replaced(entries) => alter::replace_topic(defaults, name, &entries)?,
-        Wanted::Changed(changes) => {
-            let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
-            alter::incremental_topic(defaults, name, &stored, &changes)?
+/// One resource of a request on its way.
+struct Alter<'a> {
+    broker: &'a Arc<Broker>,
+    context: &'a Context,
+    validate_only: bool,
+}
+
+impl Alter<'_> {
+    async fn one(&self, kind: i8, name: &str, wanted: Wanted) -> Result<(), Refused> {
+        wanted.check()?;
+        let unknown = || Refused::new(ErrorCode::InvalidRequest, format!("Unknown resource type {kind}"));
+        let resource = ConfigResource::new(kind, name).ok_or_else(unknown)?;
+        resource.authorize(self.broker, self.context, Operation::AlterConfigs)?;
+        match resource {
+            ConfigResource::Topic(name) => self.topic(name, wanted).await,
+            ConfigResource::Broker(name) => self.brokers(&name, wanted).await,
+            ConfigResource::BrokerLogger(name) => match wanted {
+                Wanted::Changed(changes) => self.loggers(&name, &changes),
+                Wanted::Replaced(_) => Err(unknown()),
+            },
+            ConfigResource::ClientMetrics(_) => Err(Refused::new(
+                ErrorCode::InvalidRequest,
+                "AlterConfigs is only supported for topics and brokers, but resource type is CLIENT_METRICS",
+            )),
         }
-    };
-    Ok((entity, map))
-}
+    }
 
-async fn broker_map(
-    broker: &Broker,
-    scope: Scope,
-    wanted: Wanted,
-) -> Result<(ConfigEntity, ConfigMap), Refused> {
-    let entity = broker_entity(scope, broker);
-    let stored = broker.settings.stored(&entity).await.map_err(unreadable)?;
-    let layers = broker.settings.stored_layers();
-    let map = match wanted {
-        Wanted::Replaced(entries) => alter::replace_broker(&layers, scope, &stored, &entries)?,
-        Wanted::Changed(changes) => alter::incremental_broker(&layers, scope, &stored, &changes)?,
-    };
-    Ok((entity, map))
-}
+    async fn topic(&self, name: String, wanted: Wanted) -> Result<(), Refused> {
+        if name.is_empty() {
+            return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
+        }
+        let map = match wanted {
+            Wanted::Replaced(entries) => alter::replacement(&entries),
+            Wanted::Changed(changes) => {
+                alter::changed_topic(self.stored(&ConfigEntity::Topic(name.clone())).await?, &changes)?
+            }
+        };
+        if !self.broker.metadata.picture().topics.contains_key(&*name) {
+            let text = format!("The topic '{name}' does not exist.");
+            return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
+        }
+        alter::check_topic(&self.broker.settings.config().topic_defaults, &name, &map)?;
+        self.write(ConfigEntity::Topic(name), map).await
+    }
 
-fn unreadable(error: ConfigReadError) -> Refused {
-    tracing::error!(%error, "settings cannot be read");
-    Refused::new(ErrorCode::UnknownServerError, error.to_string())
+    async fn brokers(&self, name: &str, wanted: Wanted) -> Result<(), Refused> {
+        let scope = Scope::altered(name, self.broker.identity.broker.0)?;
+        let entity = match scope {
+            Scope::Broker => ConfigEntity::Broker(self.broker.identity.broker),
+            Scope::Cluster => ConfigEntity::AllBrokers,
+        };
+        let stored = self.stored(&entity).await?;
+        let settings = self.broker.settings.of_broker();
+        let map = match wanted {
+            Wanted::Replaced(entries) => settings.replaced(scope, &entries)?,
+            Wanted::Changed(changes) => settings.changed(scope, &stored, &changes)?,
+        };
+        if !self.validate_only {
+            settings.check_passwords(scope, &stored, &map).map_err(|problem| {
+                let resource = format!("ConfigResource(type=BROKER, name='{name}')");
+                let text = format!("Invalid config value for resource {resource}: {problem}");
+                Refused::new(ErrorCode::InvalidConfig, text)
+            })?;
+        }
+        self.write(entity, map).await
+    }
+
+    fn loggers(&self, name: &str, changes: &[Change]) -> Result<(), Refused> {
+        let own = self.broker.identity.broker.0;
+        let problem = match name.parse::<i32>() {
+            Ok(id) if own == id => None,
+            // Kafka too says the expected one twice.
+            Ok(_) => Some(format!("Unexpected node id. Expected {own}, but received {own}")),
+            Err(_) => Some(format!("Node id must be an integer, but it is: {name}")),
+        };
+        if let Some(text) = problem {
+            return Err(Refused::new(ErrorCode::InvalidRequest, text));
+        }
+        let loggers = &self.broker.loggers;
+        Ok(if self.validate_only { loggers.check(changes)? } else { loggers.change(changes)? })
+    }
+
+    async fn stored(&self, entity: &ConfigEntity) -> Result<ConfigMap, Refused> {
+        self.broker.settings.stored(entity).await.map_err(|error| {
+            tracing::error!(%error, "settings cannot be read");
+            Refused::new(ErrorCode::UnknownServerError, error.to_string())
+        })
+    }
+
+    async fn write(&self, entity: ConfigEntity, map: ConfigMap) -> Result<(), Refused> {
+        match self.validate_only {
+            true => Ok(()),
+            false => write_entity(&self.broker.store, &entity, map).await,
+        }
+    }
 }

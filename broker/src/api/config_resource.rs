@@ -3,16 +3,15 @@
 
 use std::sync::Arc;
 
-use config::layers::{ConfigMap, Scope};
+use config::layers::ConfigMap;
 use protocol::error_code::ErrorCode;
 use zookeeper::paths;
+use zookeeper::session::create_all;
 use zookeeper::store::{CreateMode, Expected, MetadataStore, Refusal, StoreError, Watch, Write};
-use zookeeper::znodes::{Controller, EntityConfig};
+use zookeeper::znodes::{ConfigChange, Controller, EntityConfig};
 
 use super::context::Context;
 use super::error::Refused;
-use super::pace;
-use super::repeated::repeated;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
@@ -33,32 +32,14 @@ pub(super) enum ConfigResource {
 }
 
 impl ConfigResource {
-    fn new(kind: i8, name: &str) -> Result<Self, Refused> {
+    pub(super) fn new(kind: i8, name: &str) -> Option<Self> {
         match kind {
-            TOPIC => Ok(Self::Topic(name.to_owned())),
-            BROKER => Ok(Self::Broker(name.to_owned())),
-            BROKER_LOGGER => Ok(Self::BrokerLogger(name.to_owned())),
-            CLIENT_METRICS => Ok(Self::ClientMetrics(name.to_owned())),
-            _ => Err(Refused::new(ErrorCode::InvalidRequest, format!("Unexpected resource type {kind}"))),
+            TOPIC => Some(Self::Topic(name.to_owned())),
+            BROKER => Some(Self::Broker(name.to_owned())),
+            BROKER_LOGGER => Some(Self::BrokerLogger(name.to_owned())),
+            CLIENT_METRICS => Some(Self::ClientMetrics(name.to_owned())),
+            _ => None,
         }
-    }
-
-    /// The resources that a request to change settings names. One that is named twice is refused both times.
-    pub(super) async fn each_once<'a>(
-        named: impl Iterator<Item = (i8, &'a str)> + Send,
-    ) -> Vec<Result<Self, Refused>> {
-        let named: Vec<_> = pace::collect(named).await;
-        let twice = repeated(named.iter().copied()).await;
-        let resource = |(kind, name)| match twice.contains(&(kind, name)) {
-            true => Err(Refused::new(ErrorCode::InvalidRequest, "Each resource must appear at most once.")),
-            false => Self::new(kind, name),
-        };
-        pace::collect(named.iter().copied().map(resource)).await
-    }
-
-    /// The resources that a request to describe settings names; a kind that Kafka does not know makes all of it invalid.
-    pub(super) fn all<'a>(named: impl Iterator<Item = (i8, &'a str)>) -> Result<Vec<Self>, Refused> {
-        named.map(|(kind, name)| Self::new(kind, name)).collect()
     }
 
     pub(super) fn authorize(
@@ -77,14 +58,6 @@ impl ConfigResource {
     }
 }
 
-/// Whose settings a broker resource stands for.
-pub(super) fn broker_entity(scope: Scope, broker: &Broker) -> ConfigEntity {
-    match scope {
-        Scope::Broker => ConfigEntity::Broker(broker.identity.broker),
-        Scope::Cluster => ConfigEntity::AllBrokers,
-    }
-}
-
 /// Replaces an entity's map and tells all brokers. Fenced by the version of `/controller`, as Kafka's is, so that a change of
 /// controller in between refuses it.
 pub(super) async fn write_entity(
@@ -92,33 +65,57 @@ pub(super) async fn write_entity(
     entity: &ConfigEntity,
     map: ConfigMap,
 ) -> Result<(), Refused> {
-    write(store, entity, EntityConfig(map)).await.map_err(|error| {
+    let content = EntityConfig(map);
+    let written = match write(store, &entity.path(), content).await {
+        Ok(()) => announce(store, &entity.announcement()).await,
+        Err(error) => Err(error),
+    };
+    written.map_err(|error| {
         tracing::error!(?entity, %error, "settings could not be written");
         Refused::new(ErrorCode::UnknownServerError, format!("The settings could not be written: {error}"))
     })
 }
 
-async fn write(
+/// Replaces the map of a znode, or makes it with what is missing above it.
+pub(super) async fn write(
     store: &Arc<dyn MetadataStore>,
-    entity: &ConfigEntity,
+    path: &str,
     content: EntityConfig,
 ) -> Result<(), StoreError> {
-    let path = entity.path();
-    let mut writes = vec![Write::Set { path: path.clone(), data: content.encode(), expected: Expected::Any }];
+    let mut writes =
+        vec![Write::Set { path: path.to_owned(), data: content.encode(), expected: Expected::Any }];
     if let Some(version) = controller_version(store).await? {
         writes.insert(0, Write::Check { path: paths::CONTROLLER.to_owned(), version });
     }
     match store.multi(writes).await {
-        Ok(_) => {}
         // The check has just found its own znode, so it is the entity that is missing.
-        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => {
-            store.create(&path, Some(content.encode()), CreateMode::Persistent).await?;
-        }
-        Err(error) => return Err(error),
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => create_below(store, path, content).await,
+        written => written.map(drop),
     }
-    let notice = entity.announcement().encode();
-    store.create(&paths::config_change_prefix(), Some(notice), CreateMode::PersistentSequential).await?;
-    Ok(())
+}
+
+async fn create_below(
+    store: &Arc<dyn MetadataStore>,
+    path: &str,
+    content: EntityConfig,
+) -> Result<(), StoreError> {
+    let created = store.create(path, Some(content.encode()), CreateMode::Persistent).await;
+    match (created, path.rsplit_once('/')) {
+        (Err(StoreError::Refused { refusal: Refusal::NoNode, .. }), Some((parent, _))) => {
+            create_all(&**store, parent).await?;
+            store.create(path, Some(content.encode()), CreateMode::Persistent).await.map(drop)
+        }
+        (created, _) => created.map(drop),
+    }
+}
+
+/// Tells all brokers that settings have changed.
+pub(super) async fn announce(
+    store: &Arc<dyn MetadataStore>,
+    change: &ConfigChange,
+) -> Result<(), StoreError> {
+    let notice = Some(change.encode());
+    store.create(&paths::config_change_prefix(), notice, CreateMode::PersistentSequential).await.map(drop)
 }
 
 /// The version of `/controller`. A KRaft controller that holds it (a migration) must not be written past.

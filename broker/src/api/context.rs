@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use protocol::StrBytes;
 use protocol::request::RequestHeader;
 use protocol::response::{EncodeError, Response};
 
-use super::fetch::sessions::FetchSessions;
 use crate::authorizer::Principal;
 
 /// Who asks, and from where. Cheap to clone; a clone with a client id keeps the request's frame in memory.
@@ -24,13 +23,14 @@ pub(crate) struct Context {
     pub(crate) listener: Arc<str>,
     pub(crate) client_host: IpAddr,
     pub(crate) client_id: Option<StrBytes>,
-    sessions: Arc<Mutex<FetchSessions>>,
 }
 
 /// How a request ends.
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answer(Response),
+    /// An answer whose API found a quota exceeded, for which the connection is held back for so long.
+    Throttled(Response, Duration),
     /// Nothing is sent: a Produce with acks 0 that went well.
     Silent,
     /// The connection is closed, for the reason given, as Kafka does where it cannot tell the client anything.
@@ -46,23 +46,22 @@ pub(crate) enum Pending {
 
 impl Context {
     pub(crate) fn new(listener: Arc<str>, client_host: IpAddr) -> Context {
-        Context {
-            principal: Principal::anonymous(),
-            listener,
-            client_host,
-            client_id: None,
-            sessions: Arc::default(),
-        }
-    }
-
-    /// The fetch sessions of this connection; held for a look-up, never across an await.
-    pub(crate) fn sessions(&self) -> MutexGuard<'_, FetchSessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        Context { principal: Principal::anonymous(), listener, client_host, client_id: None }
     }
 
     /// The context of one request of this connection.
     pub(crate) fn of(&self, header: &RequestHeader) -> Context {
         Context { client_id: header.client_id.clone(), ..self.clone() }
+    }
+}
+
+impl Outcome {
+    /// The same for a client that is held back, if for any time at all.
+    pub(super) fn throttled(self, ms: i32) -> Outcome {
+        match self {
+            Outcome::Answer(response) if ms > 0 => Outcome::Throttled(response, patience(ms)),
+            other => other,
+        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! DescribeConfigs (key 32), versions 0–4: the settings of topics and of this broker, with where each value comes from.
-//! v1 adds synonyms and sources, v3 types and documentation. Loggers and client metrics are not served yet (INVALID_REQUEST).
-//! Differs from Kafka 3.9: entries are sorted by name, the documentation is ours, and what is asked twice is answered once.
+//! v1 adds synonyms and sources, v3 types and documentation. Of the loggers of a broker the levels are told.
+//! Differs from Kafka 3.9: entries are sorted by name, the documentation is ours, what is asked twice is answered once, and the
+//! loggers are those of `loggers/table.rs`.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use config::describe::{self, Entry, Source, Synonym};
-use config::layers::{Scope, Wording};
+use config::describe::{self, Entry, Synonym};
+use config::layers::Scope;
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
@@ -14,14 +15,18 @@ use protocol::messages::describe_configs_response::{
     DescribeConfigsResourceResult, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use protocol::messages::{DescribeConfigsRequest, DescribeConfigsResponse};
-use tokio::task::yield_now;
 
 use super::config_resource::ConfigResource;
 use super::context::Context;
 use super::error::Refused;
+use super::pace::Pace;
 use crate::authorizer::Operation;
 use crate::broker::Broker;
 use crate::config_changes::ConfigEntity;
+use crate::loggers::Level;
+
+/// ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG
+const DYNAMIC_BROKER_LOGGER: i8 = 6;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
@@ -39,55 +44,83 @@ pub(crate) async fn answer(
         synonyms: request.include_synonyms && version >= 1,
         documentation: request.include_documentation && version >= 3,
     };
-    let named = request.resources.iter().map(|asked| (asked.resource_type, &*asked.resource_name));
-    let resources = match ConfigResource::all(named) {
-        Ok(resources) => resources,
-        Err(refused) => {
-            let results =
-                request.resources.into_iter().map(|asked| shown.result(asked, Err(refused.clone())));
-            return DescribeConfigsResponse::default().with_results(results.collect());
-        }
-    };
-    let mut results = Vec::with_capacity(resources.len());
-    for (asked, resource) in request.resources.into_iter().zip(&resources) {
-        let described = match resource.authorize(broker, context, Operation::DescribeConfigs) {
-            Ok(()) => entries(broker, resource).await,
-            Err(refused) => Err(refused),
+    // A kind that Kafka does not know makes all of the request invalid.
+    let has_unknown = request
+        .resources
+        .iter()
+        .any(|asked| ConfigResource::new(asked.resource_type, &asked.resource_name).is_none());
+    let mut pace = Pace::default();
+    let mut results = Vec::with_capacity(request.resources.len());
+    for asked in request.resources {
+        let described = match ConfigResource::new(asked.resource_type, &asked.resource_name) {
+            Some(resource) if !has_unknown => described(broker, context, &resource).await,
+            _ => Err(ErrorCode::InvalidRequest.into()),
         };
-        results.push(shown.result(asked, described));
-        // All of a broker's settings take a millisecond, which adds up.
-        yield_now().await;
+        results.push(shown.result(asked, described, &mut pace).await);
+        pace.step().await;
     }
     DescribeConfigsResponse::default().with_results(results)
 }
 
-async fn entries(broker: &Arc<Broker>, resource: &ConfigResource) -> Result<Vec<Entry>, Refused> {
-    let layers = broker.settings.layers();
+async fn described(
+    broker: &Arc<Broker>,
+    context: &Context,
+    resource: &ConfigResource,
+) -> Result<Described, Refused> {
+    resource.authorize(broker, context, Operation::DescribeConfigs)?;
     match resource {
-        ConfigResource::Topic(name) => {
-            coordinator::topics::check_name(name).map_err(|flaw| {
-                Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {flaw}"))
-            })?;
-            if !broker.metadata.picture().topics.contains_key(&**name) {
-                return Err(ErrorCode::UnknownTopicOrPartition.into());
-            }
-            let overrides =
-                broker.settings.stored(&ConfigEntity::Topic(name.clone())).await.map_err(|error| {
-                    tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
-                    Refused::new(ErrorCode::UnknownServerError, error.to_string())
-                })?;
-            Ok(describe::topic(&layers, &broker.settings.config().topic_defaults, &overrides))
-        }
+        ConfigResource::Topic(name) => topic(broker, name).await.map(Described::Settings),
         ConfigResource::Broker(name) => {
-            match Scope::of_resource(name, broker.identity.broker.0, Wording::Describe)? {
-                Scope::Broker => Ok(describe::broker(&layers)),
-                Scope::Cluster => Ok(describe::cluster(&layers)),
-            }
+            let layers = broker.settings.layers();
+            Ok(Described::Settings(match Scope::described(name, broker.identity.broker.0)? {
+                Scope::Broker => describe::broker(&layers),
+                Scope::Cluster => describe::cluster(&layers),
+            }))
         }
-        ConfigResource::BrokerLogger(_) | ConfigResource::ClientMetrics(_) => {
-            Err(Refused::new(ErrorCode::InvalidRequest, "This broker describes topics and brokers only."))
+        ConfigResource::BrokerLogger(name) => {
+            check_logger_name(name, broker.identity.broker.0).map_err(invalid)?;
+            Ok(Described::Loggers(broker.loggers.listed()))
+        }
+        ConfigResource::ClientMetrics(name) if name.is_empty() => {
+            Err(invalid("Client metrics subscription name must not be empty".to_owned()))
+        }
+        ConfigResource::ClientMetrics(_) => {
+            Err(invalid("Config type client-metrics is only supported on KRaft clusters".to_owned()))
         }
     }
+}
+
+async fn topic(broker: &Broker, name: &str) -> Result<Vec<Entry>, Refused> {
+    coordinator::topics::check_name(name).map_err(|flaw| {
+        Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {flaw}"))
+    })?;
+    if !broker.metadata.picture().topics.contains_key(name) {
+        return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, ""));
+    }
+    let overrides = broker.settings.stored(&ConfigEntity::Topic(name.to_owned())).await.map_err(|error| {
+        tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
+        Refused::new(ErrorCode::UnknownServerError, error.to_string())
+    })?;
+    Ok(describe::topic(&broker.settings.layers(), &broker.settings.config().topic_defaults, &overrides))
+}
+
+fn check_logger_name(name: &str, own: i32) -> Result<(), String> {
+    match name.parse::<i32>() {
+        _ if name.is_empty() => Err("Broker id must not be empty".to_owned()),
+        Ok(id) if own == id => Ok(()),
+        Ok(_) => Err(format!("Unexpected broker id, expected {own} but received {name}")),
+        Err(_) => Err(format!("Broker id must be an integer, but it is: {name}")),
+    }
+}
+
+fn invalid(text: String) -> Refused {
+    Refused::new(ErrorCode::InvalidRequest, text)
+}
+
+/// What a resource has.
+enum Described {
+    Settings(Vec<Entry>),
+    Loggers(Vec<(&'static str, Level)>),
 }
 
 /// What the client wants to see of an entry.
@@ -98,25 +131,47 @@ struct Shown {
 }
 
 impl Shown {
-    fn result(
+    async fn result(
         &self,
         asked: DescribeConfigsResource,
-        described: Result<Vec<Entry>, Refused>,
+        described: Result<Described, Refused>,
+        pace: &mut Pace,
     ) -> DescribeConfigsResult {
         let result = DescribeConfigsResult::default()
             .with_resource_type(asked.resource_type)
             .with_resource_name(asked.resource_name);
         let keys = asked.configuration_keys.unwrap_or_default();
         let keys: HashSet<&str> = keys.iter().map(|key| &**key).collect();
-        let wanted = |entry: &Entry| keys.is_empty() || keys.contains(&*entry.name);
+        let wanted = |name: &str| keys.is_empty() || keys.contains(name);
         match described {
-            Ok(entries) => result
-                .with_configs(entries.into_iter().filter(wanted).map(|entry| self.entry(entry)).collect()),
+            Ok(Described::Settings(mut entries)) => {
+                entries.retain(|entry| wanted(&entry.name));
+                let mut configs = Vec::with_capacity(entries.len());
+                for entry in entries {
+                    configs.push(self.entry(entry));
+                    pace.step().await;
+                }
+                result.with_configs(configs)
+            }
+            Ok(Described::Loggers(loggers)) => {
+                let wanted = loggers.into_iter().filter(|(name, _)| wanted(name));
+                result.with_configs(wanted.map(|(name, level)| self.logger(name, level)).collect())
+            }
             Err(Refused { code, message }) => {
                 let message = message.unwrap_or_else(|| code.message().to_owned());
                 result.with_error_code(code.code()).with_error_message(Some(StrBytes::from_string(message)))
             }
         }
+    }
+
+    fn logger(&self, name: &'static str, level: Level) -> DescribeConfigsResourceResult {
+        let mut result = DescribeConfigsResourceResult::default()
+            .with_name(StrBytes::from_static_str(name))
+            .with_value(Some(StrBytes::from_static_str(level.name())));
+        if self.version >= 1 {
+            result.config_source = DYNAMIC_BROKER_LOGGER;
+        }
+        result
     }
 
     fn entry(&self, entry: Entry) -> DescribeConfigsResourceResult {
@@ -125,9 +180,8 @@ impl Shown {
             .with_value(entry.value.map(StrBytes::from_string))
             .with_read_only(entry.read_only)
             .with_is_sensitive(entry.sensitive);
-        if self.version == 0 {
-            result.is_default = entry.source == Source::Default;
-        } else {
+        // Of v0 Kafka 3.9 leaves the mark of defaults unset, whatever the source.
+        if self.version >= 1 {
             result.config_source = entry.source as i8;
         }
         if self.synonyms {
@@ -136,9 +190,8 @@ impl Shown {
         if self.version >= 3 {
             result.config_type = entry.kind.map_or(0, |kind| kind.code());
         }
-        if self.documentation {
-            result.documentation = entry.doc.map(StrBytes::from_static_str);
-        }
+        let doc = entry.doc.filter(|_| self.documentation);
+        result.documentation = doc.map(StrBytes::from_static_str);
         result
     }
 }

@@ -2,6 +2,7 @@
 //! Called by every file in `api/`.
 
 use config::alter::Refusal;
+use config::quota::QuotaRefusal;
 use coordinator::assignment::AssignError;
 use coordinator::replica::{AppendRefused, AssignmentRefused, ProduceFault};
 use coordinator::topics::TopicError;
@@ -11,11 +12,14 @@ use protocol::error_code::ErrorCode;
 use protocol::legacy::{DownError, LegacyError};
 use protocol::record::CompressionError;
 use storage::{AppendError, DeleteRecordsError, ReadError};
+use zookeeper::store;
 
 use super::fetch::old_clients::ConversionError;
+use crate::config_changes::ConfigReadError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
 use crate::moves::MoveRefused;
+use crate::quota::QuotaExceeded;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -46,12 +50,49 @@ pub(super) fn told(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     }
 }
 
+impl From<QuotaExceeded> for Refused {
+    fn from(QuotaExceeded: QuotaExceeded) -> Self {
+        Self::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
+    }
+}
+
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
             Refusal::InvalidConfig(text) => Self::new(ErrorCode::InvalidConfig, text),
+            Refusal::Unexpected(text) => {
+                tracing::info!(text, "settings were not changed");
+                ErrorCode::UnknownServerError.into()
+            }
         }
+    }
+}
+
+impl From<QuotaRefusal> for Refused {
+    fn from(refusal: QuotaRefusal) -> Self {
+        match refusal {
+            QuotaRefusal::InvalidRequest(text) => Self::new(ErrorCode::InvalidRequest, text),
+            QuotaRefusal::Unexpected(text) => {
+                tracing::info!(text, "quotas could not be told or changed");
+                ErrorCode::UnknownServerError.into()
+            }
+        }
+    }
+}
+
+impl From<ConfigReadError> for Refused {
+    fn from(error: ConfigReadError) -> Self {
+        match &error {
+            // The client has asked for an empty name.
+            ConfigReadError::Store(store) if store.refusal() == Some(store::Refusal::InvalidPath) => {
+                tracing::info!(%error, "there can be no such settings");
+            }
+            ConfigReadError::Store(_) | ConfigReadError::Znode(_) => {
+                tracing::error!(%error, "settings cannot be read or written");
+            }
+        }
+        ErrorCode::UnknownServerError.into()
     }
 }
 

@@ -1,6 +1,6 @@
 //! IncrementalAlterConfigs (key 44), versions 0–1: sets, deletes, appends to and subtracts from single settings (KIP-339).
-//! A resource named twice is refused both times. Loggers are not served yet (INVALID_REQUEST).
-//! Differs from Kafka 3.9: a broker setting that this version could not put into effect while running is refused.
+//! A resource named twice is refused both times. Levels of loggers hold until the broker stops (KIP-412).
+//! Differs from Kafka 3.9: a class of Java is refused as one that cannot be found, a listener other than PLAINTEXT as not served yet.
 
 use std::sync::Arc;
 
@@ -11,7 +11,6 @@ use protocol::messages::{IncrementalAlterConfigsRequest, IncrementalAlterConfigs
 
 use super::alteration::{Alteration, Alterations, Altered, Wanted};
 use super::context::Context;
-use super::error::Refused;
 use super::pace;
 use crate::broker::Broker;
 
@@ -30,9 +29,9 @@ pub(crate) async fn answer(
 fn alteration(asked: &AlterConfigsResource) -> Alteration<'_> {
     let changes = asked.configs.iter().map(|config| {
         let (name, value) = (config.name.to_string(), config.value.as_ref().map(ToString::to_string));
-        Ok(Change { name, op: Op::from_code(config.config_operation)?, value })
+        Change { name, op: Op::from_code(config.config_operation), value }
     });
-    let wanted = changes.collect::<Result<_, Refused>>().map(Wanted::Changed);
+    let wanted = Wanted::Changed(changes.collect());
     Alteration { kind: asked.resource_type, name: &asked.resource_name, wanted }
 }
 

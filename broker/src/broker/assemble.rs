@@ -15,14 +15,18 @@ use zookeeper::store::MetadataStore;
 use super::handles::Room;
 use super::logs::Unopened;
 use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
+use crate::features;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
+use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::moves::{self, Ask, Moves};
+use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -45,9 +49,12 @@ pub(crate) struct Materials {
     /// Copies of moves that are not finished.
     pub(crate) unfinished: Vec<OpenOptions>,
     pub(crate) room: Room,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
+    pub(crate) loggers: Loggers,
 }
 
 /// What is started once the broker is assembled.
@@ -109,10 +116,13 @@ impl Materials {
             office,
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
-            fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
+            loggers: self.loggers,
+            seats: self.seats,
+            quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
-            feature_version: AtomicI64::new(0),
+            feature_version: AtomicI64::new(features::NO_EPOCH),
             random: AtomicU64::new(seed.1 | 1),
             config,
             identity,

@@ -17,17 +17,19 @@ use storage::{CheckpointError, Disk, DiskError, LogDir, LogDirError, MetaPropert
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
-use zookeeper::store::{MetadataStore, StoreError};
-use zookeeper::znodes::Endpoint;
+use zookeeper::store::{MetadataStore, StoreError, Watch};
 
+use super::advertised::advertised;
 use super::assemble::Materials;
 use super::handles::{Room, TooFewHandles};
 use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
-use crate::config_changes::{ConfigChanges, ConfigEntity};
+use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
+use crate::features::{self, FeaturesError};
 use crate::log_dirs::LogDirs;
-use crate::network::{BindError, Listener};
+use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
+use crate::quota::Quotas;
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -55,6 +57,8 @@ pub enum StartError {
     Identity(String),
     #[error("{0}")]
     Registration(String),
+    #[error("{0}")]
+    Features(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
     #[error("no directory of log.dirs can be used: {0}")]
@@ -69,6 +73,8 @@ pub enum StartError {
     Handles(#[from] TooFewHandles),
     #[error(transparent)]
     Bind(#[from] BindError),
+    #[error(transparent)]
+    UnknownHost(#[from] UnknownHost),
     #[error(
         "broker {other} ({addresses}) is registered in this ZooKeeper: this version serves clusters of one broker. \
          Stop it, or use a zookeeper.connect with a chroot of its own"
@@ -113,17 +119,27 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
     let identity = identify(&*store, &config, &dirs.online).await?;
+    features::epoch(&*store, Watch::None).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
+    let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
+    let quotas = wiring::quotas(&config);
     for update in changes.load().await? {
-        apply_at_start(&settings, identity.broker, update);
+        apply_at_start(&settings, (&seats, &quotas), identity.broker, update).await;
     }
+    wiring::limit_connections(&seats, &settings).await;
     let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall, &disk)?;
     let logs = found.homes.len() + found.unfinished.len();
     room.check(logs)?;
     room.warn_if_little(logs);
-    let listeners = bind(&config).await?;
-    let endpoints = advertised(&config, &listeners);
+    // Listeners are the first that go by what ZooKeeper has for this broker.
+    let config = BrokerConfig::clone(&settings.config());
+    let mut bound = Vec::with_capacity(config.network.listeners.len());
+    for endpoint in &config.network.listeners {
+        bound.push(Doors::bind(endpoint, &wiring::socket_settings(&config)).await?);
+    }
+    let port = |name: &str| Some(bound.iter().find(|(_, open)| *open.name == *name)?.1.address.port());
+    let endpoints = advertised(&config.network, port);
     alone(&*store, identity.broker).await?;
     let registration_settings = RegistrationSettings {
         broker: identity.broker,
@@ -149,14 +165,18 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         removals,
         unfinished,
         room,
+        seats,
+        quotas,
         tasks,
         clock,
         authorizer,
+        loggers: options.loggers,
     };
     let (broker, parts) = materials.assemble();
     parts.run(&broker);
-    wiring::join_controller(&broker, events, changes);
-    wiring::open_doors(&broker, listeners);
+    let doors = Arc::new(Doors::new(wiring::network(&broker)));
+    wiring::join_controller(&broker, events, changes, Arc::clone(&doors));
+    bound.into_iter().for_each(|bound| doors.serve(bound));
     reachability::check(&broker.config.network.advertised_listeners).await;
     tracing::info!(
         id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"
@@ -218,7 +238,12 @@ async fn identify(
     Ok(identity)
 }
 
-fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_changes::ConfigUpdate) {
+async fn apply_at_start(
+    settings: &Settings,
+    (seats, quotas): (&Seats, &Quotas),
+    own: BrokerId,
+    update: ConfigUpdate,
+) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
         ConfigEntity::Broker(id) if id == own => {
@@ -226,39 +251,10 @@ fn apply_at_start(settings: &Settings, own: BrokerId, update: crate::config_chan
         }
         ConfigEntity::AllBrokers => drop(settings.broker_changed(Scope::Cluster, &update.settings)),
         ConfigEntity::Broker(_) => {}
+        ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
+        ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
+        ConfigEntity::Quota(entity) => quotas.changed(&entity, &update.settings),
     }
-}
-
-/// The advertised addresses, with the ports that were really bound where 0 was asked for.
-fn advertised(config: &BrokerConfig, listeners: &[Listener]) -> Vec<Endpoint> {
-    let endpoints = config.network.advertised_listeners.iter().map(|advertised| {
-        let bound = listeners.iter().find(|listener| *listener.name == *advertised.listener);
-        let chosen = bound.filter(|_| advertised.port == 0).map(|listener| listener.address.port());
-        let port = chosen.unwrap_or(advertised.port);
-        Endpoint {
-            listener: advertised.listener.clone(),
-            host: advertised.host.clone().unwrap_or_else(own_host),
-            port,
-            security_protocol: advertised.protocol.name().to_owned(),
-        }
-    });
-    endpoints.collect()
-}
-
-/// This machine's own name, as Kafka advertises it where no host is set.
-fn own_host() -> String {
-    rustix::system::uname().nodename().to_string_lossy().into_owned()
-}
-
-async fn bind(config: &BrokerConfig) -> Result<Vec<Listener>, StartError> {
-    let settings = wiring::socket_settings(config);
-    let mut listeners = Vec::with_capacity(config.network.listeners.len());
-    for endpoint in &config.network.listeners {
-        listeners.push(
-            Listener::bind(&endpoint.listener, endpoint.host.as_deref(), endpoint.port, &settings).await?,
-        );
-    }
-    Ok(listeners)
 }
 
 /// More brokers need replication between them, which this version does not have: better no start than a silent loss.
@@ -280,6 +276,12 @@ impl From<IdentityError> for StartError {
 impl From<RegistrationError> for StartError {
     fn from(error: RegistrationError) -> Self {
         Self::Registration(error.to_string())
+    }
+}
+
+impl From<FeaturesError> for StartError {
+    fn from(error: FeaturesError) -> Self {
+        Self::Features(error.to_string())
     }
 }
 

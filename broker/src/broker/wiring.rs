@@ -2,27 +2,35 @@
 //! Only passes on; called once, at start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
-use config::layers::Scope;
+use config::layers::{ConfigMap, Scope};
 use coordinator::controller::{Answer, ControlRequest};
 use tokio::sync::{Notify, mpsc};
 use zookeeper::events::SessionEvents;
-use zookeeper::paths;
-use zookeeper::store::Watch;
 
-use super::Broker;
+use super::{Broker, reconfigure};
 use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
-use crate::network::{Complaints, Listener, Network, Settings as SocketSettings};
+use crate::features;
+use crate::network::{
+    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+};
+use crate::quota::Quotas;
 use crate::registration::identity::Identity;
+use crate::request_log::RequestLog;
+use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
 use crate::topic_settings::TopicSettings;
 use crate::upkeep::Job;
+
+/// QuotaConfigs.IP_CONNECTION_RATE_OVERRIDE_CONFIG
+const CONNECTION_CREATION_RATE: &str = "connection_creation_rate";
 
 pub(crate) fn controller_settings(
     config: &BrokerConfig,
@@ -43,31 +51,47 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
         backlog: network.socket_listen_backlog,
         request_bytes_max: network.socket_request_bytes_max as usize,
         idle_max: network.connections_idle_ms_max.map(Duration::from_millis),
+        slow_request: network.slow_request_ms.map(Duration::from_millis),
     }
 }
 
-/// Serves what comes in by the bound sockets from here on.
-pub(crate) fn open_doors(broker: &Arc<Broker>, listeners: Vec<Listener>) {
+/// Nothing is limited yet.
+pub(crate) fn quotas(config: &BrokerConfig) -> Arc<Quotas> {
+    Arc::new(Quotas::new(config.network.quota_window, config.network.controller_quota_window))
+}
+
+/// What the connections of a broker have in common.
+pub(crate) fn network(broker: &Arc<Broker>) -> Network {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
-    let network = Arc::new(Network {
-        settings: socket_settings(&broker.config),
+    let settings = socket_settings(&broker.config);
+    let log = RequestLog { slow: settings.slow_request };
+    Network {
+        settings,
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
+        completed: Box::new(move |context, completed| log.completed(context, completed)),
+        connections: AtomicU32::new(0),
+        quotas: Arc::clone(&broker.quotas),
         tasks: broker.tasks.clone(),
+        seats: Arc::clone(&broker.seats),
+        backlog: Arc::new(Backlog::new(
+            broker.config.network.queued_requests_max as usize,
+            broker.config.network.queued_request_bytes_max,
+        )),
         complaints: Complaints::new(),
-    });
-    for listener in listeners {
-        let name = Arc::clone(&listener.name);
-        tracing::info!(listener = %name, address = %listener.address, "listening");
-        broker.tasks.spawn(TaskKind::Listener, name, listener.run(Arc::clone(&network)));
     }
 }
 
 /// Starts the tasks that follow ZooKeeper: the session's events, the controller, settings and features.
-pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, changes: ConfigChanges) {
+pub(crate) fn join_controller(
+    broker: &Arc<Broker>,
+    events: SessionEvents,
+    changes: ConfigChanges,
+    doors: Arc<Doors>,
+) {
     let (hint, hints) = config_changes::hints();
     let (updates, received) = mpsc::channel(config_changes::UPDATES_CAPACITY);
     let feature_changed = Arc::new(Notify::new());
@@ -78,8 +102,8 @@ pub(crate) fn join_controller(broker: &Arc<Broker>, events: SessionEvents, chang
         changes.run(hints, updates, || Clock::start().now().wall).await;
         Ok(())
     });
-    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received));
-    tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
+    tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received, doors));
+    tasks.spawn(TaskKind::ZooKeeper, "features", features::follow(Arc::clone(broker), feature_changed));
     let office = Arc::clone(broker);
     tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
 }
@@ -120,41 +144,73 @@ async fn hold_office(broker: Arc<Broker>) -> Result<(), TaskError> {
     driver::run(&broker.office, host, stopping).await
 }
 
-/// Keeps the data version of `/feature`, which ApiVersions tells clients as the epoch of the finalized features.
-async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<(), TaskError> {
-    let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
-    loop {
-        match broker.store.exists(paths::FEATURE, Watch::Leave).await {
-            Ok(stat) => broker.set_feature_version(stat.map_or(0, |stat| i64::from(stat.version))),
-            Err(error) => tracing::debug!(%error, "the version of the features is not known"),
-        }
-        if stopping.run_until_cancelled(changed.notified()).await.is_none() {
-            return Ok(());
-        }
-    }
-}
-
 async fn apply_updates(
     broker: Arc<Broker>,
     mut updates: mpsc::Receiver<ConfigUpdate>,
+    doors: Arc<Doors>,
 ) -> Result<(), TaskError> {
     while let Some(ConfigUpdate { entity, settings }) = updates.recv().await {
         let changed = match entity {
             ConfigEntity::Topic(name) => {
-                let topic = broker.settings.topic_changed(&name, settings);
-                vec![(name, topic)]
+                vec![reconfigure::topic(&broker, name, settings)]
             }
-            ConfigEntity::AllBrokers => broker.settings.broker_changed(Scope::Cluster, &settings),
+            ConfigEntity::AllBrokers => {
+                reconfigure::broker(&broker, &doors, (Scope::Cluster, &settings)).await
+            }
             ConfigEntity::Broker(id) if id == broker.identity.broker => {
-                broker.settings.broker_changed(Scope::Broker, &settings)
+                reconfigure::broker(&broker, &doors, (Scope::Broker, &settings)).await
             }
             ConfigEntity::Broker(_) => Vec::new(),
+            ConfigEntity::Ip(ip) => {
+                limit_ip(&broker.seats, Some(&ip), &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::AllIps => {
+                limit_ip(&broker.seats, None, &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::Quota(entity) => {
+                broker.quotas.changed(&entity, &settings);
+                Vec::new()
+            }
         };
         for (topic, settings) in changed {
             configure(&broker, topic, settings).await;
         }
     }
     Ok(())
+}
+
+/// Puts the limits of connections that are configured now in force.
+pub(crate) async fn limit_connections(seats: &Seats, settings: &Settings) {
+    match Limits::resolve(&settings.config().network).await {
+        Ok(limits) => seats.reconfigure(limits),
+        Err(error) => tracing::error!(%error, "the limits of connections before stay in force"),
+    }
+}
+
+/// Puts what `/config/ips` says of an address, or of all others, in force.
+pub(crate) async fn limit_ip(seats: &Seats, host: Option<&str>, settings: &ConfigMap) {
+    let ip = match host {
+        None => None,
+        Some(host) => match address_of(host).await {
+            Ok(ip) => Some(ip),
+            Err(error) => {
+                tracing::error!(%error, "a limit of connections is not used");
+                return;
+            }
+        },
+    };
+    let text = settings.get(CONNECTION_CREATION_RATE);
+    let rate = text.map(|text| text.parse());
+    match rate.transpose() {
+        Ok(rate) => seats.set_ip_rate(ip, rate),
+        Err(_) => tracing::error!(
+            host,
+            text,
+            "{CONNECTION_CREATION_RATE} is no number: what was before stays in force"
+        ),
+    }
 }
 
 /// Tells the shards what holds for a topic's partitions from here on.

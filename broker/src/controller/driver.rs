@@ -108,6 +108,9 @@ impl Driver<'_> {
             }
             Notice::Changed(path) if path == paths::CONTROLLER => self.stand().await?,
             Notice::Changed(path) => self.events.extend(hint(&path)),
+            Notice::UncleanElectionsAllowed(topic) => {
+                self.events.push_back(Event::UncleanElectionsAllowed(topic.map(Into::into)));
+            }
         }
         Ok(())
     }

@@ -18,6 +18,8 @@ pub(super) enum Notice {
     WatchesLost,
     /// A watch on this znode, or on its children, has fired.
     Changed(String),
+    /// A setting now allows unclean elections: of this topic's partitions, or of all.
+    UncleanElectionsAllowed(Option<String>),
 }
 
 #[derive(Debug, Default)]

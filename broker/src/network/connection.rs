@@ -10,24 +10,28 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use protocol::ApiKey;
 use protocol::frame::Frames;
-use protocol::request::{DecodeError, Request};
-use tokio::io::AsyncReadExt;
+use protocol::request::{DecodeError, Request, RequestBody, RequestHeader};
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
+use super::backlog::Claim;
 use super::replies::Replies;
+use super::seats::Seat;
+use super::stages::{Completed, Origin, Passage};
 use super::writer::{WriteError, Writer};
 use super::{Admission, Network};
 use crate::api::api_versions;
 use crate::api::context::{Context, Outcome, Pending};
+use crate::request_log::Messages;
 use crate::tasks::{TaskError, TaskKind};
 
 /// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
@@ -43,20 +47,30 @@ pub(super) struct Connection {
     network: Arc<Network>,
     /// What the requests of this connection have in common.
     context: Context,
-    peer: SocketAddr,
+    origin: Origin,
+    seat: Seat,
     frames: Frames,
+    /// For the frame that arrives; none while its size is not known, or all memory for requests is in use.
+    claim: Option<Claim>,
     /// The newest request, while its first stage is not done.
     admitting: Option<Admitting>,
     replies: Replies,
     writer: Writer,
     last_traffic: Instant,
+    /// When the newest bytes came.
+    last_read: Instant,
+    /// When the last answer that left had left.
+    last_sent: Instant,
+    /// Until then nothing is read and no further request begun, as a quota is exceeded. While nothing is limited, none.
+    muted: Option<Pin<Box<Sleep>>>,
     /// Why nothing more is read. What has been taken on is still answered.
     end: Option<End>,
 }
 
 struct Admitting {
     stage: Admission,
-    request_bytes: usize,
+    passage: Passage,
+    claim: Claim,
 }
 
 /// Why a connection ended.
@@ -72,6 +86,8 @@ enum End {
     Idle,
     #[error("the broker stops")]
     Stopped,
+    #[error("its place was taken away: there are max.connections, or its listener was closed")]
+    Displaced,
     #[error("{0}")]
     Refused(String),
     #[error(transparent)]
@@ -79,15 +95,21 @@ enum End {
 }
 
 impl Connection {
-    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr) -> Connection {
+    pub(super) fn new(network: Arc<Network>, context: Context, peer: SocketAddr, seat: Seat) -> Connection {
+        let now = Instant::now();
         Connection {
             context,
-            peer,
+            origin: Origin { local: None, peer, number: network.next_number(), software: None },
+            seat,
             frames: Frames::new(network.settings.request_bytes_max),
+            claim: None,
             admitting: None,
-            replies: Replies::default(),
+            replies: Replies::new(Arc::clone(&network.backlog)),
             writer: Writer::new(network.tasks.clone()),
-            last_traffic: Instant::now(),
+            last_traffic: now,
+            last_read: now,
+            last_sent: now,
+            muted: None,
             end: None,
             network,
         }
@@ -95,12 +117,22 @@ impl Connection {
 
     /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
     pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
-        let end = match self.first_byte(&socket).await {
-            Ok(()) => self.serve(&mut socket).await,
-            Err(end) => end,
+        let displaced = self.seat.lost();
+        // Either ends the connection.
+        let end = tokio::select! {
+            biased;
+            end = self.serve_all(&mut socket) => end,
+            () = displaced => End::Displaced,
         };
         self.report(&end);
         Ok(())
+    }
+
+    async fn serve_all(&mut self, socket: &mut TcpStream) -> End {
+        match self.first_byte(socket).await {
+            Ok(()) => self.serve(socket).await,
+            Err(end) => end,
+        }
     }
 
     /// Waits for the first byte without a buffer for it. Later the wait for the socket to be readable does as much,
@@ -120,12 +152,14 @@ impl Connection {
     }
 
     async fn serve(&mut self, socket: &mut TcpStream) -> End {
+        self.origin.local = socket.local_addr().ok();
         let stopping = self.network.tasks.stopping(TaskKind::Connection);
         let mut stopped = pin!(stopping.cancelled());
         let mut timer = pin!(sleep_until(self.next_look()));
         let (mut reading, writing) = socket.split();
         loop {
             self.take_frames();
+            let unclaimed = self.unclaimed();
             if self.has_answered_all()
                 && let Some(end) = self.end.take()
             {
@@ -142,26 +176,37 @@ impl Connection {
                     Err(end) => return end,
                 },
                 // What is polled stays in `admitting` until it is done.
-                (pending, bytes) = admitted(&mut self.admitting), if self.admitting.is_some() =>
-                    self.replies.push(pending, bytes),
+                (pending, passage, claim) = admitted(&mut self.admitting), if self.admitting.is_some() =>
+                    self.replies.push(pending, passage, claim),
                 // What is polled stays in `replies` until it is done.
-                outcome = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
-                    self.conclude(outcome),
+                (outcome, passage) = self.replies.next(), if self.may_conclude() =>
+                    self.conclude(outcome, passage),
                 // Notes what the socket took in the poll in which it took it.
                 sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
-                    Ok(()) => self.note_traffic(timer.as_mut()),
+                    Ok(()) => {
+                        self.note_traffic(timer.as_mut());
+                        self.note_sent();
+                    }
                     Err(error) => {
                         error.unsendable().into_iter().for_each(&self.network.report);
                         return End::Unsent(error);
                     }
                 },
+                // Nothing is lost: the time is in `muted`, and that the client has left in the socket.
+                () = unmuted(&mut self.muted, writing.as_ref()), if self.is_muted() => self.muted = None,
+                // Claims in its last poll only.
+                claim = self.network.backlog.claim(unclaimed.unwrap_or_default()),
+                    if unclaimed.is_some() && self.wants_input() => self.claim = Some(claim),
                 // Reads in its last poll only; what is read is in `frames` then.
-                read = fill(&mut reading, &mut self.frames), if self.wants_input() => match read {
+                read = fill(&mut reading, &mut self.frames), if unclaimed.is_none() && self.wants_input() => match read {
                     Ok(0) => {
                         self.end = Some(self.client_left());
                         self.note_traffic(timer.as_mut());
                     }
-                    Ok(_) => self.note_traffic(timer.as_mut()),
+                    Ok(_) => {
+                        self.note_traffic(timer.as_mut());
+                        self.last_read = self.last_traffic;
+                    }
                     Err(error) => return End::Broken(error),
                 },
             }
@@ -170,7 +215,17 @@ impl Connection {
 
     /// Whether another request may be taken on: the one before has passed its first stage, and not too much waits.
     fn wants_input(&self) -> bool {
-        self.end.is_none() && self.admitting.is_none() && self.replies.has_room()
+        self.end.is_none() && !self.is_muted() && self.admitting.is_none() && self.replies.has_room()
+    }
+
+    /// Whether the oldest request may be worked on.
+    fn may_conclude(&self) -> bool {
+        !self.replies.is_empty() && self.writer.has_room() && !self.is_muted()
+    }
+
+    /// Whoever is on the way out is not held back any more.
+    fn is_muted(&self) -> bool {
+        self.muted.is_some() && self.end.is_none()
     }
 
     fn has_answered_all(&self) -> bool {
@@ -180,7 +235,7 @@ impl Connection {
     /// Takes requests out of the buffer until one has to be waited for. So whenever the socket is read, the buffer
     /// holds less than one frame.
     fn take_frames(&mut self) {
-        while self.wants_input() {
+        while self.wants_input() && self.claim_memory() {
             match self.frames.split() {
                 Ok(Some(frame)) => self.take_on(frame),
                 Ok(None) => return,
@@ -189,31 +244,81 @@ impl Connection {
         }
     }
 
+    /// Whether there is memory for the frame that arrives, as far as its size is known.
+    fn claim_memory(&mut self) -> bool {
+        if let Some(size) = self.unclaimed() {
+            self.claim = self.network.backlog.try_claim(size);
+        }
+        self.unclaimed().is_none()
+    }
+
+    /// The size of the frame that arrives, where no memory was claimed for it.
+    fn unclaimed(&self) -> Option<usize> {
+        if self.claim.is_some() { None } else { self.frames.next_size() }
+    }
+
     fn take_on(&mut self, frame: Bytes) {
-        let request_bytes = frame.len();
+        // It was made before the frame was taken out of the buffer.
+        let Some(claim) = self.claim.take() else { return };
+        let messages = Messages::kept(&frame);
         match Request::decode(frame) {
             Ok(request) => {
+                let mut passage = Passage::new(&request.header, claim.bytes, self.last_read);
+                if self.network.quotas.in_force() || self.network.settings.slow_request.is_some() {
+                    passage.remember_client(&request.header);
+                }
+                passage.messages = messages;
+                if let RequestBody::ApiVersions(versions) = &request.body {
+                    self.origin.software = api_versions::software(request.header.version, versions);
+                }
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
-                self.admitting = Some(Admitting { stage, request_bytes });
+                self.admitting = Some(Admitting { stage, passage, claim });
             }
             Err(DecodeError::UnsupportedVersion { api: ApiKey::ApiVersions, correlation_id, .. }) => {
-                self.replies.push(Pending::Ready(api_versions::unsupported(correlation_id)), request_bytes);
+                // It is answered as version 0 would be.
+                let header =
+                    RequestHeader { api: ApiKey::ApiVersions, version: 0, correlation_id, client_id: None };
+                let passage = Passage::new(&header, claim.bytes, self.last_read);
+                let unsupported = Pending::Ready(api_versions::unsupported(correlation_id));
+                self.replies.push(unsupported, passage, claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome) {
+    fn conclude(&mut self, outcome: Outcome, mut passage: Passage) {
+        let (outcome, throttle) = self.network.quotas.settle(&self.context, &passage, outcome);
+        if !throttle.is_zero() {
+            passage.throttle = throttle;
+            self.muted = Some(Box::pin(sleep_until(passage.completed_at() + throttle)));
+        }
         match outcome {
-            Outcome::Answer(response) => self.writer.push(response),
-            Outcome::Silent => {}
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                passage.answered(&response);
+                self.writer.push(response, passage);
+            }
+            Outcome::Silent => self.complete(&passage, 0, passage.completed_at()),
             Outcome::Close(reason) => {
                 self.replies.clear();
                 self.admitting = None;
                 self.end = Some(End::Refused(reason));
             }
         }
+    }
+
+    /// To be called when something has been sent, as of the traffic last noted.
+    fn note_sent(&mut self) {
+        while let Some((passage, size)) = self.writer.next_sent() {
+            self.complete(&passage, size, self.last_traffic);
+            self.last_sent = self.last_traffic;
+        }
+    }
+
+    fn complete(&self, passage: &Passage, response_bytes: usize, at: Instant) {
+        let stages = passage.stages(self.last_sent, at);
+        let completed = Completed { origin: &self.origin, passage, stages, response_bytes };
+        (self.network.completed)(&self.context, &completed);
     }
 
     fn client_left(&self) -> End {
@@ -225,6 +330,7 @@ impl Connection {
 
     fn note_traffic(&mut self, timer: Pin<&mut Sleep>) {
         self.last_traffic = Instant::now();
+        self.seat.note_traffic(self.last_traffic);
         // Otherwise the timer fires soon enough, and is set anew then: a busy connection hardly ever touches it.
         if timer.deadline() > self.last_traffic + QUIET {
             timer.reset(self.next_look());
@@ -264,7 +370,7 @@ impl Connection {
 
     /// Says why the connection ended: loudly, but not too often, where the client or a log is at fault.
     fn report(&self, end: &End) {
-        let who = format_args!("client {} on {}", self.peer, self.context.listener);
+        let who = format_args!("client {} on {}", self.origin.peer, self.context.listener);
         match end {
             End::Refused(_)
             | End::Unsent(
@@ -272,7 +378,7 @@ impl Connection {
             ) => {
                 self.network.complaints.warn(&who, &format_args!("connection closed: {end}"));
             }
-            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped => {
+            End::Left | End::CutShort(_) | End::Broken(_) | End::Idle | End::Stopped | End::Displaced => {
                 debug!("{who}: connection closed: {end}");
             }
             End::Unsent(WriteError::Socket(_)) => debug!("{who}: connection closed: {end}"),
@@ -281,14 +387,33 @@ impl Connection {
 }
 
 /// Waits until the first stage of the newest request is done, and takes it off.
-async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, usize) {
+async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage, Claim) {
     poll_fn(|context| {
-        let Some(Admitting { stage, request_bytes }) = admitting else { return Poll::Pending };
-        let admitted = (ready!(stage.as_mut().poll(context)), *request_bytes);
-        *admitting = None;
-        Poll::Ready(admitted)
+        let Some(mut newest) = admitting.take() else { return Poll::Pending };
+        let polled = match newest.passage.begins_early() {
+            true => newest.passage.time(|| newest.stage.as_mut().poll(context)),
+            false => newest.stage.as_mut().poll(context),
+        };
+        match polled {
+            Poll::Ready(pending) => Poll::Ready((pending, newest.passage, newest.claim)),
+            Poll::Pending => {
+                *admitting = Some(newest);
+                Poll::Pending
+            }
+        }
     })
     .await
+}
+
+/// Waits until the time of a muted connection is over, or its client has left: then there is nobody to hold back, and what was sent before
+/// is served. That something has arrived does not end it.
+async fn unmuted(muted: &mut Option<Pin<Box<Sleep>>>, socket: &TcpStream) {
+    let Some(over) = muted else { return };
+    // Either may be dropped.
+    tokio::select! {
+        () = over => {}
+        _ = socket.ready(Interest::PRIORITY) => {}
+    }
 }
 
 /// Reads what has arrived, or nothing at the end of the stream. While nothing arrives no room is reserved.
@@ -299,6 +424,6 @@ async fn fill(reading: &mut ReadHalf<'_>, frames: &mut Frames) -> io::Result<usi
 
 impl fmt::Debug for Admitting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Admitting").field("request_bytes", &self.request_bytes).finish_non_exhaustive()
+        f.debug_struct("Admitting").field("passage", &self.passage).finish_non_exhaustive()
     }
 }

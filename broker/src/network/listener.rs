@@ -12,9 +12,11 @@ use rustix::io::Errno;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
 use super::connection::Connection;
+use super::seats::{Seat, TurnedAway};
 use super::{Network, Settings};
 use crate::api::context::Context;
 use crate::tasks::{TaskError, TaskKind};
@@ -64,12 +66,17 @@ impl Listener {
         Ok(Listener { name: Arc::from(name), address, socket })
     }
 
-    /// Accepts until listeners are stopped. It has no errors of its own to end with.
-    pub(crate) async fn run(self, network: Arc<Network>) -> Result<(), TaskError> {
-        let stopping = network.tasks.stopping(TaskKind::Listener);
+    /// Accepts until it is stopped. It has no errors of its own to end with.
+    pub(crate) async fn run(
+        self,
+        network: Arc<Network>,
+        stopping: CancellationToken,
+    ) -> Result<(), TaskError> {
         while let Some(accepted) = stopping.run_until_cancelled(self.socket.accept()).await {
             match accepted {
-                Ok((socket, peer)) => self.welcome(&network, socket, peer),
+                Ok((socket, peer)) => {
+                    stopping.run_until_cancelled(self.seat(&network, socket, peer)).await;
+                }
                 Err(error) => {
                     self.complain(&network, &error);
                     if is_shortage(&error) {
@@ -86,14 +93,33 @@ impl Listener {
         network.complaints.warn(&who, &format_args!("cannot accept connections: {error}"));
     }
 
-    fn welcome(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr) {
+    /// Lets somebody in, or turns them away; nobody else is accepted meanwhile, as with Kafka.
+    async fn seat(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr) {
+        match network.seats.take(&self.name, peer.ip().to_canonical()).await {
+            Ok(seat) => self.welcome(network, socket, peer, seat),
+            Err(reason) => {
+                let who = format_args!("client {peer} on {}", self.name);
+                network.complaints.warn(&who, &format_args!("connection closed: {reason}"));
+                if let TurnedAway::TooFast { delay } = reason {
+                    let stopping = network.tasks.stopping(TaskKind::Connection);
+                    network.tasks.spawn(TaskKind::Connection, peer, async move {
+                        stopping.run_until_cancelled(sleep(delay)).await;
+                        drop(socket);
+                        Ok(())
+                    });
+                }
+            }
+        }
+    }
+
+    fn welcome(&self, network: &Arc<Network>, socket: TcpStream, peer: SocketAddr, seat: Seat) {
         if let Err(error) = prepare(&socket, &network.settings) {
             // It happens where the client has gone already.
             debug!(%peer, %error, "connection given up before its first byte");
             return;
         }
         let context = Context::new(Arc::clone(&self.name), peer.ip().to_canonical());
-        let connection = Connection::new(Arc::clone(network), context, peer);
+        let connection = Connection::new(Arc::clone(network), context, peer, seat);
         network.tasks.spawn(TaskKind::Connection, peer, connection.run(socket));
     }
 }
@@ -152,4 +178,50 @@ fn prepare(socket: &TcpStream, settings: &Settings) -> io::Result<()> {
 fn is_shortage(error: &io::Error) -> bool {
     let shortages = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM];
     Errno::from_io_error(error).is_some_and(|errno| shortages.contains(&errno))
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SETTINGS: Settings = Settings {
+        send_buffer_bytes: Some(50_000),
+        receive_buffer_bytes: Some(60_000),
+        backlog: 2,
+        request_bytes_max: 1,
+        idle_max: None,
+        slow_request: None,
+    };
+
+    #[tokio::test]
+    async fn sockets_have_the_buffers_that_are_configured() {
+        for (settings, configured) in [
+            (SETTINGS, true),
+            (Settings { send_buffer_bytes: None, receive_buffer_bytes: None, ..SETTINGS }, false),
+        ] {
+            let listener = Listener::bind("A", Some("127.0.0.1"), 0, &settings).await.expect("a free port");
+            let _client = TcpStream::connect(listener.address).await.expect("it listens");
+            let (socket, _) = listener.socket.accept().await.expect("somebody has connected");
+            prepare(&socket, &settings).expect("the client is there");
+            let socket = SockRef::from(&socket);
+            // Linux doubles what it is asked for.
+            let sizes = (socket.send_buffer_size().unwrap(), socket.recv_buffer_size().unwrap());
+            assert_eq!(sizes == (100_000, 120_000), configured, "{sizes:?}");
+            assert!(socket.keepalive().unwrap() && socket.tcp_nodelay().unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_backlog_wait_to_be_accepted() {
+        let listener = Listener::bind("A", Some("127.0.0.1"), 0, &SETTINGS).await.expect("a free port");
+        let mut waiting = Vec::new();
+        let patience = Duration::from_millis(100);
+        while let Ok(Ok(socket)) = timeout(patience, TcpStream::connect(listener.address)).await {
+            waiting.push(socket);
+            assert!(waiting.len() < 10);
+        }
+        assert_eq!(waiting.len(), 3, "Linux takes one more than asked for");
+    }
 }

@@ -1,7 +1,10 @@
 //! Real sockets over loopback: order, bounds, bad input, time. What is asked hardly matters; most requests are Metadata with a
 //! number as correlation id.
 
+mod doors;
 mod files;
+mod limits;
+mod muting;
 mod rig;
 
 use std::fs::File;
@@ -220,6 +223,36 @@ async fn silence_is_not_an_answer_and_a_refusal_ends_the_connection() {
     client.send(&numbers(0..5)).await;
     assert_eq!((client.number().await, client.number().await), (Some(0), Some(2)));
     assert_eq!(client.number().await, None);
+}
+
+/// Time is stepped by the runtime whenever nothing moves.
+#[tokio::test(start_paused = true)]
+async fn each_request_is_reported_with_its_stages_once_it_is_over() {
+    const WORK: Duration = Duration::from_millis(50);
+    let rig = Rig::start(SETTINGS, |_, request| async move {
+        Pending::later(async move {
+            tokio::time::sleep(WORK).await;
+            match request.header.correlation_id {
+                1 => Outcome::Silent,
+                _ => number(&request, b"more"),
+            }
+        })
+    })
+    .await;
+    let mut client = rig.connect().await;
+    client.send(&numbers(0..3)).await;
+    assert_eq!((client.number().await, client.number().await), (Some(0), Some(2)));
+    client.0.shutdown().await.expect("it is open");
+    assert_eq!(client.number().await, None);
+    let over = rig.over.lock().expect("nobody panics").clone();
+    let facts: Vec<_> = over.iter().map(|(number, _, bytes)| (*number, *bytes)).collect();
+    assert_eq!(facts, [(0, 12), (1, 0), (2, 12)]);
+    for (number, stages, _) in over {
+        let queue = WORK * number as u32;
+        assert!(stages.request_queue >= queue && stages.request_queue < queue + WORK, "{stages:?}");
+        assert!(stages.remote >= WORK && stages.remote < 2 * WORK, "{stages:?}");
+        assert_eq!(stages.local, Duration::ZERO, "time stands still while something is done");
+    }
 }
 
 #[tokio::test]

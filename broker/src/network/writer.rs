@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use bytes::Buf;
 use protocol::response::{FileSlice, Part, Response};
+use rustix::fs::Advice;
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags};
 use storage::rot::{RotError, Stretch, path_of, read_checked};
@@ -20,6 +21,7 @@ use tokio::net::TcpStream;
 use tokio::task::yield_now;
 
 use super::Unsendable;
+use super::stages::Passage;
 use crate::tasks::Tasks;
 
 /// Bytes of one sendfile, after which others have their turn.
@@ -68,19 +70,40 @@ pub(super) struct Writer {
     parts: VecDeque<Part>,
     /// Of all parts.
     bytes: usize,
+    /// The answers that the parts are of, in order.
+    answers: VecDeque<Answer>,
     /// Up to where in its file the first part is known to be in the page cache.
     warm_until: u64,
     /// Where in it a batch begins, at or before the first byte that is not known to be good.
     boundary: Option<u64>,
 }
 
+/// An answer that is not sent to its end.
+#[derive(Debug)]
+struct Answer {
+    passage: Passage,
+    /// In all.
+    size: usize,
+    /// Of it, still to be sent.
+    left: usize,
+}
+
 impl Writer {
     pub(super) fn new(tasks: Tasks) -> Writer {
-        Writer { tasks, parts: VecDeque::new(), bytes: 0, warm_until: 0, boundary: None }
+        Writer {
+            tasks,
+            parts: VecDeque::new(),
+            bytes: 0,
+            answers: VecDeque::new(),
+            warm_until: 0,
+            boundary: None,
+        }
     }
 
-    pub(super) fn push(&mut self, response: Response) {
-        self.bytes += response.size();
+    pub(super) fn push(&mut self, response: Response, passage: Passage) {
+        let size = response.size();
+        self.bytes += size;
+        self.answers.push_back(Answer { passage, size, left: size });
         self.parts.push_back(Part::Bytes(response.head));
         self.parts.extend(response.body.into_iter().filter(|part| part.size() > 0));
     }
@@ -96,6 +119,13 @@ impl Writer {
     /// Gives back the memory that an earlier burst needed.
     pub(super) fn shrink(&mut self) {
         self.parts.shrink_to_fit();
+        self.answers.shrink_to_fit();
+    }
+
+    /// Takes off an answer that has been sent to its end, with its size.
+    pub(super) fn next_sent(&mut self) -> Option<(Passage, usize)> {
+        self.answers.front().filter(|answer| answer.left == 0)?;
+        self.answers.pop_front().map(|sent| (sent.passage, sent.size))
     }
 
     /// Sends something of the first parts, waiting until the socket takes it. Dropping the future loses nothing:
@@ -174,6 +204,15 @@ impl Writer {
     /// Takes `count` bytes off the front.
     fn sent(&mut self, mut count: usize) {
         self.bytes -= count;
+        let mut of_answers = count;
+        for answer in &mut self.answers {
+            let taken = answer.left.min(of_answers);
+            answer.left -= taken;
+            of_answers -= taken;
+            if of_answers == 0 {
+                break;
+            }
+        }
         while let Some(part) = self.parts.front_mut() {
             let size = part.size();
             if count < size {
@@ -222,6 +261,8 @@ fn send_leading_memory(socket: &TcpStream, parts: &VecDeque<Part>) -> io::Result
 /// Whether the file's bytes between two positions can be sent without waiting for a disk, as far as probes of
 /// single bytes tell. Where the file system cannot say (overlayfs), they count as cold.
 fn is_warm(file: &File, from: u64, to: u64) -> io::Result<bool> {
+    // Otherwise a probe that finds nothing makes the system read ahead, and what it reads so nobody checks.
+    let _ = rustix::fs::fadvise(file, 0, None, Advice::Random);
     let last = (to - from > PROBE_STRIDE).then_some(to - 1);
     for position in (from..to).step_by(PROBE_STRIDE as usize).chain(last) {
         if !is_byte_warm(file, position)? {

@@ -6,6 +6,7 @@ use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::describe_producers_request::TopicRequest;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -13,10 +14,11 @@ use protocol::messages::metadata_request::MetadataRequestTopic;
 use protocol::messages::offset_for_leader_epoch_request::OffsetForLeaderTopic;
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
-    AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest, CreateTopicsRequest,
-    DeleteRecordsRequest, DeleteTopicsRequest, DescribeClusterRequest, DescribeConfigsRequest,
-    DescribeLogDirsRequest, FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest,
-    ListOffsetsRequest, MetadataRequest, OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId,
+    AlterClientQuotasRequest, AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
+    CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClientQuotasRequest,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId, UpdateFeaturesRequest,
 };
 
 use super::world::{World, batch, creatable, topic_name};
@@ -160,11 +162,23 @@ async fn the_cluster_picture() {
         check(&world, version, &DescribeLogDirsRequest::default(), &[(Describe, CLUSTER)]).await;
     }
 
+    let described = ["t", "a b", "nix"].map(|name| TopicRequest::default().with_name(topic_name(name)));
+    let described = DescribeProducersRequest::default().with_topics(described.to_vec());
+    check(&world, 0, &described, &[(Read, "t"), (Read, "nix")]).await;
+
     let cluster = DescribeClusterRequest::default().with_endpoint_type(1);
     check(&world, 1, &cluster, &[]).await;
     let mut asked = vec![(Describe, CLUSTER)];
     asked.extend(ON_CLUSTER.map(|operation| (operation, CLUSTER)));
     check(&world, 0, &cluster.with_include_cluster_authorized_operations(true), &asked).await;
+
+    for version in [0, 1] {
+        let described = DescribeClientQuotasRequest::default();
+        check(&world, version, &described, &[(DescribeConfigs, CLUSTER)]).await;
+        let altered = AlterClientQuotasRequest::default();
+        check(&world, version, &altered, &[(AlterConfigs, CLUSTER)]).await;
+        check(&world, version, &UpdateFeaturesRequest::default(), &[(Alter, CLUSTER)]).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,5 +1,7 @@
 //! Settings as clients see and change them, and when a change is in force.
 
+use std::time::Duration;
+
 use protocol::ErrorCode;
 use protocol::batch::StoredAs;
 use protocol::ids::TopicPartition;
@@ -11,11 +13,14 @@ use protocol::messages::describe_configs_response::DescribeConfigsResult;
 use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
 use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 use protocol::record::Compression;
+use zookeeper::store::Watch;
 
 use super::world::{World, code};
+use crate::metadata::Picture;
 
 const TOPIC: i8 = 2;
 const BROKER: i8 = 4;
+const BROKER_LOGGER: i8 = 8;
 const SET: i8 = 0;
 const DELETE: i8 = 1;
 const APPEND: i8 = 2;
@@ -94,7 +99,7 @@ async fn what_cannot_be_changed_has_its_code() {
         (resource(t, &[("no.such.key", SET, Some("7"))]), ErrorCode::InvalidConfig),
         (resource(t, &[("retention.ms", SET, Some("x"))]), ErrorCode::InvalidConfig),
         (resource(t, &[("retention.ms", SET, None)]), invalid),
-        (resource(t, &[("retention.ms", 9, Some("7"))]), invalid),
+        (resource(t, &[("retention.ms", 9, Some("7"))]), ErrorCode::UnknownServerError),
         (resource(t, &[("retention.ms", APPEND, Some("7"))]), ErrorCode::InvalidConfig),
         (resource(t, &[set[0], set[0]]), invalid),
     ] {
@@ -190,5 +195,107 @@ async fn a_change_while_logs_are_made_is_in_force_on_all_of_them() {
     for index in 0..64 {
         let hosted = world.broker.hosted.get("t", index).unwrap();
         world.until("the change", || hosted.rules().max_message_bytes == 100).await;
+    }
+}
+
+async fn stored(world: &World, path: &str) -> String {
+    let node = world.broker.store.get(path, Watch::None).await.unwrap();
+    String::from_utf8(node.data.into()).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_brokers_own_settings_lie_over_those_of_all() {
+    let world = World::start(&["num.io.threads=4"]).await;
+    let (all, own) = ((BROKER, ""), (BROKER, "1"));
+    let key = "message.max.bytes";
+    for (resource_of, change, expected) in [
+        (all, (key, SET, Some("3000")), ("3000", 3)),
+        (own, (key, SET, Some("2000")), ("2000", 2)),
+        (own, (key, DELETE, None), ("3000", 3)),
+        (all, (key, DELETE, None), ("1048588", 5)),
+    ] {
+        assert_eq!(
+            alter(&world, vec![resource(resource_of, &[change])]).await,
+            [ErrorCode::None],
+            "{change:?}"
+        );
+        let max = expected.0.parse::<u32>().unwrap();
+        let in_force = || world.broker.settings.config().topic_defaults.config.max_message_bytes;
+        world.until("the change", || in_force() == max).await;
+        assert_eq!(value(&world, own, key).await, (expected.0.to_owned(), expected.1), "{change:?}");
+    }
+    assert_eq!(stored(&world, "/config/brokers/1").await, r#"{"version":1,"config":{}}"#);
+
+    // Half to double of what is in force, one change after the other.
+    for (threads, expected) in [
+        ("9", ErrorCode::InvalidRequest),
+        ("8", ErrorCode::None),
+        ("16", ErrorCode::None),
+        ("7", ErrorCode::InvalidRequest),
+    ] {
+        let change = [("num.io.threads", SET, Some(threads))];
+        assert_eq!(alter(&world, vec![resource(all, &change)]).await, [expected], "{threads}");
+        if expected == ErrorCode::None {
+            let set = || {
+                world.broker.settings.layers().cluster.get("num.io.threads").map(String::as_str)
+                    == Some(threads)
+            };
+            world.until("the change", set).await;
+        }
+    }
+
+    let key = "listener.name.plaintext.ssl.key.password";
+    let secret = || resource(own, &[(key, SET, Some("x"))]);
+    assert_eq!(alter(&world, vec![secret()]).await, [ErrorCode::InvalidConfig]);
+    let tried =
+        IncrementalAlterConfigsRequest::default().with_resources(vec![secret()]).with_validate_only(true);
+    assert_eq!(world.ask(1, &tried).await.responses[0].error_code, 0, "Kafka finds out when it stores");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_advertised_changes_in_the_same_life_of_the_broker() {
+    let world = World::start(&[]).await;
+    let epoch = world.broker.registration.epoch();
+    let change = [("advertised.listeners", SET, Some("PLAINTEXT://elsewhere:1234"))];
+    assert_eq!(alter(&world, vec![resource((BROKER, "1"), &change)]).await, [ErrorCode::None]);
+    let told = |picture: &Picture| format!("{:?}", picture.brokers).contains("elsewhere");
+    assert!(world.broker.metadata.wait_for(Duration::from_secs(60), told).await);
+    assert!(stored(&world, "/brokers/ids/1").await.contains(r#""endpoints":["PLAINTEXT://elsewhere:1234"]"#));
+    assert_eq!(world.broker.registration.epoch(), epoch);
+}
+
+#[tokio::test(start_paused = true)]
+async fn levels_of_loggers_are_described_and_altered() {
+    let world = World::start(&[]).await;
+    let loggers = (BROKER_LOGGER, "1");
+    assert_eq!(value(&world, loggers, "kafka.request.logger").await, ("WARN".to_owned(), 6));
+    let set = |level| resource(loggers, &[("kafka.request.logger", SET, Some(level))]);
+    assert_eq!(alter(&world, vec![set("DEBUG")]).await, [ErrorCode::None]);
+    assert_eq!(value(&world, loggers, "kafka.request.logger").await.0, "DEBUG");
+    let (config, invalid) = (ErrorCode::InvalidConfig, ErrorCode::InvalidRequest);
+    for (name, changes, expected) in [
+        ("1", [("kafka", SET, Some("OFF"))], config),
+        ("1", [("nosuch", DELETE, None)], config),
+        ("1", [("root", DELETE, None)], invalid),
+        ("1", [("kafka", APPEND, Some("INFO"))], invalid),
+        ("1", [("kafka", 9, Some("INFO"))], ErrorCode::UnknownServerError),
+        ("2", [("kafka", SET, Some("INFO"))], invalid),
+        ("", [("kafka", SET, Some("INFO"))], invalid),
+    ] {
+        assert_eq!(
+            alter(&world, vec![resource((BROKER_LOGGER, name), &changes)]).await,
+            [expected],
+            "{changes:?}"
+        );
+    }
+    let legacy = LegacyResource::default().with_resource_type(BROKER_LOGGER).with_resource_name("1".into());
+    let answer = world.ask(2, &AlterConfigsRequest::default().with_resources(vec![legacy])).await;
+    assert_eq!(answer.responses[0].error_message.as_deref(), Some("Unknown resource type 8"));
+    for (kind, name) in [(BROKER_LOGGER, ""), (BROKER_LOGGER, "2"), (BROKER_LOGGER, "x"), (16, ""), (16, "x")]
+    {
+        assert_eq!(code(describe(&world, 4, kind, name).await.error_code), invalid, "{kind} {name}");
+    }
+    for version in 0..=4 {
+        assert!(describe(&world, version, BROKER_LOGGER, "1").await.configs.len() > 20);
     }
 }

@@ -34,6 +34,8 @@ use crate::broker::logs::{self, OpenDirs};
 use crate::broker::{Broker, stop, wiring};
 use crate::config_changes::ConfigChanges;
 use crate::log_dirs::LogDirs;
+use crate::loggers::{Level, Levels, Loggers};
+use crate::network::{Doors, Limits, Seats};
 use crate::registration::identity::Identity;
 use crate::registration::{Registration, RegistrationSettings, create_persistent_paths};
 use crate::settings::Settings;
@@ -42,7 +44,7 @@ use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::Job;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const CLUSTER_ID: &str = "c1uster";
 
 pub(super) struct World {
@@ -120,6 +122,9 @@ impl World {
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
+        let limits = Limits::resolve(&config.network).await.unwrap();
+        let seats = Seats::new(limits, config.network.quota_window);
+        let quotas = wiring::quotas(&config);
         let materials = Materials {
             config,
             identity: Identity { broker: BrokerId(1), cluster_id: CLUSTER_ID.to_owned() },
@@ -132,13 +137,17 @@ impl World {
             removals: found.removals,
             unfinished: found.unfinished,
             room,
+            seats,
+            quotas,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),
+            loggers: Loggers::new(Levels::starting_at(Level::Info), Box::new(|_| {})),
         };
         let (broker, parts) = materials.assemble();
         parts.run(&broker);
-        wiring::join_controller(&broker, events, changes);
+        let doors = Arc::new(Doors::new(wiring::network(&broker)));
+        wiring::join_controller(&broker, events, changes, doors);
         let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
         let world = World { broker, context, asked, ground, session };
         assert!(world.broker.metadata.wait_for(PATIENCE, |p| !p.brokers.is_empty()).await, "no controller");
@@ -180,7 +189,7 @@ impl World {
     pub(super) async fn ask<Q: RequestMessage>(&self, version: i16, request: &Q) -> Q::Response {
         match self.outcome(version, request).await {
             Outcome::Answer(response) => decode(version, response),
-            other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
+            other @ (Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
         }
     }
 
@@ -296,7 +305,7 @@ pub(super) fn batch(at: i64, values: &[&str], change: impl FnOnce(&mut BatchBuil
 }
 
 /// All bytes of the answer, those of files too.
-fn bytes(response: Response) -> Bytes {
+pub(super) fn bytes(response: Response) -> Bytes {
     use std::os::unix::fs::FileExt;
 
     let mut all = BytesMut::from(&response.head[..]);

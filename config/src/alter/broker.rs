@@ -1,41 +1,92 @@
-//! Whether a broker's settings may be changed to a map while it runs: Kafka's rules, and then ours, which
-//! refuse what this version could not put into effect. What other brokers stored stays as it is.
+//! What the map of a broker, or of all brokers, may become while they run. First what Kafka says of names and single
+//! values, then whether the settings make sense together, then what a running broker can do (`live`).
+//! Source: `ConfigAdminManager`, `ZkAdminManager.alterBrokerConfigs`, `DynamicBrokerConfig.validate` (3.9).
 
-use std::collections::BTreeSet;
-
-use crate::alter::Refusal;
-use crate::broker::names;
-use crate::broker::requirements::changes_live;
+use super::{Change, Op, Refusal, apply, live, replacement};
 use crate::broker::table;
-use crate::layers::{self, ConfigMap, Layers, Scope};
+use crate::dynamic;
+use crate::layers::{ConfigMap, Layers, Scope};
 
 const NOT_DYNAMIC: &str = "Cannot update these configs dynamically";
 const NEEDS_LISTENER: &str =
     "These security configs can be dynamically updated only per-listener using the listener prefix";
 const PER_BROKER: &str = "Cannot update these configs at default cluster level, broker id must be specified";
 
-/// Whether the map of one layer may go from `stored` to `wanted`.
-pub fn dynamic_broker_change(
-    layers: &Layers,
-    scope: Scope,
-    stored: &ConfigMap,
-    wanted: &ConfigMap,
-) -> Result<(), Refusal> {
-    let changed = wanted.iter().filter(|(name, text)| stored.get(*name) != Some(*text));
-    let changed: ConfigMap = changed.map(|(name, text)| (name.clone(), text.clone())).collect();
-    let names: BTreeSet<&str> = changed.keys().map(String::as_str).collect();
-    none_is(&names, NOT_DYNAMIC, |name| table::setting(name).is_some_and(layers::read_only))?;
-    none_is(&names, NEEDS_LISTENER, layers::needs_listener)?;
-    check_values(&changed)?;
-    if scope == Scope::Cluster {
-        none_is(&names, PER_BROKER, layers::per_broker)?;
-    }
-    none_is(&names, NOT_DYNAMIC, without_effect)?;
-    check_together(layers, scope, wanted)
+/// The settings of a running broker, against which a change is judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrokerSettings {
+    /// What the broker goes by.
+    pub in_force: Layers,
+    /// As ZooKeeper has them: the same, unless those make no sense together.
+    pub stored: Layers,
 }
 
-fn none_is(names: &BTreeSet<&str>, problem: &str, is: fn(&str) -> bool) -> Result<(), Refusal> {
-    let found: Vec<&str> = names.iter().copied().filter(|name| is(name)).collect();
+impl BrokerSettings {
+    /// IncrementalAlterConfigs: the map to write over `stored`, without what could not be used of that.
+    pub fn changed(
+        &self,
+        scope: Scope,
+        stored: &ConfigMap,
+        changes: &[Change],
+    ) -> Result<ConfigMap, Refusal> {
+        if let Some(code) = changes.iter().find_map(|change| unknown(change.op)) {
+            return Err(Refusal::InvalidRequest(format!("Unknown operations type {code}")));
+        }
+        let (usable, _) = dynamic::usable(scope, stored);
+        let wanted = apply(usable, changes, table::setting)?;
+        self.check(scope, &wanted)?;
+        Ok(wanted)
+    }
+
+    /// AlterConfigs: the map to write in place of what is stored.
+    pub fn replaced(&self, scope: Scope, entries: &[(String, Option<String>)]) -> Result<ConfigMap, Refusal> {
+        let wanted = replacement(entries);
+        self.check(scope, &wanted)?;
+        Ok(wanted)
+    }
+
+    /// Whether a map may be written, or why not. Kafka finds this out last, and not where a request only validates.
+    pub fn check_passwords(
+        &self,
+        scope: Scope,
+        stored: &ConfigMap,
+        wanted: &ConfigMap,
+    ) -> Result<(), &'static str> {
+        let is_new =
+            |(name, text): (&String, &String)| dynamic::is_password(name) && stored.get(name) != Some(text);
+        let has_secret = self.in_force.fixed.contains_key("password.encoder.secret");
+        match scope {
+            _ if !wanted.iter().any(is_new) => Ok(()),
+            Scope::Cluster => Err("Password config can be defined only at broker level"),
+            Scope::Broker if has_secret => Err("passwords cannot be stored encrypted yet"),
+            Scope::Broker => Err("Password encoder secret not configured"),
+        }
+    }
+
+    fn check(&self, scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
+        none_is(wanted, NOT_DYNAMIC, dynamic::read_only)?;
+        none_is(wanted, NEEDS_LISTENER, dynamic::needs_listener)?;
+        for (name, text) in wanted {
+            dynamic::check(name, text).map_err(|error| Refusal::InvalidRequest(error.wire_message()))?;
+        }
+        if scope == Scope::Cluster {
+            none_is(wanted, PER_BROKER, dynamic::per_broker)?;
+        }
+        let mut next = self.stored.clone();
+        next.replace(scope, wanted);
+        live::check(&self.in_force, &next)
+    }
+}
+
+fn unknown(op: Op) -> Option<i8> {
+    match op {
+        Op::Unknown(code) => Some(code),
+        Op::Set | Op::Delete | Op::Append | Op::Subtract => None,
+    }
+}
+
+fn none_is(wanted: &ConfigMap, problem: &str, is: fn(&str) -> bool) -> Result<(), Refusal> {
+    let found: Vec<&str> = wanted.keys().map(String::as_str).filter(|name| is(name)).collect();
     if found.is_empty() {
         return Ok(());
     }
@@ -44,45 +95,109 @@ fn none_is(names: &BTreeSet<&str>, problem: &str, is: fn(&str) -> bool) -> Resul
     Err(Refusal::InvalidRequest(format!("{problem}: {set}({})", found.join(", "))))
 }
 
-/// Kafka stores names that it does not know, for plugins, and so do we.
-fn without_effect(name: &str) -> bool {
-    names::setting_behind(name).is_some_and(|setting| setting.name != name || !changes_live(setting))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::properties::Properties;
 
-fn check_values(changed: &ConfigMap) -> Result<(), Refusal> {
-    for (name, text) in changed {
-        let checked = names::setting_behind(name).map(|setting| setting.parse(text));
-        if let Some(Err(error)) = checked {
-            return Err(Refusal::InvalidRequest(error.wire_message()));
+    fn map(pairs: &[(&str, &str)]) -> ConfigMap {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    /// The broker that answered what is in `facts/`.
+    fn settings() -> BrokerSettings {
+        let file = b"broker.id=1\nlisteners=PLAINTEXT://127.0.0.1:21301\nzookeeper.connect=localhost\n";
+        let layers = Layers::new(&Properties::parse(file).unwrap());
+        BrokerSettings { in_force: layers.clone(), stored: layers }
+    }
+
+    /// `SET name value | DELETE name -`
+    fn changes(text: &str) -> Vec<Change> {
+        let change = |text: &str| {
+            let mut words = text.trim().splitn(3, ' ');
+            let op = match words.next().unwrap() {
+                "SET" => Op::Set,
+                "DELETE" => Op::Delete,
+                "APPEND" => Op::Append,
+                "SUBTRACT" => Op::Subtract,
+                word => panic!("{word}?"),
+            };
+            let name = words.next().unwrap().to_owned();
+            Change { name, op, value: Some(words.next().unwrap_or_default().to_owned()) }
+        };
+        text.split('|').map(change).collect()
+    }
+
+    fn answer(scope: Scope, ops: &str) -> (i16, String) {
+        match settings().changed(scope, &ConfigMap::new(), &changes(ops)) {
+            Ok(_) => (0, String::new()),
+            Err(Refusal::InvalidRequest(text)) => (42, text),
+            Err(Refusal::InvalidConfig(text)) => (40, text),
+            Err(Refusal::Unexpected(_)) => (-1, String::new()),
         }
     }
-    Ok(())
-}
 
-fn check_together(layers: &Layers, scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
-    let mut next = layers.clone();
-    next.replace(scope, wanted);
-    let next = next.config().map_err(|errors| {
-        Refusal::InvalidRequest(errors.0.first().map(|error| error.wire_message()).unwrap_or_default())
-    })?;
-    match layers.config() {
-        Ok(now) => check_threads(now.log.recovery_threads_per_dir, next.log.recovery_threads_per_dir),
-        Err(_) => Ok(()),
+    #[test]
+    fn answers_as_kafka_did() {
+        let facts = include_str!("facts/brokers.tsv").lines().filter(|line| !line.starts_with('#'));
+        let mut differing = Vec::new();
+        for fact in facts {
+            let mut parts = fact.split('\t');
+            let mut next = || parts.next().unwrap();
+            let (scope, ops, code, text) = (next(), next(), next().parse().unwrap(), next());
+            let found = answer(if scope == "broker" { Scope::Broker } else { Scope::Cluster }, ops);
+            if found != (code, text.to_owned()) {
+                differing
+                    .push(format!("{scope} {ops}\n  Kafka: {code} {text}\n  ours:  {} {}", found.0, found.1));
+            }
+        }
+        assert!(differing.is_empty(), "{}", differing.join("\n"));
     }
-}
 
-/// A pool changes by at most half or double at once (`DynamicThreadPool`).
-fn check_threads(now: u32, next: u32) -> Result<(), Refusal> {
-    let limit = if next < now / 2 {
-        format!("value should be at least half the current value {now}")
-    } else if next > now.saturating_mul(2) {
-        format!("value should not be greater than double the current value {now}")
-    } else {
-        return Ok(());
-    };
-    Err(Refusal::InvalidRequest(format!(
-        "Invalid value org.apache.kafka.common.config.ConfigException: Dynamic thread count update validation \
-         failed for num.recovery.threads.per.data.dir={next}, {limit} for configuration Invalid dynamic \
-         configuration"
-    )))
+    #[test]
+    fn only_plaintext_listeners_are_opened() {
+        let (code, text) = answer(
+            Scope::Broker,
+            "SET listeners PLAINTEXT://127.0.0.1:21301,S://:2 | SET listener.security.protocol.map PLAINTEXT:PLAINTEXT,S:SSL",
+        );
+        assert_eq!(code, 42);
+        assert!(text.ends_with("only PLAINTEXT is served yet, and listener S speaks SSL"), "{text}");
+    }
+
+    #[test]
+    fn what_could_not_be_used_is_not_written_again() {
+        let stored = map(&[("num.partitions", "3"), ("log.segment.bytes", "x"), ("some.plugin", "x")]);
+        let wanted = settings().changed(Scope::Cluster, &stored, &changes("SET min.insync.replicas 2"));
+        assert_eq!(wanted, Ok(map(&[("min.insync.replicas", "2"), ("some.plugin", "x")])));
+        let replaced = [("log.segment.bytes".to_owned(), Some("2000".to_owned()))];
+        let wanted = settings().replaced(Scope::Cluster, &replaced);
+        assert_eq!(wanted, Ok(map(&[("log.segment.bytes", "2000")])));
+    }
+
+    #[test]
+    fn a_pool_grows_from_what_is_in_force() {
+        let mut settings = settings();
+        for layers in [&mut settings.in_force, &mut settings.stored] {
+            layers.replace(Scope::Cluster, &map(&[("num.io.threads", "16")]));
+        }
+        let wanted = |scope, ops| settings.changed(scope, &map(&[("num.io.threads", "16")]), &changes(ops));
+        assert!(wanted(Scope::Cluster, "SET num.io.threads 32").is_ok());
+        assert!(wanted(Scope::Cluster, "SET num.io.threads 33").is_err());
+        assert!(wanted(Scope::Cluster, "DELETE num.io.threads").is_ok());
+    }
+
+    #[test]
+    fn passwords_need_a_secret() {
+        let key = "listener.name.a.ssl.key.password";
+        let check = |settings: &BrokerSettings, scope, text| {
+            settings.check_passwords(scope, &map(&[(key, "x")]), &map(&[(key, text), ("log.roll.ms", "7")]))
+        };
+        let mut settings = settings();
+        assert_eq!(check(&settings, Scope::Broker, "x"), Ok(()), "it is as it was");
+        assert_eq!(check(&settings, Scope::Broker, "y"), Err("Password encoder secret not configured"));
+        let cluster = "Password config can be defined only at broker level";
+        assert_eq!(check(&settings, Scope::Cluster, "y"), Err(cluster));
+        settings.in_force.fixed.insert("password.encoder.secret".to_owned(), "geheim".to_owned());
+        assert_eq!(check(&settings, Scope::Broker, "y"), Err("passwords cannot be stored encrypted yet"));
+    }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::broker::reader::Reader;
 use crate::broker::requirements;
 use crate::broker::{
-    BrokerConfig, Cleaner, ControlledShutdown, Log, Network, Replication, Topics, ZooKeeper,
+    BrokerConfig, Cleaner, ControlledShutdown, Log, Network, QuotaWindow, Replication, Topics, ZooKeeper,
 };
 use crate::error::ConfigErrors;
 use crate::layers::ConfigMap;
@@ -14,7 +14,10 @@ use crate::topic::TopicDefaults;
 use crate::version::ProtocolVersion;
 
 mod addresses;
+mod connections;
 mod topic_defaults;
+
+pub(crate) use topic_defaults::values as topic_values;
 
 /// Reads, checks and types a flat map of settings.
 pub(crate) fn load(given: &ConfigMap) -> Result<BrokerConfig, ConfigErrors> {
@@ -56,6 +59,7 @@ fn zookeeper(reader: &mut Reader<'_>) -> ZooKeeper {
 
 fn network(reader: &mut Reader<'_>) -> Network {
     let addresses = addresses::listeners(reader);
+    let connections = connections::limits(reader, &addresses.listeners);
     Network {
         listeners: addresses.listeners,
         advertised_listeners: addresses.advertised,
@@ -66,9 +70,24 @@ fn network(reader: &mut Reader<'_>) -> Network {
         socket_listen_backlog: reader.int_at_least("socket.listen.backlog.size", 1),
         connections_idle_ms_max: reader.integer("connections.max.idle.ms").and_then(|ms| ms.try_into().ok()),
         queued_requests_max: reader.int_at_least("queued.max.requests", 1),
+        queued_request_bytes_max: positive(reader, "queued.max.request.bytes"),
+        connections,
+        quota_window: QuotaWindow {
+            samples: reader.int_at_least("quota.window.num", 1),
+            sample_seconds: reader.int_at_least("quota.window.size.seconds", 1),
+        },
+        controller_quota_window: QuotaWindow {
+            samples: reader.int_at_least("controller.quota.window.num", 1),
+            sample_seconds: reader.int_at_least("controller.quota.window.size.seconds", 1),
+        },
+        slow_request_ms: reader.integer("ottla.slow.request.ms").and_then(|ms| ms.try_into().ok()),
         fetch_bytes_max: reader.int_at_least("fetch.max.bytes", 1024),
         fetch_session_slots_max: reader.int_at_least("max.incremental.fetch.session.cache.slots", 0),
     }
+}
+
+fn positive(reader: &Reader<'_>, name: &str) -> Option<u64> {
+    reader.integer(name).and_then(|number| number.try_into().ok()).filter(|number| *number > 0)
 }
 
 /// -1 leaves the size to the system.

@@ -19,10 +19,18 @@ const JITTER: &[&str] = &["log.roll.jitter.ms", "log.roll.jitter.hours"];
 const RETENTION: &[&str] = &["log.retention.ms", "log.retention.minutes", "log.retention.hours"];
 const FLUSH: &[&str] = &["log.flush.interval.ms", "log.flush.scheduler.interval.ms"];
 
+/// Settings that a listener may have of its own and that we act on (`SocketServer.ListenerReconfigurableConfigs`).
+const ACTED_ON_FOR_A_LISTENER: &[&str] = &["max.connections", "max.connection.creation.rate"];
+
 /// What follows `listener.name.<listener>.`, where a name starts so.
 pub(crate) fn of_listener(name: &str) -> Option<&str> {
     let (_, rest) = name.strip_prefix("listener.name.")?.split_once('.')?;
     Some(rest)
+}
+
+/// Whether a listener's own setting has an effect.
+pub(crate) fn acted_on_for_listener(name: &str) -> bool {
+    of_listener(name).is_some_and(|rest| ACTED_ON_FOR_A_LISTENER.contains(&rest))
 }
 
 /// The general setting behind the setting of a listener.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use crate::broker::{names, table};
 use crate::define::{HIDDEN, Setting, Value};
-use crate::error::ConfigError;
+use crate::error::{ConfigError, Rule};
 use crate::layers::ConfigMap;
 
 /// The values of all settings, given or default, and what was wrong with those given.
@@ -99,13 +99,16 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn require_failed(&mut self, name: &str, allowed: &str) {
-        let value = self.shown(name);
-        self.errors.push(ConfigError::requirement(name, &value, allowed));
+        self.fail(Rule::Requirement, name, allowed);
     }
 
     pub(crate) fn refuse(&mut self, name: &str, allowed: &str) {
+        self.fail(Rule::Value, name, allowed);
+    }
+
+    pub(crate) fn fail(&mut self, rule: Rule, name: &str, allowed: &str) {
         let value = self.shown(name);
-        self.errors.push(ConfigError::value(name, &value, allowed));
+        self.errors.push(ConfigError { rule, ..ConfigError::value(name, &value, allowed) });
     }
 
     fn shown(&self, name: &str) -> String {

@@ -4,7 +4,7 @@
 
 use crate::broker::names;
 use crate::broker::reader::Reader;
-use crate::define::{Mode, Served, Setting};
+use crate::define::{Served, Setting};
 use crate::version::ProtocolVersion;
 
 pub(super) fn check(reader: &mut Reader<'_>) {
@@ -82,9 +82,6 @@ fn cleaner(reader: &mut Reader<'_>) {
     reader.require(threads >= 1, "log.cleaner.threads", "must be at least 1");
     let enough = reader.integer(name).unwrap_or_default() / threads.max(1) > 1024 * 1024;
     reader.require(enough, name, "must be at least 1MB per cleaner thread.");
-    let (least, most) = ("log.cleaner.min.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms");
-    let ordered = reader.integer(least) <= reader.integer(most);
-    reader.require(ordered, least, "must not be greater than log.cleaner.max.compaction.lag.ms");
 }
 
 fn replication(reader: &mut Reader<'_>) {
@@ -113,10 +110,4 @@ fn connections(reader: &mut Reader<'_>) {
     let allowed =
         "should always be less than connections.max.idle.ms, so that answers to failed logins get out";
     reader.require(idle < 0 || delay < idle, "connection.failed.authentication.delay.ms", allowed);
-}
-
-/// Whether a setting can take effect while the broker runs. Listeners are opened at start only.
-pub(crate) fn changes_live(setting: &Setting) -> bool {
-    let at_start = ["listeners", "advertised.listeners", "listener.security.protocol.map"];
-    setting.served == Served::Acted && setting.mode != Mode::ReadOnly && !at_start.contains(&setting.name)
 }

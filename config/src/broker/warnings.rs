@@ -11,18 +11,20 @@ pub(super) fn warnings(given: &ConfigMap) -> Vec<Warning> {
 }
 
 fn warning(key: &str, text: &str) -> Option<Warning> {
-    match names::setting_behind(key) {
-        None => Some(Warning::Unknown { key: key.to_owned(), nearest: names::nearest(key) }),
-        Some(setting) if has_effect(setting, key, text) => None,
-        Some(setting) => {
-            let value = if setting.sensitive() { HIDDEN } else { text };
-            Some(Warning::NotActedOn { key: key.to_owned(), value: value.to_owned() })
-        }
-    }
+    let unknown = || Warning::Unknown { key: key.to_owned(), nearest: names::nearest(key) };
+    if names::setting_behind(key).is_none() { Some(unknown()) } else { in_vain(key, text) }
 }
 
-/// Settings of a single listener have none yet; a default has its effect anyway.
+/// Whether a setting that Kafka knows has no effect here.
+pub(crate) fn in_vain(key: &str, text: &str) -> Option<Warning> {
+    let setting = names::setting_behind(key).filter(|setting| !has_effect(setting, key, text))?;
+    let value = if setting.sensitive() { HIDDEN } else { text };
+    Some(Warning::NotActedOn { key: key.to_owned(), value: value.to_owned() })
+}
+
+/// Most settings of a single listener have none yet; a default has its effect anyway.
 fn has_effect(setting: &Setting, key: &str, text: &str) -> bool {
     let default = setting.parse(text).ok() == setting.default_value();
-    setting.name == key && (setting.served != Served::NotYet || default)
+    let known = setting.name == key || names::acted_on_for_listener(key);
+    known && (setting.served != Served::NotYet || default)
 }

@@ -65,10 +65,15 @@ fn integer(text: &str, least: i64, most: i64) -> Option<Value> {
     text.parse().ok().filter(|n| (least..=most).contains(n)).map(Value::Integer)
 }
 
-/// Java also allows a trailing d or f. Infinities and what is not a number are refused: no setting means them.
+/// Infinities and what is not a number are refused: no setting means them.
 fn double(text: &str) -> Option<Value> {
-    let digits = text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text);
-    digits.parse().ok().filter(|n: &f64| n.is_finite()).map(Value::Double)
+    number(text).filter(|n| n.is_finite()).map(Value::Double)
+}
+
+/// `Double.parseDouble`, which allows a trailing d or f.
+pub(crate) fn number(text: &str) -> Option<f64> {
+    let text = text.trim_matches(|c: char| c <= ' ');
+    text.strip_suffix(['d', 'D', 'f', 'F']).unwrap_or(text).parse().ok()
 }
 
 /// `Double.toString`: plain from 0.001 to 10 million, else with an exponent, and always with a fraction.
@@ -76,6 +81,9 @@ fn java_double(value: f64) -> String {
     let magnitude = value.abs();
     if magnitude == 0.0 || (1e-3..1e7).contains(&magnitude) {
         return format!("{value:?}");
+    }
+    if value.is_infinite() {
+        return format!("{}Infinity", if value < 0.0 { "-" } else { "" });
     }
     let text = format!("{value:E}");
     match text.split_once('E') {

@@ -27,6 +27,8 @@ pub enum Event {
     TopicChanged(TopicName),
     DeletionListChanged,
     DiskNoticesChanged,
+    /// A setting now allows unclean elections: of this topic's partitions, or of all.
+    UncleanElectionsAllowed(Option<TopicName>),
     /// The connection was lost for a while and every watch with it.
     WatchesLost,
 

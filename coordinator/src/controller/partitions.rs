@@ -20,6 +20,22 @@ impl Tenure {
         self.settle_with(name, Unclean::Unknown);
     }
 
+    /// Looks again at every partition without a leader, of one topic or of all
+    /// (PartitionStateMachine.triggerOnlinePartitionStateChange).
+    pub(super) fn settle_leaderless(&mut self, of: Option<&TopicName>) {
+        let names = match of {
+            Some(topic) => self.picture.partitions_of(topic),
+            None => self.picture.all_partitions(),
+        };
+        for name in names {
+            let found = self.picture.partition(&name);
+            let led = |leadership: &Leadership| leadership.state.leader.is_some();
+            if found.is_some_and(|found| !found.leadership.as_ref().is_some_and(led)) {
+                self.settle(&name);
+            }
+        }
+    }
+
     fn settle_with(&mut self, name: &TopicPartition, unclean: Unclean) {
         if !self.is_in_office() {
             return;

@@ -94,6 +94,7 @@ impl Tenure {
             Event::TopicChanged(topic) => self.topic_changed(topic),
             Event::DeletionListChanged => self.out.read_deletion_list = true,
             Event::DiskNoticesChanged => self.out.read_disk_notices = true,
+            Event::UncleanElectionsAllowed(topic) => self.settle_leaderless(topic.as_ref()),
             Event::WatchesLost => self.read_all_again(),
 
             Event::BrokersRead(brokers) => self.brokers_read(brokers, actions),

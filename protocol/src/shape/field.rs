@@ -29,6 +29,7 @@ pub(crate) enum Kind {
     Int16,
     Int32,
     Int64,
+    Float64,
     Uuid,
     String,
     Bytes,
@@ -58,6 +59,10 @@ pub(super) const fn int32(name: &'static str) -> Field {
 
 pub(super) const fn int64(name: &'static str) -> Field {
     field(name, Kind::Int64)
+}
+
+pub(super) const fn float64(name: &'static str) -> Field {
+    field(name, Kind::Float64)
 }
 
 pub(super) const fn uuid(name: &'static str) -> Field {

@@ -2,19 +2,32 @@
 //! decodes from exactly the bytes that were checked, but for text that is not UTF-8.
 
 use super::field::{Field, Kind, Shape};
-use super::{ELEMENTS_MAX, Fault, ShapeError};
+use super::{ELEMENTS_MAX, Fault, ShapeError, TAG_NODE_SPAN, TAG_NODES_MIN, TAGS_PER_NODE};
 
 /// Checks the body of a message and returns how many bytes it takes. Bytes after it are allowed, as in Kafka.
 pub(crate) fn walk(shape: &Shape, version: i16, body: &[u8]) -> Result<usize, ShapeError> {
-    let flexible = version >= shape.flexible_since;
-    let mut walker = Walker { body, at: 0, version, flexible, elements: ELEMENTS_MAX };
+    let mut walker = Walker::new(body, version);
+    walker.flexible = version >= shape.flexible_since;
     walker.group(shape.fields)?;
     Ok(walker.at)
 }
 
+/// Where in the body of a message its own field `name` begins; none where the version does not have it, or the body does not get so far.
+pub(crate) fn position_of(shape: &Shape, version: i16, name: &str, body: &[u8]) -> Option<usize> {
+    let mut walker = Walker::new(body, version);
+    walker.flexible = version >= shape.flexible_since;
+    for field in shape.fields.iter().filter(|field| field.tag.is_none() && field.exists(version)) {
+        if field.name == name {
+            return Some(walker.at);
+        }
+        walker.field(field).ok()?;
+    }
+    None
+}
+
 /// The size of a section of tagged fields of which none is known, such as a header's.
 pub(crate) fn skip_tags(section: &[u8]) -> Result<usize, ShapeError> {
-    let mut walker = Walker { body: section, at: 0, version: 0, flexible: true, elements: ELEMENTS_MAX };
+    let mut walker = Walker::new(section, 0);
     walker.tags(&[])?;
     Ok(walker.at)
 }
@@ -26,9 +39,16 @@ struct Walker<'a> {
     flexible: bool,
     /// Structs and strings in arrays that may still come.
     elements: usize,
+    /// Nodes of the maps in which tagged fields that nobody knows are kept, as many as may still come.
+    tag_nodes: usize,
 }
 
-impl Walker<'_> {
+impl<'a> Walker<'a> {
+    fn new(body: &'a [u8], version: i16) -> Walker<'a> {
+        let tag_nodes = TAG_NODES_MIN + body.len() / TAG_NODE_SPAN;
+        Walker { body, at: 0, version, flexible: true, elements: ELEMENTS_MAX, tag_nodes }
+    }
+
     fn group(&mut self, fields: &[Field]) -> Result<(), ShapeError> {
         for field in fields {
             if field.tag.is_none() && field.exists(self.version) {
@@ -52,7 +72,7 @@ impl Walker<'_> {
             Kind::Bool | Kind::Int8 => self.skip(name, 1)?,
             Kind::Int16 => self.skip(name, 2)?,
             Kind::Int32 => self.skip(name, 4)?,
-            Kind::Int64 => self.skip(name, 8)?,
+            Kind::Int64 | Kind::Float64 => self.skip(name, 8)?,
             Kind::Uuid => self.skip(name, 16)?,
             Kind::Group(fields) => self.group(fields)?,
             Kind::String | Kind::Bytes => {
@@ -94,6 +114,9 @@ impl Walker<'_> {
             return Err(self.error(TAGS, Fault::Announced { count: count.into(), left: self.left() }));
         }
         self.charge(TAGS, count as usize)?;
+        let nodes = (count as usize).div_ceil(TAGS_PER_NODE);
+        let left = self.tag_nodes.checked_sub(nodes);
+        self.tag_nodes = left.ok_or_else(|| self.error(TAGS, Fault::TooManyElements))?;
         for _ in 0..count {
             self.tag(fields)?;
         }
@@ -189,7 +212,7 @@ impl Walker<'_> {
             Kind::Bool | Kind::Int8 => Extent { min: 1, exact: true },
             Kind::Int16 => Extent { min: 2, exact: true },
             Kind::Int32 => Extent { min: 4, exact: true },
-            Kind::Int64 => Extent { min: 8, exact: true },
+            Kind::Int64 | Kind::Float64 => Extent { min: 8, exact: true },
             Kind::Uuid => Extent { min: 16, exact: true },
             Kind::String if !self.flexible => Extent { min: 2, exact: false },
             Kind::Bytes | Kind::Array(_) if !self.flexible => Extent { min: 4, exact: false },

@@ -75,6 +75,14 @@ fn command(world: &mut World, words: &[&str]) {
         ["topic", name, "allows", "unclean", "elections"] => {
             world.unclean.insert(name.into());
         }
+        ["topic", name, "now", "allows", "unclean", "elections"] => {
+            world.unclean.insert(name.into());
+            world.queue.push_back(Event::UncleanElectionsAllowed(Some(name.into())));
+        }
+        ["all", "topics", "now", "allow", "unclean", "elections"] => {
+            world.unclean.extend(world.topics.keys().cloned());
+            world.queue.push_back(Event::UncleanElectionsAllowed(None));
+        }
         ["state", name, "is", "garbage"] => {
             let path = format!("/brokers/topics/{}/state", name.replace('-', "/partitions/"));
             world.set_state(partition(name), Err(garbage(&path)));

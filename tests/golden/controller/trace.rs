@@ -15,6 +15,8 @@ pub(super) fn event(event: &Event) -> String {
         Event::TopicChanged(topic) => format!("watch: topic {topic}"),
         Event::DeletionListChanged => "watch: marks for deletion".to_owned(),
         Event::DiskNoticesChanged => "watch: notices of disks".to_owned(),
+        Event::UncleanElectionsAllowed(Some(topic)) => format!("unclean elections allowed: {topic}"),
+        Event::UncleanElectionsAllowed(None) => "unclean elections allowed: all".to_owned(),
         Event::WatchesLost => "watches lost".to_owned(),
         Event::BrokersRead(brokers) => format!(
             "brokers: {}",

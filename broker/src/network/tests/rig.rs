@@ -1,10 +1,13 @@
 //! A listener whose requests are answered by the test, and its clients.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
+use config::broker::{ListenerLimits, QuotaWindow};
 use protocol::messages::{MetadataRequest, ProduceRequest};
 use protocol::request::{Request, RequestHeader};
 use protocol::response::Response;
@@ -14,7 +17,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Complaints, Listener, Network, Settings, Unsendable};
+use crate::network::{Backlog, Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::quota::Quotas;
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -25,17 +29,49 @@ pub(super) const SETTINGS: Settings = Settings {
     backlog: 50,
     request_bytes_max: 4 << 20,
     idle_max: Some(Duration::from_secs(600)),
+    slow_request: None,
 };
+
+pub(super) const WINDOW: QuotaWindow = QuotaWindow { samples: 11, sample_seconds: 1 };
 
 pub(super) struct Rig {
     pub(super) tasks: Tasks,
+    pub(super) seats: Arc<Seats>,
     pub(super) address: SocketAddr,
     pub(super) reports: Arc<Mutex<Vec<Unsendable>>>,
+    /// Requests that are over: correlation id, stages, size of the answer.
+    pub(super) over: Arc<Mutex<Vec<(i32, Stages, usize)>>>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 impl Rig {
     pub(super) async fn start<F>(
         settings: Settings,
+        serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
+    ) -> Rig
+    where
+        F: Future<Output = Pending> + Send + 'static,
+    {
+        Rig::limited(settings, unlimited(), serve).await
+    }
+
+    /// With one listener, PLAINTEXT, which may be one of several as far as the limits go.
+    pub(super) async fn limited<F>(
+        settings: Settings,
+        limits: Limits,
+        serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
+    ) -> Rig
+    where
+        F: Future<Output = Pending> + Send + 'static,
+    {
+        let seats = Seats::new(limits, QuotaWindow { samples: 11, sample_seconds: 1 });
+        Rig::with(settings, seats, Backlog::new(500, None), serve).await
+    }
+
+    pub(super) async fn with<F>(
+        settings: Settings,
+        seats: Arc<Seats>,
+        backlog: Backlog,
         serve: impl Fn(Context, Request) -> F + Send + Sync + 'static,
     ) -> Rig
     where
@@ -47,15 +83,27 @@ impl Rig {
         let address = listener.address;
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
+        let over = Arc::new(Mutex::new(Vec::new()));
+        let quotas = Arc::new(Quotas::new(WINDOW, WINDOW));
+        let heard = Arc::clone(&over);
         let network = Network {
             settings,
             serve: Arc::new(move |context, request| Box::pin(serve(context, request))),
             report: Box::new(move |unsendable| told.lock().expect("nobody panics").push(unsendable)),
+            completed: Box::new(move |_, done| {
+                let line = (done.passage.correlation_id, done.stages, done.response_bytes);
+                heard.lock().expect("nobody panics").push(line);
+            }),
+            connections: AtomicU32::new(0),
+            quotas: Arc::clone(&quotas),
             tasks: tasks.clone(),
+            seats: Arc::clone(&seats),
+            backlog: Arc::new(backlog),
             complaints: Complaints::new(),
         };
-        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network)));
-        Rig { tasks, address, reports }
+        let stopping = tasks.stopping(TaskKind::Listener);
+        tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
+        Rig { tasks, seats, address, reports, over, quotas }
     }
 
     /// Answers each request with its own correlation id.
@@ -65,6 +113,20 @@ impl Rig {
 
     pub(super) async fn connect(&self) -> Client {
         Client(TcpStream::connect(self.address).await.expect("the listener is open"))
+    }
+}
+
+/// No limits, but fields to set some in.
+pub(super) fn unlimited() -> Limits {
+    let none = i32::MAX as u32;
+    let own = ListenerLimits { connections_max: none, creation_rate_max: none };
+    Limits {
+        connections_max: none,
+        creation_rate_max: none,
+        per_ip_max: none,
+        per_ip_overrides: BTreeMap::new(),
+        listeners: [("PLAINTEXT".to_owned(), own), ("BROKERS".to_owned(), own)].into(),
+        inter_broker_listener: "BROKERS".to_owned(),
     }
 }
 

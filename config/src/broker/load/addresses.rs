@@ -1,6 +1,7 @@
 //! Where the broker listens, what it tells others, and where ZooKeeper is.
 
 use crate::broker::reader::Reader;
+use crate::error::Rule;
 use crate::listeners::{self, Endpoint, ListenerError, SecurityProtocol};
 
 /// The listeners of a broker and the one that other brokers use.
@@ -14,14 +15,16 @@ pub(super) struct Addresses {
 pub(super) fn listeners(reader: &mut Reader<'_>) -> Addresses {
     let map_name = "listener.security.protocol.map";
     let map = listeners::parse_protocol_map(reader.text(map_name).unwrap_or_default());
-    let Some(map) = accept(reader, map_name, map) else { return Addresses::default() };
+    let Some(map) = accept(reader, (map_name, Rule::Plain), map) else { return Addresses::default() };
     let listening = listeners::parse_listeners(reader.text("listeners").unwrap_or_default(), &map);
-    let Some(listening) = accept(reader, "listeners", listening) else { return Addresses::default() };
+    let Some(listening) = accept(reader, ("listeners", Rule::Listeners), listening) else {
+        return Addresses::default();
+    };
     let advertised = match reader.text("advertised.listeners") {
         None => Ok(listening.clone()),
         Some(text) => listeners::parse_advertised(text, &map),
     };
-    let Some(advertised) = accept(reader, "advertised.listeners", advertised) else {
+    let Some(advertised) = accept(reader, ("advertised.listeners", Rule::Listeners), advertised) else {
         return Addresses::default();
     };
     let inter_broker = inter_broker(reader);
@@ -30,8 +33,12 @@ pub(super) fn listeners(reader: &mut Reader<'_>) -> Addresses {
     addresses
 }
 
-fn accept<T>(reader: &mut Reader<'_>, name: &str, parsed: Result<T, ListenerError>) -> Option<T> {
-    parsed.map_err(|error| reader.refuse(name, &error.to_string())).ok()
+fn accept<T>(
+    reader: &mut Reader<'_>,
+    (name, rule): (&str, Rule),
+    parsed: Result<T, ListenerError>,
+) -> Option<T> {
+    parsed.map_err(|error| reader.fail(rule, name, &error.to_string())).ok()
 }
 
 /// The listener of that name, or else the one that is named after the protocol between brokers.
@@ -51,19 +58,8 @@ fn inter_broker(reader: &mut Reader<'_>) -> String {
 fn check(reader: &mut Reader<'_>, addresses: &Addresses) {
     let named = |endpoints: &[Endpoint], name: &str| endpoints.iter().any(|e| e.listener == name);
     if addresses.listeners.is_empty() {
-        reader.refuse("listeners", "at least one listener as NAME://host:port");
+        reader.fail(Rule::Sentence, "listeners", "There must be at least one broker advertised listener.");
     }
-    secured(reader, &addresses.listeners);
-    if addresses.advertised.iter().any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0")) {
-        let allowed = match reader.is_given("advertised.listeners") {
-            true => "cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.",
-            false => "must be set to an address that clients can reach, where listeners has 0.0.0.0",
-        };
-        reader.require_failed("advertised.listeners", allowed);
-    }
-    let listening = addresses.advertised.iter().all(|e| named(&addresses.listeners, &e.listener));
-    let allowed = "listener names must be equal to or a subset of the ones defined in listeners";
-    reader.require(listening, "advertised.listeners", allowed);
     if !named(&addresses.advertised, &addresses.inter_broker) {
         let names: Vec<&str> = addresses.advertised.iter().map(|e| e.listener.as_str()).collect();
         let allowed = format!(
@@ -73,6 +69,17 @@ fn check(reader: &mut Reader<'_>, addresses: &Addresses) {
         );
         reader.require_failed("inter.broker.listener.name", &allowed);
     }
+    let listening = addresses.advertised.iter().all(|e| named(&addresses.listeners, &e.listener));
+    let allowed = "listener names must be equal to or a subset of the ones defined in listeners";
+    reader.require(listening, "advertised.listeners", allowed);
+    if addresses.advertised.iter().any(|endpoint| endpoint.host.as_deref() == Some("0.0.0.0")) {
+        let allowed = match reader.is_given("advertised.listeners") {
+            true => "cannot use the nonroutable meta-address 0.0.0.0. Use a routable IP address.",
+            false => "must be set to an address that clients can reach, where listeners has 0.0.0.0",
+        };
+        reader.require_failed("advertised.listeners", allowed);
+    }
+    secured(reader, &addresses.listeners);
 }
 
 fn secured(reader: &mut Reader<'_>, endpoints: &[Endpoint]) {

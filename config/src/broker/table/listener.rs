@@ -39,11 +39,11 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     /// How long a SASL login is good for; 0 sets no limit.
     "connections.max.reauth.ms": Long = "0", Any, Medium;
     /// Most connections to the broker.
-    "max.connections": Int = "2147483647", AtLeast(0), Medium [cluster_wide];
+    "max.connections": Int = "2147483647", AtLeast(0), Medium [cluster_wide, acted];
     /// Most connections from one address.
-    "max.connections.per.ip": Int = "2147483647", AtLeast(0), Medium [cluster_wide];
+    "max.connections.per.ip": Int = "2147483647", AtLeast(0), Medium [cluster_wide, acted];
     /// Most connections from certain addresses, as host:count.
-    "max.connections.per.ip.overrides": String = "", Any, Medium [cluster_wide];
+    "max.connections.per.ip.overrides": String = "", Any, Medium [cluster_wide, acted];
     /// Most new connections per second.
-    "max.connection.creation.rate": Int = "2147483647", AtLeast(0), Medium [cluster_wide];
+    "max.connection.creation.rate": Int = "2147483647", AtLeast(0), Medium [cluster_wide, acted];
 };

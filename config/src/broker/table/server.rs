@@ -34,7 +34,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     /// Requests that may wait before no more are read from sockets.
     "queued.max.requests": Int = "500", AtLeast(1), High [acted];
     /// Bytes of requests that may wait before no more are read; -1 sets no limit.
-    "queued.max.request.bytes": Long = "-1", Any, Medium;
+    "queued.max.request.bytes": Long = "-1", Any, Medium [acted];
     /// How long a start may take; for tests.
     "server.max.startup.time.ms": Long = "9223372036854775807", AtLeast(0), Medium [internal];
     /// Serves versions of requests that are not released; for tests.
