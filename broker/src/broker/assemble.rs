@@ -18,12 +18,14 @@ use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
+use crate::features;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -45,6 +47,7 @@ pub(crate) struct Materials {
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -107,9 +110,10 @@ impl Materials {
             fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
             loggers: self.loggers,
             seats: self.seats,
+            quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
-            feature_version: AtomicI64::new(0),
+            feature_version: AtomicI64::new(features::NO_EPOCH),
             random: AtomicU64::new(seed.1 | 1),
             config,
             identity,

@@ -17,7 +17,7 @@ use storage::{CheckpointError, Disk, DiskError, LogDir, LogDirError, MetaPropert
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
-use zookeeper::store::{MetadataStore, StoreError};
+use zookeeper::store::{MetadataStore, StoreError, Watch};
 
 use super::advertised::advertised;
 use super::assemble::Materials;
@@ -26,8 +26,10 @@ use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
+use crate::features::{self, FeaturesError};
 use crate::log_dirs::LogDirs;
 use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
+use crate::quota::Quotas;
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -55,6 +57,8 @@ pub enum StartError {
     Identity(String),
     #[error("{0}")]
     Registration(String),
+    #[error("{0}")]
+    Features(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
     #[error("no directory of log.dirs can be used: {0}")]
@@ -115,11 +119,13 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
     let identity = identify(&*store, &config, &dirs.online).await?;
+    features::epoch(&*store, Watch::None).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
     let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
+    let quotas = wiring::quotas(&config);
     for update in changes.load().await? {
-        apply_at_start(&settings, &seats, identity.broker, update).await;
+        apply_at_start(&settings, (&seats, &quotas), identity.broker, update).await;
     }
     wiring::limit_connections(&seats, &settings).await;
     let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
@@ -157,6 +163,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         removals,
         room,
         seats,
+        quotas,
         tasks,
         clock,
         authorizer,
@@ -228,7 +235,12 @@ async fn identify(
     Ok(identity)
 }
 
-async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, update: ConfigUpdate) {
+async fn apply_at_start(
+    settings: &Settings,
+    (seats, quotas): (&Seats, &Quotas),
+    own: BrokerId,
+    update: ConfigUpdate,
+) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
         ConfigEntity::Broker(id) if id == own => {
@@ -238,6 +250,7 @@ async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, updat
         ConfigEntity::Broker(_) => {}
         ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
         ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
+        ConfigEntity::Quota(entity) => quotas.changed(&entity, &update.settings),
     }
 }
 
@@ -260,6 +273,12 @@ impl From<IdentityError> for StartError {
 impl From<RegistrationError> for StartError {
     fn from(error: RegistrationError) -> Self {
         Self::Registration(error.to_string())
+    }
+}
+
+impl From<FeaturesError> for StartError {
+    fn from(error: FeaturesError) -> Self {
+        Self::Features(error.to_string())
     }
 }
 
