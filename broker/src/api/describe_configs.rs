@@ -180,9 +180,8 @@ impl Shown {
             .with_value(entry.value.map(StrBytes::from_string))
             .with_read_only(entry.read_only)
             .with_is_sensitive(entry.sensitive);
-        if self.version == 0 {
-            result.is_default = entry.source == Source::Default;
-        } else {
+        // Kafka has long ceased to tell a client of version 0 what is a default.
+        if self.version >= 1 {
             result.config_source = entry.source as i8;
         }
         if self.synonyms {
@@ -191,9 +190,7 @@ impl Shown {
         if self.version >= 3 {
             result.config_type = entry.kind.map_or(0, |kind| kind.code());
         }
-        if self.documentation {
-            result.documentation = entry.doc.map(StrBytes::from_static_str);
-        }
+        result.documentation = entry.doc.filter(|_| self.documentation).map(StrBytes::from_static_str);
         result
     }
 }
