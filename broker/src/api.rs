@@ -58,10 +58,12 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
             encode(&header, &metadata::answer(&broker, &context, version, request).await)
         }),
         RequestBody::CreateTopics(request) => Pending::later(async move {
-            encode(&header, &create_topics::answer(&broker, &context, version, request).await)
+            let response = create_topics::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::DeleteTopics(request) => Pending::later(async move {
-            encode(&header, &delete_topics::answer(&broker, &context, version, request).await)
+            let response = delete_topics::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::DeleteRecords(request) => Pending::later(async move {
             encode(&header, &delete_records::answer(&broker, &context, request).await)
@@ -73,7 +75,8 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
             encode(&header, &describe_log_dirs::answer(&broker, &context, request).await)
         }),
         RequestBody::CreatePartitions(request) => Pending::later(async move {
-            encode(&header, &create_partitions::answer(&broker, &context, request).await)
+            let response = create_partitions::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::InitProducerId(request) => Pending::later(async move {
             encode(&header, &init_producer_id::answer(&broker, &context, request).await)

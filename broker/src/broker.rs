@@ -30,6 +30,7 @@ use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -70,6 +71,7 @@ pub(crate) struct Broker {
     pub(crate) loggers: Loggers,
     /// Who is connected, and may be.
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
     /// The data version of `/feature`, which ApiVersions tells clients.

@@ -14,6 +14,7 @@ mod loggers;
 mod metadata;
 mod network;
 mod producer_ids;
+mod quota;
 mod rate;
 mod registration;
 mod request_log;

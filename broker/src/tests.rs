@@ -15,6 +15,7 @@ mod old_clients;
 mod produce;
 mod quotas;
 mod settings;
+mod throttling;
 mod topics;
 mod upkeep;
 mod world;

@@ -70,6 +70,10 @@ pub struct Network {
     pub queued_request_bytes_max: Option<u64>,
     pub connections: ConnectionLimits,
     pub quota_window: QuotaWindow,
+    /// For changes of topics.
+    pub controller_quota_window: QuotaWindow,
+    /// Requests that take longer are logged; none where nobody asks.
+    pub slow_request_ms: Option<u64>,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
 }

@@ -95,6 +95,21 @@ impl ApiKey {
         version >= self.api().flexible_since
     }
 
+    /// Whether Kafka 3.9 says that the version will go (KIP-896).
+    pub const fn is_deprecated(self, version: i16) -> bool {
+        let last = match self {
+            ApiKey::Produce => 6,
+            ApiKey::Fetch | ApiKey::Metadata => 3,
+            ApiKey::CreateTopics | ApiKey::OffsetForLeaderEpoch => 1,
+            ApiKey::ListOffsets
+            | ApiKey::DeleteTopics
+            | ApiKey::DescribeConfigs
+            | ApiKey::DescribeLogDirs => 0,
+            _ => return false,
+        };
+        version <= last
+    }
+
     const fn row(self) -> usize {
         match self {
             ApiKey::Produce => 0,

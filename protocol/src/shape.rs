@@ -29,10 +29,8 @@ mod offset_for_leader_epoch;
 mod produce;
 mod walk;
 
-pub(crate) use field::Shape;
-#[cfg(test)]
-pub(crate) use field::{Field, Kind};
-pub(crate) use walk::{skip_tags, walk};
+pub(crate) use field::{Field, Kind, Shape};
+pub(crate) use walk::{position_of, skip_tags, walk};
 
 /// Structs and strings that all arrays of one message may hold together. Each costs up to a hundred bytes once
 /// decoded; a cluster of Kafka's largest supported size needs half as many in one message.

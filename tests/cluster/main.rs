@@ -11,6 +11,7 @@ mod java_tools;
 mod kcat;
 mod kill9;
 mod load;
+mod quotas;
 mod readme;
 mod scene;
 mod signals;

@@ -109,18 +109,17 @@ impl Alter<'_> {
         if name.is_empty() {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
         }
+        let map = match wanted {
+            Wanted::Replaced(entries) => alter::replacement(&entries),
+            Wanted::Changed(changes) => {
+                alter::changed_topic(self.stored(&ConfigEntity::Topic(name.clone())).await?, &changes)?
+            }
+        };
         if !self.broker.metadata.picture().topics.contains_key(&*name) {
             let text = format!("The topic '{name}' does not exist.");
             return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
         }
-        let defaults = &self.broker.settings.config().topic_defaults;
-        let map = match wanted {
-            Wanted::Replaced(entries) => alter::replace_topic(defaults, &name, &entries)?,
-            Wanted::Changed(changes) => {
-                let stored = self.stored(&ConfigEntity::Topic(name.clone())).await?;
-                alter::incremental_topic(defaults, &name, &stored, &changes)?
-            }
-        };
+        alter::check_topic(&self.broker.settings.config().topic_defaults, &name, &map)?;
         self.write(ConfigEntity::Topic(name), map).await
     }
 
@@ -137,7 +136,7 @@ impl Alter<'_> {
             Wanted::Changed(changes) => settings.changed(scope, &stored, &changes)?,
         };
         if !self.validate_only {
-            alter::check_passwords(scope, &stored, &map).map_err(|problem| {
+            settings.check_passwords(scope, &stored, &map).map_err(|problem| {
                 let resource = format!("ConfigResource(type=BROKER, name='{name}')");
                 let text = format!("Invalid config value for resource {resource}: {problem}");
                 Refused::new(ErrorCode::InvalidConfig, text)

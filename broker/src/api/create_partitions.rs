@@ -21,10 +21,15 @@ use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
 use crate::metadata::Picture;
+use crate::quota::Mutations;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_QUOTA_SINCE: i16 = 3;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
+    version: i16,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let patience = patience(request.timeout_ms);
@@ -32,11 +37,12 @@ pub(crate) async fn answer(
     let mut named = BTreeSet::new();
     let topics: Vec<&CreatePartitionsTopic> =
         pace::collect(request.topics.iter().filter(move |topic| named.insert(&**topic.name))).await;
+    let mut quota = broker.quotas.mutations(context, version, STRICT_QUOTA_SINCE);
     let (mut outcomes, mut pace) = (Vec::with_capacity(topics.len()), Pace::default());
     for topic in &topics {
         outcomes.push(match check(broker, context, topic, &twice) {
             Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
-            Ok(()) => grow(broker, topic).await,
+            Ok(()) => grow(broker, &mut quota, topic).await,
             Err(refused) => Err(refused),
         });
         pace.step().await;
@@ -56,7 +62,9 @@ pub(crate) async fn answer(
             outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         result(topic, outcome)
     });
-    CreatePartitionsResponse::default().with_results(pace::collect(results).await)
+    CreatePartitionsResponse::default()
+        .with_results(pace::collect(results).await)
+        .with_throttle_time_ms(quota.throttle_time_ms())
 }
 
 fn check(
@@ -77,8 +85,13 @@ fn check(
     Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "The topic authorization is failed."))
 }
 
-async fn grow(broker: &Arc<Broker>, topic: &CreatePartitionsTopic) -> Result<(), Refused> {
+async fn grow(
+    broker: &Arc<Broker>,
+    quota: &mut Mutations<'_>,
+    topic: &CreatePartitionsTopic,
+) -> Result<(), Refused> {
     let added = plan(broker, topic).await?;
+    quota.take(added.len())?;
     Ok(topics::add_partitions(&broker.store, &topic.name, added).await?)
 }
 

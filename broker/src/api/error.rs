@@ -18,6 +18,7 @@ use super::fetch::old_clients::ConversionError;
 use crate::config_changes::ConfigReadError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
+use crate::quota::QuotaExceeded;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -45,6 +46,12 @@ pub(super) fn told(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     match outcome {
         Ok(()) => (ErrorCode::None.code(), None),
         Err(Refused { code, message }) => (code.code(), message.map(StrBytes::from_string)),
+    }
+}
+
+impl From<QuotaExceeded> for Refused {
+    fn from(QuotaExceeded: QuotaExceeded) -> Self {
+        Self::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
     }
 }
 

@@ -158,7 +158,7 @@ impl View<'_> {
                 Some(topic) => topic,
                 None if !self.creates() => failed_topic(name, absent(name)),
                 None if may_create || self.allows(Operation::Create, &Resource::topic(name)) => {
-                    failed_topic(name, create_automatically(self.broker, name).await)
+                    failed_topic(name, create_automatically(self.broker, self.context, name).await)
                 }
                 None => failed_topic(name, ErrorCode::TopicAuthorizationFailed),
             });

@@ -24,6 +24,7 @@ use crate::loggers::Loggers;
 use crate::metadata::Metadata;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -45,6 +46,7 @@ pub(crate) struct Materials {
     pub(crate) removals: Vec<Removal>,
     pub(crate) room: Room,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -107,6 +109,7 @@ impl Materials {
             fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
             loggers: self.loggers,
             seats: self.seats,
+            quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
             feature_version: AtomicI64::new(0),

@@ -28,6 +28,7 @@ use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
 use crate::log_dirs::LogDirs;
 use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
+use crate::quota::Quotas;
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -118,8 +119,9 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
     let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
+    let quotas = wiring::quotas(&config);
     for update in changes.load().await? {
-        apply_at_start(&settings, &seats, identity.broker, update).await;
+        apply_at_start(&settings, (&seats, &quotas), identity.broker, update).await;
     }
     wiring::limit_connections(&seats, &settings).await;
     let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
@@ -157,6 +159,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         removals,
         room,
         seats,
+        quotas,
         tasks,
         clock,
         authorizer,
@@ -228,7 +231,12 @@ async fn identify(
     Ok(identity)
 }
 
-async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, update: ConfigUpdate) {
+async fn apply_at_start(
+    settings: &Settings,
+    (seats, quotas): (&Seats, &Quotas),
+    own: BrokerId,
+    update: ConfigUpdate,
+) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
         ConfigEntity::Broker(id) if id == own => {
@@ -238,6 +246,7 @@ async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, updat
         ConfigEntity::Broker(_) => {}
         ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
         ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
+        ConfigEntity::Quota(entity) => quotas.changed(&entity, &update.settings),
     }
 }
 

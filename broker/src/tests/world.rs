@@ -124,6 +124,7 @@ impl World {
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let limits = Limits::resolve(&config.network).await.unwrap();
         let seats = Seats::new(limits, config.network.quota_window);
+        let quotas = wiring::quotas(&config);
         let materials = Materials {
             config,
             identity: Identity { broker: BrokerId(1), cluster_id: CLUSTER_ID.to_owned() },
@@ -136,6 +137,7 @@ impl World {
             removals: found.removals,
             room,
             seats,
+            quotas,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),
@@ -186,7 +188,7 @@ impl World {
     pub(super) async fn ask<Q: RequestMessage>(&self, version: i16, request: &Q) -> Q::Response {
         match self.outcome(version, request).await {
             Outcome::Answer(response) => decode(version, response),
-            other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
+            other @ (Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
         }
     }
 
