@@ -18,6 +18,7 @@ mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod error;
 pub(crate) mod fetch;
 mod incremental_alter_configs;
@@ -31,6 +32,7 @@ mod produce;
 mod quota_znodes;
 mod repeated;
 pub(crate) mod stop_replica;
+mod update_features;
 pub(crate) mod update_metadata;
 
 use std::sync::Arc;
@@ -95,6 +97,12 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         }),
         RequestBody::AlterClientQuotas(request) => Pending::later(async move {
             encode(&header, &alter_client_quotas::answer(&broker, &context, request).await)
+        }),
+        RequestBody::UpdateFeatures(request) => Pending::later(async move {
+            encode(&header, &update_features::answer(&broker, &context, version, request).await)
+        }),
+        RequestBody::DescribeProducers(request) => Pending::later(async move {
+            encode(&header, &describe_producers::answer(&broker, &context, request).await)
         }),
         RequestBody::DescribeCluster(request) => Pending::later(async move {
             encode(&header, &describe_cluster::answer(&broker, &context, version, &request))

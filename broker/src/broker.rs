@@ -74,7 +74,7 @@ pub(crate) struct Broker {
     pub(crate) quotas: Arc<Quotas>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
-    /// The data version of `/feature`, which ApiVersions tells clients.
+    /// The epoch of the finalized features, which ApiVersions tells clients.
     feature_version: AtomicI64,
     random: AtomicU64,
 }

@@ -8,6 +8,7 @@ mod authorizer;
 mod broker;
 mod config_changes;
 mod controller;
+mod features;
 mod hosted;
 mod log_dirs;
 mod loggers;
@@ -23,6 +24,14 @@ mod shard;
 mod tasks;
 #[cfg(test)]
 mod tests;
+/// What the fuzz target `handling` calls.
+#[cfg(all(feature = "fuzzing", not(test)))]
+#[allow(dead_code, unused_imports, unreachable_pub)]
+pub mod tests {
+    pub mod arbitrary;
+    mod bad_disk;
+    mod world;
+}
 mod topic_settings;
 mod upkeep;
 

@@ -167,6 +167,12 @@ impl Shard {
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
             Command::DeleteRecords(delete) => self.delete_records(now, delete),
+            Command::DescribeProducers { partition, reply } => {
+                if let Some(Seat::Online(partition)) = self.partitions.get(&partition) {
+                    // A client that went away does not wait for its answer.
+                    let _ = reply.send(partition.log.active_producers());
+                }
+            }
             Command::Measure(reply) => drop(reply.send(self.online().map(|log| log.measured()).collect())),
             Command::TakeChanged(reply) => drop(reply.send(self.take_changed())),
             Command::Retain => self.retain(now),

@@ -6,6 +6,7 @@
 pub mod assignment;
 pub mod controller;
 pub mod deadlines;
+pub mod features;
 pub mod group;
 pub mod quota;
 mod random;

@@ -26,7 +26,9 @@ pub enum ApiKey {
     IncrementalAlterConfigs = 44,
     DescribeClientQuotas = 48,
     AlterClientQuotas = 49,
+    UpdateFeatures = 57,
     DescribeCluster = 60,
+    DescribeProducers = 61,
 }
 
 /// One line of the table.
@@ -65,7 +67,9 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
     api(ApiKey::DescribeClientQuotas, "DescribeClientQuotas", (0, 1), 1),
     api(ApiKey::AlterClientQuotas, "AlterClientQuotas", (0, 1), 1),
+    api(ApiKey::UpdateFeatures, "UpdateFeatures", (0, 1), 0),
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
+    api(ApiKey::DescribeProducers, "DescribeProducers", (0, 0), 0),
 ];
 
 impl ApiKey {
@@ -129,7 +133,9 @@ impl ApiKey {
             ApiKey::IncrementalAlterConfigs => 14,
             ApiKey::DescribeClientQuotas => 15,
             ApiKey::AlterClientQuotas => 16,
-            ApiKey::DescribeCluster => 17,
+            ApiKey::UpdateFeatures => 17,
+            ApiKey::DescribeCluster => 18,
+            ApiKey::DescribeProducers => 19,
         }
     }
 }

@@ -19,6 +19,7 @@ mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod fetch;
 mod field;
 mod incremental_alter_configs;
@@ -27,6 +28,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod update_features;
 mod walk;
 
 pub(crate) use field::{Field, Kind, Shape};
@@ -110,7 +112,9 @@ pub(crate) const fn request(api: ApiKey) -> &'static Shape {
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::REQUEST,
         ApiKey::DescribeClientQuotas => &describe_client_quotas::REQUEST,
         ApiKey::AlterClientQuotas => &alter_client_quotas::REQUEST,
+        ApiKey::UpdateFeatures => &update_features::REQUEST,
         ApiKey::DescribeCluster => &describe_cluster::REQUEST,
+        ApiKey::DescribeProducers => &describe_producers::REQUEST,
     }
 }
 
@@ -134,7 +138,9 @@ pub(crate) const fn response(api: ApiKey) -> &'static Shape {
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::RESPONSE,
         ApiKey::DescribeClientQuotas => &describe_client_quotas::RESPONSE,
         ApiKey::AlterClientQuotas => &alter_client_quotas::RESPONSE,
+        ApiKey::UpdateFeatures => &update_features::RESPONSE,
         ApiKey::DescribeCluster => &describe_cluster::RESPONSE,
+        ApiKey::DescribeProducers => &describe_producers::RESPONSE,
     }
 }
 
@@ -265,7 +271,9 @@ mod tests {
         describe_client_quotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse,
             DescribeClientQuotas;
         alter_client_quotas: AlterClientQuotasRequest, AlterClientQuotasResponse, AlterClientQuotas;
+        update_features: UpdateFeaturesRequest, UpdateFeaturesResponse, UpdateFeatures;
         describe_cluster: DescribeClusterRequest, DescribeClusterResponse, DescribeCluster;
+        describe_producers: DescribeProducersRequest, DescribeProducersResponse, DescribeProducers;
     }
 
     fn refused(api: ApiKey, version: i16, body: &[u8], field: &str, fault: Fault) {

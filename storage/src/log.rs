@@ -15,7 +15,7 @@ use crate::epochs::Epochs;
 use crate::index::IndexRules;
 use crate::log_dir::Shutdown;
 use crate::partition_metadata;
-use crate::producers::Producers;
+use crate::producers::{ActiveProducer, Producers};
 use crate::recovery::{Crew, RecoveryError, RecoveryReport, load};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
@@ -353,6 +353,11 @@ impl Log {
     /// Number of producers known.
     pub fn producer_count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// The producers known, by id.
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        self.producers.active()
     }
 
     fn index_rules(&self) -> IndexRules {

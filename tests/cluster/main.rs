@@ -12,6 +12,7 @@ mod kcat;
 mod kill9;
 mod load;
 mod quotas;
+mod old_clients;
 mod readme;
 mod scene;
 mod signals;

@@ -18,6 +18,7 @@ use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
+use crate::features;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
@@ -112,7 +113,7 @@ impl Materials {
             quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
-            feature_version: AtomicI64::new(0),
+            feature_version: AtomicI64::new(features::NO_EPOCH),
             random: AtomicU64::new(seed.1 | 1),
             config,
             identity,

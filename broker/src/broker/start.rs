@@ -17,7 +17,7 @@ use storage::{CheckpointError, Disk, DiskError, LogDir, LogDirError, MetaPropert
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
-use zookeeper::store::{MetadataStore, StoreError};
+use zookeeper::store::{MetadataStore, StoreError, Watch};
 
 use super::advertised::advertised;
 use super::assemble::Materials;
@@ -26,6 +26,7 @@ use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
+use crate::features::{self, FeaturesError};
 use crate::log_dirs::LogDirs;
 use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
 use crate::quota::Quotas;
@@ -56,6 +57,8 @@ pub enum StartError {
     Identity(String),
     #[error("{0}")]
     Registration(String),
+    #[error("{0}")]
+    Features(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
     #[error("no directory of log.dirs can be used: {0}")]
@@ -116,6 +119,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
     let identity = identify(&*store, &config, &dirs.online).await?;
+    features::epoch(&*store, Watch::None).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
     let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
@@ -269,6 +273,12 @@ impl From<IdentityError> for StartError {
 impl From<RegistrationError> for StartError {
     fn from(error: RegistrationError) -> Self {
         Self::Registration(error.to_string())
+    }
+}
+
+impl From<FeaturesError> for StartError {
+    fn from(error: FeaturesError) -> Self {
+        Self::Features(error.to_string())
     }
 }
 

@@ -10,14 +10,13 @@ use config::layers::{ConfigMap, Scope};
 use coordinator::controller::{Answer, ControlRequest};
 use tokio::sync::{Notify, mpsc};
 use zookeeper::events::SessionEvents;
-use zookeeper::paths;
-use zookeeper::store::Watch;
 
 use super::{Broker, reconfigure};
 use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
+use crate::features;
 use crate::network::{
     Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
 };
@@ -104,7 +103,7 @@ pub(crate) fn join_controller(
         Ok(())
     });
     tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received, doors));
-    tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
+    tasks.spawn(TaskKind::ZooKeeper, "features", features::follow(Arc::clone(broker), feature_changed));
     let office = Arc::clone(broker);
     tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
 }
@@ -143,20 +142,6 @@ async fn hold_office(broker: Arc<Broker>) -> Result<(), TaskError> {
         }),
     };
     driver::run(&broker.office, host, stopping).await
-}
-
-/// Keeps the data version of `/feature`, which ApiVersions tells clients as the epoch of the finalized features.
-async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<(), TaskError> {
-    let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
-    loop {
-        match broker.store.exists(paths::FEATURE, Watch::Leave).await {
-            Ok(stat) => broker.set_feature_version(stat.map_or(0, |stat| i64::from(stat.version))),
-            Err(error) => tracing::debug!(%error, "the version of the features is not known"),
-        }
-        if stopping.run_until_cancelled(changed.notified()).await.is_none() {
-            return Ok(());
-        }
-    }
 }
 
 async fn apply_updates(

@@ -7,7 +7,7 @@ use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, Pro
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
 use storage::rot::Damage;
-use storage::{AppendError, DeleteRecordsError, DiskError, Flushed, Log};
+use storage::{ActiveProducer, AppendError, DeleteRecordsError, DiskError, Flushed, Log};
 use tokio::sync::oneshot;
 
 use crate::topic_settings::TopicSettings;
@@ -33,6 +33,11 @@ pub(crate) enum Command {
     Configure(Box<Configure>),
     /// DeleteRecords, for one partition.
     DeleteRecords(DeleteRecords),
+    /// DescribeProducers, for one partition. Not answered where its log cannot be used.
+    DescribeProducers {
+        partition: TopicPartition,
+        reply: oneshot::Sender<Vec<ActiveProducer>>,
+    },
     /// What every log that can be used takes up.
     Measure(oneshot::Sender<Vec<Measured>>),
     /// The partitions that changed since the last time this was asked, for the checkpoint files.

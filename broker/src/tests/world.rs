@@ -44,7 +44,7 @@ use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::Job;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const CLUSTER_ID: &str = "c1uster";
 
 pub(super) struct World {
@@ -304,7 +304,7 @@ pub(super) fn batch(at: i64, values: &[&str], change: impl FnOnce(&mut BatchBuil
 }
 
 /// All bytes of the answer, those of files too.
-fn bytes(response: Response) -> Bytes {
+pub(super) fn bytes(response: Response) -> Bytes {
     use std::os::unix::fs::FileExt;
 
     let mut all = BytesMut::from(&response.head[..]);

@@ -57,7 +57,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
             "clients on a real Kafka",
             Long,
             600,
-            "cargo test --package tests --test cluster -- java_tools kcat go_clients kill9 zookeeper_outage",
+            "cargo test --package tests --test cluster -- java_tools kcat go_clients old_clients kill9 zookeeper_outage",
         )
         .with(&[("OTTLA_TEST_BROKER", "kafka")]),
         step(
