@@ -5,6 +5,7 @@
 
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod alteration;
 pub(crate) mod api_versions;
 mod config_resource;
@@ -72,6 +73,9 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         }),
         RequestBody::OffsetForLeaderEpoch(request) => Pending::later(async move {
             encode(&header, &offset_for_leader_epoch::answer(&broker, &context, request).await)
+        }),
+        RequestBody::AlterReplicaLogDirs(request) => Pending::later(async move {
+            encode(&header, &alter_replica_log_dirs::answer(&broker, &context, request).await)
         }),
         RequestBody::DescribeLogDirs(request) => Pending::later(async move {
             encode(&header, &describe_log_dirs::answer(&broker, &context, request).await)

@@ -11,6 +11,7 @@ mod reachability;
 mod reconfigure;
 mod start;
 pub(crate) mod stop;
+mod unfinished;
 pub(crate) mod wiring;
 
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::moves::Moves;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
 use crate::quota::Quotas;
@@ -61,6 +63,7 @@ pub(crate) struct Broker {
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
     pub(crate) amendments: Amendments,
+    pub(crate) moves: Moves,
     /// How many logs may be open.
     pub(crate) room: Room,
     pub(crate) registration: Registration,

@@ -13,6 +13,7 @@ mod hosted;
 mod log_dirs;
 mod loggers;
 mod metadata;
+mod moves;
 mod network;
 mod producer_ids;
 mod quota;

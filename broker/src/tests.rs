@@ -12,6 +12,7 @@ mod fetch;
 mod handles;
 mod log_dirs;
 mod long_lists;
+mod moves;
 mod offsets;
 mod old_clients;
 mod produce;

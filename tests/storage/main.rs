@@ -5,6 +5,7 @@
 
 mod append;
 mod coordinator_records;
+mod copy;
 mod crash;
 mod crash_lives;
 mod crew;

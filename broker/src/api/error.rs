@@ -18,6 +18,7 @@ use super::fetch::old_clients::ConversionError;
 use crate::config_changes::ConfigReadError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
+use crate::moves::MoveRefused;
 use crate::quota::QuotaExceeded;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
@@ -131,6 +132,16 @@ impl From<TopicWriteError> for Refused {
                 tracing::error!(%error, "a topic could not be read from ZooKeeper, or not be written to it");
                 Self::new(ErrorCode::UnknownServerError, error.to_string())
             }
+        }
+    }
+}
+
+impl From<MoveRefused> for ErrorCode {
+    fn from(refused: MoveRefused) -> Self {
+        match refused {
+            MoveRefused::NameTooLong => ErrorCode::InvalidTopicException,
+            MoveRefused::NotHere => ErrorCode::ReplicaNotAvailable,
+            MoveRefused::Offline => ErrorCode::KafkaStorageError,
         }
     }
 }

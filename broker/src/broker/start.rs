@@ -128,9 +128,10 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         apply_at_start(&settings, (&seats, &quotas), identity.broker, update).await;
     }
     wiring::limit_connections(&seats, &settings).await;
-    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
-    room.check(found.homes.len())?;
-    room.warn_if_little(found.homes.len());
+    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall, &disk)?;
+    let logs = found.homes.len() + found.unfinished.len();
+    room.check(logs)?;
+    room.warn_if_little(logs);
     // Listeners are the first that go by what ZooKeeper has for this broker.
     let config = BrokerConfig::clone(&settings.config());
     let mut bound = Vec::with_capacity(config.network.listeners.len());
@@ -151,6 +152,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let failed = failed.into_iter().map(|(dir, _)| dir).collect();
     let log_dirs = LogDirs::new(dirs, failed, found.homes);
     let (unopened, removals, authorizer) = (found.unopened, found.removals, Authorizer::AllowAll);
+    let unfinished = found.unfinished;
     let materials = Materials {
         config,
         identity,
@@ -161,6 +163,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         log_dirs,
         unopened,
         removals,
+        unfinished,
         room,
         seats,
         quotas,

@@ -117,7 +117,7 @@ impl World {
         let dirs = logs::open_dirs(&config, &disk).unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         changes.load().await.unwrap();
-        let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
+        let listed = logs::list(dirs, &settings, clock.now().wall, &disk).unwrap();
         let (OpenDirs { online: dirs, failed }, found) = listed;
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
@@ -135,6 +135,7 @@ impl World {
             log_dirs: LogDirs::new(dirs, failed, found.homes),
             unopened: found.unopened,
             removals: found.removals,
+            unfinished: found.unfinished,
             room,
             seats,
             quotas,
