@@ -109,13 +109,19 @@ impl Alter<'_> {
         if name.is_empty() {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
         }
+        let exists = self.broker.metadata.picture().topics.contains_key(&*name);
         let map = match wanted {
             Wanted::Replaced(entries) => alter::replacement(&entries),
             Wanted::Changed(changes) => {
-                alter::changed_topic(self.stored(&ConfigEntity::Topic(name.clone())).await?, &changes)?
+                // Of a topic that there is not the name may be no path.
+                let stored = match exists {
+                    true => self.stored(&ConfigEntity::Topic(name.clone())).await?,
+                    false => ConfigMap::default(),
+                };
+                alter::changed_topic(stored, &changes)?
             }
         };
-        if !self.broker.metadata.picture().topics.contains_key(&*name) {
+        if !exists {
             let text = format!("The topic '{name}' does not exist.");
             return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
         }
