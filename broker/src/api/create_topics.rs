@@ -48,7 +48,9 @@ pub(crate) async fn answer(
     let (mut results, mut created, mut pace) = (Vec::new(), Vec::new(), Pace::default());
     for topic in &request.topics {
         let outcome = match rights.check(&topic.name, &twice) {
-            Ok(()) if request.validate_only => plan(broker, topic).await,
+            Ok(()) if request.validate_only => {
+                plan(broker, topic).await.map(|new| NewTopic { id: TopicId::nil(), ..new })
+            }
             Ok(()) => create(broker, &mut quota, topic).await,
             Err(refused) => Err(refused),
         };
@@ -69,7 +71,9 @@ pub(crate) async fn answer(
     for made in created {
         if patience.is_zero() || !made.is_led(&picture, &results) {
             let topic = &request.topics[made.index];
-            results[made.index] = refused(version, topic, ErrorCode::RequestTimedOut.into());
+            let id = results[made.index].topic_id;
+            results[made.index] =
+                refused(version, topic, ErrorCode::RequestTimedOut.into()).with_topic_id(id);
         }
         pace.step().await;
     }
