@@ -12,6 +12,7 @@ mod kcat;
 mod kill9;
 mod load;
 mod old_clients;
+mod quotas;
 mod readme;
 mod scene;
 mod signals;

@@ -95,7 +95,9 @@ impl Stage {
         });
         world.asked.take();
         match outcome {
-            Outcome::Answer(response) => read(api, version, correlation_id, response),
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                read(api, version, correlation_id, response);
+            }
             Outcome::Silent => {}
             Outcome::Close(reason) => {
                 assert!(!reason.contains("cannot be encoded"), "{api} v{version}: {reason}")
