@@ -2,7 +2,10 @@
 //! How: what Kafka answered is recorded in `cases/`, so that nothing but a ZooKeeper is needed to compare with it; `UPDATE=1` records anew,
 //! `OTTLA_DIFFERENTIAL=part,part` plays only scenarios with one of them in their names, `OTTLA_DIFFERENTIAL_SEED=N` generates other requests and asks
 //! both brokers. `differences.txt` has the differences that are meant. See docs/decisions/0019-differential-test.md.
-#![expect(clippy::wildcard_enum_match_arm, reason = "a tree is asked whether it is one thing, and is anything else")]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a tree is asked whether it is one thing, and is anything else"
+)]
 
 mod batch;
 mod compare;
