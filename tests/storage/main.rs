@@ -19,6 +19,7 @@ mod judge;
 mod kit;
 mod leftovers;
 mod legacy;
+mod moves;
 mod produced;
 mod read;
 mod recovery;

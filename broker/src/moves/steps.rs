@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use coordinator::moves::{Event, Step, Throttle, Trouble};
-use protocol::ids::{Millis, TopicPartition};
+use protocol::ids::{Millis, Offset, TopicPartition};
 use storage::claim::{self, Claim};
 use storage::{Copied, CopyError, DiskError, FlushScope, FollowError, Log, LogReader, Removal, Truncated};
 use tokio::sync::{Notify, oneshot};
@@ -115,20 +115,23 @@ pub(super) async fn whereabouts(broker: &Broker, partition: &TopicPartition) -> 
 
 /// Opens what an earlier run has left.
 async fn open(broker: &Arc<Broker>, job: &mut Job, options: storage::OpenOptions) -> Result<(), Trouble> {
-    let (disk, jobs) = (Arc::clone(&broker.disk), broker.jobs.clone());
-    match broker.tasks.blocking(move || Log::open(options, disk)).await {
-        Ok((log, _)) => {
-            if log.missing_up_to.is_some() {
-                lower(broker, job, &log).await?;
+    let disk = Arc::clone(&broker.disk);
+    match broker.tasks.blocking(move || Log::open_copy(options, disk)).await {
+        Ok((log, truncated)) => {
+            if log.missing_up_to.is_some() || truncated.is_some() {
+                lower(broker, job, log.recovery_point()).await?;
+            }
+            if let Some(truncated) = truncated {
+                broker.jobs.send(upkeep::Job::Remove(truncated.removal)).await;
             }
             tracing::info!(partition = %job.partition, dir = %job.dir.display(), end = %log.end_offset(), "the move goes on");
             job.copy = Copy::Open(Box::new(log));
             Ok(())
         }
-        Err(storage::RecoveryError::Disk { error, .. }) if error.is_full() || error.is_shortage => {
-            Err(trouble(&jobs, &error))
-        }
         Err(error) => {
+            if let Some(error) = error.of_copy().filter(|error| error.is_full() || error.is_shortage) {
+                return Err(trouble(&broker.jobs, error));
+            }
             tracing::error!(
                 partition = %job.partition, dir = %job.dir.display(), %error,
                 "the copy that a move has left cannot be opened: the move rests. Give it up, or remove the copy"
@@ -139,8 +142,8 @@ async fn open(broker: &Arc<Broker>, job: &mut Job, options: storage::OpenOptions
 }
 
 /// What is appended next must not be taken for synced.
-async fn lower(broker: &Broker, job: &Job, log: &Log) -> Result<(), Trouble> {
-    let (partition, dir, to) = (job.partition.clone(), job.to.path.clone(), log.recovery_point());
+async fn lower(broker: &Broker, job: &Job, to: Offset) -> Result<(), Trouble> {
+    let (partition, dir) = (job.partition.clone(), job.to.path.clone());
     if broker.amendments.make(Change::Lowered { partition, dir, to }).await {
         Ok(())
     } else {
@@ -187,12 +190,8 @@ fn far(job: &Job) -> Event {
 async fn cut(broker: &Broker, job: &Job, truncated: Truncated) -> Outcome {
     let Truncated { recovery_point: to, removal, .. } = truncated;
     broker.jobs.send(upkeep::Job::Remove(removal)).await;
-    let (partition, dir) = (job.partition.clone(), job.to.path.clone());
-    if broker.amendments.make(Change::Lowered { partition, dir, to }).await {
-        Ok(far(job))
-    } else {
-        Err(Trouble::Room)
-    }
+    lower(broker, job, to).await?;
+    Ok(far(job))
 }
 
 /// What a failed copy means. The source's errors are looked into as those of any reader.
@@ -207,7 +206,7 @@ fn uncopied(broker: &Broker, log: &Log, error: &CopyError) -> Trouble {
             Trouble::Records
         }
         CopyError::Append(FollowError::Offline { .. }) => Trouble::Disk,
-        CopyError::Append(_) | CopyError::Truncate(_) => Trouble::Records,
+        CopyError::Append(_) | CopyError::Truncate(_) | CopyError::Open(_) => Trouble::Records,
     }
 }
 

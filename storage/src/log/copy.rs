@@ -3,10 +3,14 @@
 //! Batches are copied byte for byte. What the source gave up since the last step, at either end, is given up here too. The
 //! source's writer is never waited for. Source: ReplicaAlterLogDirsThread, AbstractFetcherThread.truncate… of Kafka 3.9.
 
+use std::sync::Arc;
+
 use protocol::{LeaderEpoch, Millis, Offset};
 
-use super::{FollowError, Log, TruncateError, Truncated};
-use crate::disk::DiskError;
+use super::{FollowError, Log, OpenOptions, TruncateError, Truncated};
+use crate::disk::{Disk, DiskError};
+use crate::log_dir::Shutdown;
+use crate::recovery::RecoveryError;
 use crate::scan::parse;
 use crate::view::{FirstBatch, LogReader, LogView, ReadError, UpTo};
 
@@ -29,6 +33,8 @@ pub enum CopyError {
     Append(#[from] FollowError),
     #[error(transparent)]
     Truncate(#[from] TruncateError),
+    #[error(transparent)]
+    Open(#[from] RecoveryError),
 }
 
 /// What became of the batches that were read.
@@ -46,13 +52,29 @@ impl CopyError {
     pub fn of_copy(&self) -> Option<&DiskError> {
         match self {
             CopyError::Append(FollowError::Disk { error, .. })
-            | CopyError::Truncate(TruncateError::Disk { error, .. }) => Some(error),
-            CopyError::Source(_) | CopyError::Append(_) | CopyError::Truncate(_) => None,
+            | CopyError::Truncate(TruncateError::Disk { error, .. })
+            | CopyError::Open(RecoveryError::Disk { error, .. }) => Some(error),
+            CopyError::Source(_) | CopyError::Append(_) | CopyError::Truncate(_) | CopyError::Open(_) => None,
         }
     }
 }
 
 impl Log {
+    /// Loads a copy that an earlier run has left. After an unclean stop nothing is kept but what was synced: a power cut may have taken
+    /// batches from the middle of the rest, which nobody would miss, since the source is asked for those behind the end alone.
+    pub fn open_copy(
+        options: OpenOptions,
+        disk: Arc<dyn Disk>,
+    ) -> Result<(Log, Option<Truncated>), CopyError> {
+        let (synced, shutdown, now) = (options.recovery_point, options.shutdown, options.now);
+        let (mut log, _) = Log::open(options, disk)?;
+        let truncated = match shutdown {
+            Shutdown::Clean => None,
+            Shutdown::Unclean => log.truncate_to(synced.max(log.start), now)?,
+        };
+        Ok((log, truncated))
+    }
+
     /// Appends up to `bytes_max` of what `source` has behind this log's end, one batch at least; first whatever this log has and
     /// `source` has not is cut off. High watermark and log start follow. Blocks for both disks.
     pub fn copy_from(
