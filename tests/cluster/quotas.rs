@@ -9,8 +9,8 @@ use protocol::messages::create_topics_request::CreatableTopic;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use protocol::messages::{
-    CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, MetadataRequest, MetadataResponse,
-    ProduceRequest, ProduceResponse, TopicName,
+    CreateTopicsRequest, CreateTopicsResponse, FetchRequest, FetchResponse, MetadataRequest,
+    MetadataResponse, ProduceRequest, ProduceResponse, TopicName,
 };
 use protocol::record::{BatchBuilder, NewRecord};
 use protocol::request::{RequestHeader, encode};
@@ -111,7 +111,11 @@ impl Scene {
 
 fn close_to(measured: f64, expected: f64) -> Result<()> {
     let off = measured / expected - 1.0;
-    ensure!(off.abs() < 0.05, "{measured:.0} a second where {expected:.0} are allowed: {:.1} % off", off * 100.0);
+    ensure!(
+        off.abs() < 0.05,
+        "{measured:.0} a second where {expected:.0} are allowed: {:.1} % off",
+        off * 100.0
+    );
     Ok(())
 }
 
@@ -160,7 +164,10 @@ fn the_most_particular_quota_counts_and_changes_while_it_runs() -> Result<()> {
             Ok(())
         })
     };
-    let (user, all) = (["--entity-type", "users", "--entity-name", "ANONYMOUS"], ["--entity-type", "clients", "--entity-default"]);
+    let (user, all) = (
+        ["--entity-type", "users", "--entity-name", "ANONYMOUS"],
+        ["--entity-type", "clients", "--entity-default"],
+    );
     let pair = [&user[..], &["--entity-type", "clients", "--entity-name", "c"]].concat();
     // A request is half a second's worth.
     let little = ["--add-config", "producer_byte_rate=20000"];
@@ -191,7 +198,10 @@ fn topics_are_made_at_the_allowed_rate() -> Result<()> {
     let mut number = 0;
     let mut create = || -> Result<(bool, i32)> {
         number += 1;
-        let topic = CreatableTopic::default().with_name(name(&format!("t{number}"))).with_num_partitions(1).with_replication_factor(1);
+        let topic = CreatableTopic::default()
+            .with_name(name(&format!("t{number}")))
+            .with_num_partitions(1)
+            .with_replication_factor(1);
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(10_000);
         let (answer, _, _): (CreateTopicsResponse, _, _) = client.ask(ApiKey::CreateTopics, 7, &request)?;
         match answer.topics[0].error_code {
@@ -251,10 +261,22 @@ fn requests_are_logged_once_the_level_is_set() -> Result<()> {
     until_ok("the request is in the log", SOON, || {
         let _: (MetadataResponse, _, _) = client.ask(ApiKey::Metadata, 12, &request)?;
         let log = scene.broker.log()?;
-        let line = log.lines().find_map(|line| line.split_once("Completed request:")?.1.split_once("\"clientId\":\"logged\""));
+        let line = log
+            .lines()
+            .find_map(|line| line.split_once("Completed request:")?.1.split_once("\"clientId\":\"logged\""));
         let (before, after) = line.context("no such line")?;
-        ensure!(before.starts_with(r#"{"isForwarded":false,"requestHeader":{"requestApiKey":3,"requestApiVersion":12,"#), "{before}");
-        ensure!(after.contains(r#""requestApiKeyName":"METADATA"},"request":{"topics":null,"allowAutoTopicCreation""#), "{after}");
+        ensure!(
+            before.starts_with(
+                r#"{"isForwarded":false,"requestHeader":{"requestApiKey":3,"requestApiVersion":12,"#
+            ),
+            "{before}"
+        );
+        ensure!(
+            after.contains(
+                r#""requestApiKeyName":"METADATA"},"request":{"topics":null,"allowAutoTopicCreation""#
+            ),
+            "{after}"
+        );
         ensure!(after.contains(r#""response":{"throttleTimeMs":0,"brokers":[{"nodeId":1,"#), "{after}");
         ensure!(after.contains(r#""principal":"User:ANONYMOUS","listener":"PLAINTEXT""#), "{after}");
         Ok(())
