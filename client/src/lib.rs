@@ -15,8 +15,8 @@ pub mod session;
 
 pub use address::Address;
 pub use admin::{
-    ConfigChange, ConfigEntry, ConfigSource, DescribedLogDir, DescribedReplica, FoundOffset, NewPartitions,
-    NewTopic, OffsetQuery, Outcome, Placement, Resource,
+    ConfigChange, ConfigEntry, ConfigSource, DescribedLogDir, DescribedReplica, Effect, FeatureUpgrade,
+    Features, FoundOffset, NewPartitions, NewTopic, OffsetQuery, Outcome, Placement, Resource,
 };
 pub use cluster::{Broker, Cluster, Partition, Topic};
 pub use connection::{Connection, Ticket};

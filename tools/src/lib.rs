@@ -9,6 +9,7 @@ mod consumer_perf;
 mod delete_records;
 mod dump_log;
 mod failure;
+mod features;
 mod get_offsets;
 mod java_errors;
 mod java_hash;
@@ -68,6 +69,7 @@ pub const TOOLS: &[Tool] = &[
         run: delete_records::run,
     },
     Tool { name: "log-dirs", about: "print what lies in the log directories of brokers", run: log_dirs::run },
+    Tool { name: "features", about: "print and change the features of a cluster", run: features::run },
     Tool { name: "run-class", about: "run a tool by the name of its Java class", run: run_class::run },
 ];
 
