@@ -4,6 +4,7 @@
 //! broker's own. Answers come per topic or resource, in the order asked. Source: KafkaAdminClient 3.9.
 
 mod configs;
+mod features;
 mod leaders;
 mod log_dirs;
 mod offsets;
@@ -12,6 +13,7 @@ mod records;
 mod topics;
 
 pub use configs::{ConfigChange, ConfigEntry, ConfigSource, ConfigSynonym, Resource};
+pub use features::{Effect, FeatureUpgrade, Features};
 pub use log_dirs::{DescribedLogDir, DescribedReplica};
 pub use offsets::{FoundOffset, OffsetQuery};
 pub use quotas::{DescribedQuotas, QuotaEntity, QuotaMatch};

@@ -18,8 +18,8 @@ pub mod session;
 pub use address::Address;
 pub use admin::{
     ConfigChange, ConfigEntry, ConfigSource, ConfigSynonym, DescribedLogDir, DescribedQuotas,
-    DescribedReplica, FoundOffset, NewPartitions, NewTopic, OffsetQuery, Outcome, Placement, QuotaEntity,
-    QuotaMatch, Resource, ServedApi,
+    DescribedReplica, Effect, FeatureUpgrade, Features, FoundOffset, NewPartitions, NewTopic, OffsetQuery,
+    Outcome, Placement, QuotaEntity, QuotaMatch, Resource, ServedApi,
 };
 pub use cluster::{Broker, Cluster, Partition, Topic};
 pub use connection::{Connection, Ticket};

@@ -12,6 +12,7 @@ mod consumer_perf;
 mod delete_records;
 mod dump_log;
 mod failure;
+mod features;
 mod get_offsets;
 mod java_errors;
 mod java_hash;
@@ -83,6 +84,7 @@ pub const TOOLS: &[Tool] = &[
         about: "print which requests brokers serve, and in which versions",
         run: broker_api_versions::run,
     },
+    Tool { name: "features", about: "print and change the features of a cluster", run: features::run },
     Tool { name: "run-class", about: "run a tool by the name of its Java class", run: run_class::run },
 ];
 

@@ -22,6 +22,7 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("configs", &["kafka.admin.ConfigCommand"]),
     ("cluster", &["org.apache.kafka.tools.ClusterTool"]),
     ("broker-api-versions", &["kafka.admin.BrokerApiVersionsCommand"]),
+    ("features", &["kafka.admin.FeatureCommand", "org.apache.kafka.tools.FeatureCommand"]),
     ("dump-log", &["kafka.tools.DumpLogSegments", "org.apache.kafka.tools.DumpLogSegments"]),
 ];
 
