@@ -18,7 +18,7 @@ use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, Confi
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
 use crate::network::{
-    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+    Backlog, Complaints, Doors, Limits, LongRequests, Network, Seats, Settings as SocketSettings, address_of,
 };
 use crate::registration::identity::Identity;
 use crate::request_log;
@@ -70,6 +70,7 @@ pub(crate) fn network(broker: &Arc<Broker>) -> Network {
             broker.config.network.queued_requests_max as usize,
             broker.config.network.queued_request_bytes_max,
         )),
+        long_requests: LongRequests::new(),
         complaints: Complaints::new(),
     }
 }

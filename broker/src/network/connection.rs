@@ -24,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::backlog::Claim;
+use super::long_requests::{self, Conduct};
 use super::replies::Replies;
 use super::seats::Seat;
 use super::stages::{Completed, Passage};
@@ -243,6 +244,12 @@ impl Connection {
     fn take_on(&mut self, frame: Bytes) {
         // It was made before the frame was taken out of the buffer.
         let Some(claim) = self.claim.take() else { return };
+        let conduct = long_requests::conduct(&frame);
+        if conduct != Conduct::AtOnce
+            && let Ok(header) = Request::header(&frame)
+        {
+            return self.take_on_long(&header, frame, conduct, claim);
+        }
         match Request::decode(frame) {
             Ok(request) => {
                 let passage = Passage::new(&request.header, claim.bytes, self.last_read);
@@ -259,6 +266,17 @@ impl Connection {
                 self.replies.push(unsupported, passage, claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
+        }
+    }
+
+    fn take_on_long(&mut self, header: &RequestHeader, frame: Bytes, conduct: Conduct, claim: Claim) {
+        let passage = Passage::new(header, claim.bytes, self.last_read);
+        let context = self.context.of(header);
+        if conduct == Conduct::Aside {
+            self.replies.push(long_requests::carry_out(&self.network, context, frame), passage, claim);
+        } else {
+            let stage = long_requests::decode(&self.network, context, frame);
+            self.admitting = Some(Admitting { stage, passage, claim });
         }
     }
 

@@ -4,7 +4,7 @@ use config::listeners::{Endpoint, SecurityProtocol};
 
 use super::rig::{Client, SETTINGS, metadata, number, unlimited};
 use super::*;
-use crate::network::{Complaints, Doors, Network, Seats};
+use crate::network::{Backlog, Complaints, Doors, LongRequests, Network, Seats};
 
 fn doors(tasks: &Tasks) -> Doors {
     Doors::new(Network {
@@ -14,6 +14,8 @@ fn doors(tasks: &Tasks) -> Doors {
         completed: Box::new(|_, _| {}),
         tasks: tasks.clone(),
         seats: Seats::new(unlimited(), config::broker::QuotaWindow { samples: 11, sample_seconds: 1 }),
+        backlog: Arc::new(Backlog::new(500, None)),
+        long_requests: LongRequests::new(),
         complaints: Complaints::new(),
     })
 }

@@ -16,7 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Backlog, Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::network::{
+    Backlog, Complaints, Limits, Listener, LongRequests, Network, Seats, Settings, Stages, Unsendable,
+};
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,6 +92,7 @@ impl Rig {
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
             backlog: Arc::new(backlog),
+            long_requests: LongRequests::new(),
             complaints: Complaints::new(),
         };
         let stopping = tasks.stopping(TaskKind::Listener);
