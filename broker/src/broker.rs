@@ -21,7 +21,7 @@ use config::broker::BrokerConfig;
 use storage::Disk;
 use zookeeper::store::MetadataStore;
 
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
@@ -66,7 +66,7 @@ pub(crate) struct Broker {
     pub(crate) office: Office,
     pub(crate) controller_epoch: ControllerEpochGate,
     pub(crate) producer_ids: ProducerIds,
-    pub(crate) fetch_slots: SessionSlots,
+    pub(crate) fetch_sessions: FetchSessions,
     pub(crate) loggers: Loggers,
     /// Who is connected, and may be.
     pub(crate) seats: Arc<Seats>,

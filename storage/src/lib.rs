@@ -41,5 +41,5 @@ pub use recovery::{Crew, Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};
 pub use view::{
-    Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
+    Ahead, Fetched, FirstBatch, LogReader, LogView, Place, ReadError, SegmentTime, TimestampedOffset, UpTo,
 };

@@ -40,6 +40,13 @@ pub struct LogView {
     pub latest_epoch: Option<LeaderEpoch>,
 }
 
+impl Place {
+    /// Bytes from `position` on that the read stands for, where Kafka would have cut its last batch.
+    pub fn bytes_from(&self, position: u64) -> u64 {
+        self.reach.saturating_sub(position)
+    }
+}
+
 impl LogView {
     /// The offset that a reader of this kind may not reach.
     pub fn limit(&self, up_to: UpTo) -> Offset {
@@ -81,6 +88,8 @@ pub struct Fetched {
     pub records: Option<FileSlice>,
     /// Where they are, if there are any, for [`LogReader::aborted_at`].
     pub place: Option<Place>,
+    /// Whether returned or not.
+    pub ahead: Ahead,
     /// The bytes were appended a short while ago, so they are in memory as far as one can tell.
     pub is_hot: bool,
 }
@@ -92,6 +101,15 @@ pub struct Place {
     pub(crate) segment: Offset,
     /// Where it ends, which may be inside a batch.
     pub(crate) reach: u64,
+}
+
+/// What lies between the asked offset and the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ahead {
+    /// Bytes of it in the segment of the asked offset.
+    pub bytes: u64,
+    /// A later segment has some as well.
+    pub is_older: bool,
 }
 
 /// A record found by its time.

@@ -67,6 +67,23 @@ fn a_slice_ends_at_a_batch_where_that_is_at_hand() {
 }
 
 #[test]
+fn a_read_tells_what_lies_ahead_whether_it_is_returned_or_not() {
+    let dir = scratch();
+    let log = filled(dir.path(), &small(), 1500);
+    let (reader, size) = (log.reader(), u64::from(headers(&log)[0].size() as u32));
+    let ahead = |from: Offset, first| reader.read(from, 1, UpTo::LogEnd, first).unwrap().ahead;
+    for back in [1, 10, 50] {
+        for first in [FirstBatch::IfItFits, FirstBatch::Whole] {
+            let near = ahead(log.end_offset() - 3 * back, first);
+            assert_eq!((near.bytes, near.is_older), (back as u64 * size, false), "{back}");
+        }
+    }
+    assert!(ahead(Offset(0), FirstBatch::IfItFits).is_older);
+    let end = ahead(log.end_offset(), FirstBatch::Whole);
+    assert_eq!((end.bytes, end.is_older), (0, false));
+}
+
+#[test]
 fn nothing_beyond_the_limit_is_returned() {
     let dir = scratch();
     let mut log = create(dir.path(), &small());

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,7 +13,6 @@ use protocol::StrBytes;
 use protocol::request::RequestHeader;
 use protocol::response::{EncodeError, Response};
 
-use super::fetch::sessions::FetchSessions;
 use crate::authorizer::Principal;
 
 /// Who asks, and from where. Cheap to clone; a clone with a client id keeps the request's frame in memory.
@@ -24,7 +23,6 @@ pub(crate) struct Context {
     pub(crate) listener: Arc<str>,
     pub(crate) client_host: IpAddr,
     pub(crate) client_id: Option<StrBytes>,
-    sessions: Arc<Mutex<FetchSessions>>,
 }
 
 /// How a request ends.
@@ -46,18 +44,7 @@ pub(crate) enum Pending {
 
 impl Context {
     pub(crate) fn new(listener: Arc<str>, client_host: IpAddr) -> Context {
-        Context {
-            principal: Principal::anonymous(),
-            listener,
-            client_host,
-            client_id: None,
-            sessions: Arc::default(),
-        }
-    }
-
-    /// The fetch sessions of this connection; held for a look-up, never across an await.
-    pub(crate) fn sessions(&self) -> MutexGuard<'_, FetchSessions> {
-        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+        Context { principal: Principal::anonymous(), listener, client_host, client_id: None }
     }
 
     /// The context of one request of this connection.

@@ -1,34 +1,37 @@
 //! Fetch (key 1), versions 0–17: whole batches from an offset on, sent from the file by the connection's writer.
 //!
-//! Waits up to max_wait_ms for min_bytes; an error is answered at once. From v3 on at least one batch is sent whatever the limits
-//! (KIP-74). v0–v3 get old formats (KIP-283); v7 has sessions (KIP-227), v12 diverging epochs (KIP-595), v13 topic ids, v16 the
-//! address of a new leader (KIP-951).
-//! Differs from Kafka 3.9: a session lives on its connection (another connection gets FETCH_SESSION_ID_NOT_FOUND and fetches in full);
-//! followers are refused as replicas that are not assigned; before v3 an answer is not cut inside of a batch; an answer holds a
-//! few MiB of converted records, and is no longer than they are; what is damaged is not converted but refused.
+//! Waits up to max_wait_ms for min_bytes; what is wrong with a log is answered at once. From v3 on at least one batch is sent whatever
+//! the limits (KIP-74). v0–v3 get old formats (KIP-283); v7 has sessions (KIP-227), v12 diverging epochs (KIP-595), v13 topic ids, v16
+//! the address of a new leader (KIP-951).
+//! Differs from Kafka 3.9: an answer is not cut inside of a batch, and of converted records holds a few MiB; what is damaged is not
+//! converted but refused; followers are refused as replicas that are not assigned; session ids that no shard gives are unknown ones,
+//! and the topic id of zeros is one that may be in a session; what sessions remember is bounded in bytes (docs/decisions/0018).
 
+mod cache;
 pub(crate) mod old_clients;
 pub(crate) mod read;
 pub(crate) mod session;
 pub(crate) mod sessions;
-pub(crate) mod slots;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
 use protocol::fetch_response::{FetchResponse, FetchedTopic, NodeEndpoint};
 use protocol::ids::TopicId;
-use protocol::messages::FetchRequest;
+use protocol::messages::fetch_request::FetchTopic;
+use protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use protocol::messages::{self, FetchRequest};
 use protocol::request::RequestHeader;
+use protocol::{StrBytes, response};
 use tokio::time::Instant;
 
 use super::context::{Context, Outcome, patience};
 use crate::broker::Broker;
 use crate::metadata::Address;
 use read::Reader;
-use session::{FetchSession, Selection, TopicRef};
+use session::{FetchSession, Naming, Selection, TopicRef};
+use sessions::Opened;
 
 pub(crate) async fn answer(
     broker: Arc<Broker>,
@@ -38,18 +41,25 @@ pub(crate) async fn answer(
 ) -> Outcome {
     let terms = Terms::of(&broker, &request);
     let mut reader = Reader::of(&broker, &context, header.version, &request);
-    let opened = context.sessions().open(header.version, request, std::time::Instant::now());
-    let mut opened = match opened {
+    let (sessions, rank, now) = (&broker.fetch_sessions, reader.rank(), std::time::Instant::now());
+    let mut opened = match sessions.open(header.version, &request, rank, now).await {
         Ok(opened) => opened,
-        Err(error) => return encode(&header, failed(error)),
+        Err(error) => return encode(&header, failed(error, 0)),
     };
+    opened.session().look_through(reader.lens);
+    let mut selection = collect(&mut opened, &terms, &mut reader).await;
+    if let Some(id) = opened.superseded() {
+        return encode(&header, failed(ErrorCode::InvalidFetchSessionEpoch, id));
+    }
     let session = opened.session();
-    let mut selection = collect(session, &terms, &mut reader).await;
+    if !terms.knows_isolation && selection.refused < session.len() {
+        return failed_whole(&header, request);
+    }
     session.answered(&selection);
     old_clients::adapt(&broker, session, &mut selection, (header.version, header.correlation_id)).await;
     let node_endpoints = node_endpoints(&reader, &selection);
     let topics = topics(session, selection);
-    let session_id = context.sessions().keep(opened, &broker.fetch_slots, std::time::Instant::now());
+    let session_id = sessions.keep(opened, std::time::Instant::now());
     encode(
         &header,
         FetchResponse { throttle_time_ms: 0, error: ErrorCode::None, session_id, topics, node_endpoints },
@@ -59,32 +69,44 @@ pub(crate) async fn answer(
 /// How long to wait and how much to send.
 struct Terms {
     deadline: Instant,
-    min_bytes: u32,
-    max_bytes: u32,
+    min_bytes: i32,
+    max_bytes: i32,
+    /// A request with a level that nobody knows fails where it comes to reading.
+    knows_isolation: bool,
 }
 
 impl Terms {
     fn of(broker: &Broker, request: &FetchRequest) -> Self {
-        let positive = |bytes: i32| u32::try_from(bytes).unwrap_or(0);
-        let max_bytes = positive(request.max_bytes).min(broker.config.network.fetch_bytes_max);
+        let most = i32::try_from(broker.config.network.fetch_bytes_max).unwrap_or(i32::MAX);
+        let max_bytes = request.max_bytes.min(most);
         Self {
             deadline: Instant::now() + patience(request.max_wait_ms),
-            min_bytes: positive(request.min_bytes).min(max_bytes),
+            min_bytes: request.min_bytes.min(max_bytes),
             max_bytes,
+            knows_isolation: (0..=1).contains(&request.isolation_level),
         }
     }
 
     fn satisfied_by(&self, selection: &Selection) -> bool {
-        selection.urgent || selection.bytes >= self.min_bytes || Instant::now() >= self.deadline
+        let enough = u64::try_from(self.min_bytes).unwrap_or(0);
+        selection.urgent
+            || selection.bytes.max(selection.available) >= enough
+            || !self.knows_isolation
+            || Instant::now() >= self.deadline
     }
 }
 
 /// Reads until there is enough, or the time is up.
-async fn collect(session: &mut FetchSession, terms: &Terms, reader: &mut Reader<'_>) -> Selection {
+async fn collect(opened: &mut Opened, terms: &Terms, reader: &mut Reader<'_>) -> Selection {
+    let mut refused_before = None;
     loop {
+        let session = opened.session();
         let picture = reader.broker.metadata.picture();
         let selection = session.select(terms.max_bytes, |fetched, room| reader.read(&picture, fetched, room));
-        if session.len() == 0 || terms.satisfied_by(&selection) {
+        // Those that are refused from the start are not waited for; that one goes away is news.
+        let refused = *refused_before.get_or_insert(selection.refused);
+        let is_alone = selection.refused == session.len();
+        if is_alone || selection.refused > refused || terms.satisfied_by(&selection) {
             return selection;
         }
         drop(selection);
@@ -92,7 +114,10 @@ async fn collect(session: &mut FetchSession, terms: &Terms, reader: &mut Reader<
         if session.watch_all() {
             continue;
         }
-        let _ = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
+        let waited = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
+        if waited.is_ok() && opened.superseded().is_some() {
+            return Selection::default();
+        }
     }
 }
 
@@ -133,14 +158,33 @@ fn node_endpoints(reader: &Reader<'_>, selection: &Selection) -> Vec<NodeEndpoin
     listed.collect()
 }
 
-fn failed(error: ErrorCode) -> FetchResponse {
-    FetchResponse {
-        throttle_time_ms: 0,
-        error,
-        session_id: 0,
-        topics: Vec::new(),
-        node_endpoints: Vec::new(),
-    }
+fn failed(error: ErrorCode, session_id: i32) -> FetchResponse {
+    FetchResponse { throttle_time_ms: 0, error, session_id, topics: Vec::new(), node_endpoints: Vec::new() }
+}
+
+/// UNKNOWN_SERVER_ERROR for everything that was asked; before v13 for each partition too (FetchRequest.getErrorResponse).
+fn failed_whole(header: &RequestHeader, request: FetchRequest) -> Outcome {
+    let code = ErrorCode::UnknownServerError.code();
+    let failed_topic = |topic: FetchTopic| {
+        let partitions = topic.partitions.iter().map(|partition| {
+            PartitionData::default()
+                .with_partition_index(partition.partition)
+                .with_error_code(code)
+                .with_high_watermark(-1)
+                .with_aborted_transactions(Some(Vec::new()))
+                .with_records(None)
+        });
+        FetchableTopicResponse::default().with_topic(topic.topic).with_partitions(partitions.collect())
+    };
+    let topics = match Naming::of(header.version) {
+        Naming::Names => request.topics.into_iter().map(failed_topic).collect(),
+        Naming::Ids => Vec::new(),
+    };
+    let message = messages::FetchResponse::default()
+        .with_error_code(code)
+        .with_session_id(request.session_id)
+        .with_responses(topics);
+    response::encode(header.correlation_id, header.api, header.version, &message).into()
 }
 
 fn encode(header: &RequestHeader, response: FetchResponse) -> Outcome {

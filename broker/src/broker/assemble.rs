@@ -15,7 +15,7 @@ use zookeeper::store::MetadataStore;
 use super::handles::Room;
 use super::logs::Unopened;
 use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
-use crate::api::fetch::slots::SessionSlots;
+use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
 use crate::hosted::Hosted;
@@ -104,7 +104,7 @@ impl Materials {
             office,
             controller_epoch: ControllerEpochGate::default(),
             producer_ids: ProducerIds::new(Arc::clone(&store), identity.broker),
-            fetch_slots: SessionSlots::new(config.network.fetch_session_slots_max as usize, seed.0),
+            fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
             loggers: self.loggers,
             seats: self.seats,
             authorizer: self.authorizer,

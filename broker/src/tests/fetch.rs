@@ -269,24 +269,132 @@ async fn a_session_answers_news_only() {
 
     let skipped = world.ask(12, &incremental(id, 9)).await;
     assert_eq!(code(skipped.error_code), ErrorCode::InvalidFetchSessionEpoch);
-    let elsewhere = world.reconnect().ask(12, &incremental(id, 7)).await;
-    assert_eq!(code(elsewhere.error_code), ErrorCode::FetchSessionIdNotFound);
+    let elsewhere = world.reconnect();
+    assert_eq!(told(&elsewhere.ask(12, &incremental(id, 7)).await), [(2, ErrorCode::None, size)]);
     let closed = request(vec![partition(0, 0)]).with_session_id(id).with_session_epoch(-1);
     assert_eq!(world.ask(12, &closed).await.session_id, 0);
-    let gone = world.ask(12, &incremental(id, 7)).await;
+    let gone = elsewhere.ask(12, &incremental(id, 8)).await;
     assert_eq!(code(gone.error_code), ErrorCode::FetchSessionIdNotFound);
 }
 
 #[tokio::test(start_paused = true)]
-async fn sessions_end_where_their_places_do() {
-    let world = World::start(&["max.incremental.fetch.session.cache.slots=1"]).await;
+async fn sessions_compete_for_the_places_of_their_shard() {
+    let world = World::start(&["max.incremental.fetch.session.cache.slots=17"]).await;
     world.topic("t", 1, &[]).await;
     let all = request(vec![partition(0, 0)]).with_session_epoch(0);
+    let mut ids = vec![];
+    for _ in 0..16 {
+        // Each from a connection of its own, which it outlives.
+        ids.push(world.reconnect().ask(12, &all).await.session_id);
+    }
+    let shards: Vec<i32> = ids.iter().map(|id| id / (i32::MAX / 8)).collect();
+    assert_eq!(shards, [0, 1, 2, 3, 4, 5, 6, 7, 0, 1, 2, 3, 4, 5, 6, 7]);
+    assert_eq!(world.ask(12, &all).await.session_id, 0, "the next is the first shard");
+    let closed = all.clone().with_session_id(ids[2]).with_session_epoch(-1);
+    assert_eq!(world.ask(12, &closed).await.session_id, 0);
+    assert_eq!(world.ask(12, &all).await.session_id, 0);
     assert_ne!(world.ask(12, &all).await.session_id, 0);
-    let other = world.reconnect();
-    assert_eq!(other.ask(12, &all).await.session_id, 0);
-    drop(world.context);
-    assert_ne!(other.ask(12, &all).await.session_id, 0);
+    // A follower pushes out a consumer.
+    let follower = all.with_replica_id(BrokerId(2));
+    assert_ne!(world.ask(12, &follower).await.session_id, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_that_no_shard_gives_are_unknown() {
+    let world = World::start(&[]).await;
+    for id in [0, 1, -1, i32::MIN, i32::MAX] {
+        let answer = world.ask(12, &incremental(id, 1)).await;
+        assert_eq!(code(answer.error_code), ErrorCode::FetchSessionIdNotFound, "{id}");
+        assert_eq!(answer.session_id, 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_takes_the_session_over_from_one_that_waits() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let id = world.ask(12, &request(vec![partition(0, 0)]).with_session_epoch(0)).await.session_id;
+    let begun = Instant::now();
+    let patient = world.begin_fetch(&incremental(id, 1).with_max_wait_ms(60_000)).await;
+    let elsewhere = world.reconnect();
+    let next = incremental(id, 2);
+    let (interrupted, answer) = tokio::join!(patient, elsewhere.ask(12, &next));
+    let interrupted = answered(interrupted);
+    assert_eq!(code(interrupted.error_code), ErrorCode::InvalidFetchSessionEpoch);
+    assert_eq!((interrupted.session_id, told(&interrupted)), (id, vec![]));
+    assert_eq!((answer.session_id, told(&answer)), (id, vec![]));
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    let size = world.append(0, &["a"]).await;
+    assert_eq!(told(&world.ask(12, &incremental(id, 3)).await), [(0, ErrorCode::None, size)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_outlives_a_request_that_is_dropped() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let id = world.ask(12, &request(vec![partition(0, 0)]).with_session_epoch(0)).await.session_id;
+    let patient = world.begin_fetch(&incremental(id, 1).with_max_wait_ms(60_000)).await;
+    assert!(tokio::time::timeout(Duration::from_secs(1), patient).await.is_err(), "nothing to send");
+    let size = world.append(0, &["a"]).await;
+    let answer = world.reconnect().ask(12, &incremental(id, 2)).await;
+    assert_eq!(told(&answer), [(0, ErrorCode::None, size)]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_that_nobody_uses_costs_its_partitions_nothing() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let id = world
+        .ask(12, &request(vec![partition(0, 0)]).with_session_epoch(0).with_max_wait_ms(1))
+        .await
+        .session_id;
+    let hosted = world.broker.hosted.get("t", 0).unwrap();
+    assert_eq!(hosted.watchers.count(), 1);
+    for _ in 0..1001 {
+        hosted.watchers.wake();
+    }
+    assert_eq!(hosted.watchers.count(), 0);
+    let size = world.append(0, &["a"]).await;
+    assert_eq!(told(&world.ask(12, &incremental(id, 1)).await), [(0, ErrorCode::None, size)]);
+    let moved = request(vec![partition(0, 1)]).with_session_id(id).with_session_epoch(2);
+    assert_eq!(told(&world.ask(12, &moved.with_max_wait_ms(1)).await), []);
+    assert_eq!(hosted.watchers.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_shows_more_to_who_looks_deeper() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let seen = world.append(0, &["a"]).await;
+    lead_with_follower(&world, 5).await;
+    let behind = batch(-1, &["b"], |_| {});
+    let size = behind.len();
+    world.ask(9, &produce::request(vec![("t", 0, Some(behind))]).with_acks(1)).await;
+    let all = request(vec![partition(0, 1)]).with_session_epoch(0).with_max_wait_ms(1);
+    let id = world.ask(12, &all).await.session_id;
+    assert_eq!(told(&world.ask(12, &incremental(id, 1).with_max_wait_ms(1)).await), []);
+    let deeper = incremental(id, 2).with_replica_id(BrokerId(-3));
+    assert_eq!(told(&world.ask(12, &deeper).await), [(0, ErrorCode::None, size)]);
+    assert_ne!(seen, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_isolation_level_fails_the_request() {
+    let world = World::start(&[]).await;
+    world.topic("t", 1, &[]).await;
+    let asked = |level| request(vec![partition(0, 0)]).with_isolation_level(level).with_max_wait_ms(60_000);
+    for level in [-1, 2, 127] {
+        let answer = world.ask(12, &asked(level).with_session_epoch(0)).await;
+        assert_eq!((answer.error_code, answer.session_id), (-1, 0));
+        assert_eq!(told(&answer), [(0, ErrorCode::UnknownServerError, 0)]);
+        let mut by_id = asked(level);
+        by_id.topics[0].topic_id = world.broker.metadata.picture().topics["t"].id;
+        let answer = world.ask(13, &by_id).await;
+        assert_eq!((answer.error_code, told(&answer)), (-1, vec![]));
+        // Nothing is read, so nobody looks at the level.
+        let unknown = request(vec![partition(9, 0)]).with_isolation_level(level);
+        assert_eq!(world.ask(12, &unknown).await.error_code, 0);
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -303,7 +411,7 @@ async fn partitions_take_turns() {
         let answer = world.ask(12, &incremental(first.session_id, epoch).with_max_bytes(1)).await;
         served.extend(told(&answer).into_iter().filter(|(_, _, size)| *size > 0).map(|(index, _, _)| index));
     }
-    assert_eq!(served, [1, 2, 0, 1, 2]);
+    assert_eq!(served, [0, 1, 2, 0, 1]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -62,7 +62,7 @@ impl Writer {
             Kind::Bool | Kind::Int8 => self.out.push(0),
             Kind::Int16 => self.out.extend([0; 2]),
             Kind::Int32 => self.out.extend([0; 4]),
-            Kind::Int64 => self.out.extend([0; 8]),
+            Kind::Int64 | Kind::Float64 => self.out.extend([0; 8]),
             Kind::Uuid => self.out.extend([0; 16]),
             Kind::Group(fields) => {
                 self.group(fields, if self.state == State::Within { self.swelling.tags } else { 0 })

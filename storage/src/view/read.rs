@@ -10,7 +10,7 @@ use protocol::response::FileSlice;
 
 use super::locate::Searchable;
 use super::tail::Hint;
-use super::{Fetched, FirstBatch, LogReader, LogView, Place, ReadError, State, UpTo};
+use super::{Ahead, Fetched, FirstBatch, LogReader, LogView, Place, ReadError, State, UpTo};
 use crate::scan::ScanError;
 use crate::segment::Segment;
 
@@ -23,11 +23,12 @@ struct Wish {
     first: FirstBatch,
 }
 
-/// Batches that are there, as few as none if they must not be returned.
+/// Batches that are there; a slice of no bytes if they must not be returned.
 #[derive(Debug)]
 struct Found {
     slice: FileSlice,
     place: Place,
+    ahead: Ahead,
 }
 
 /// What is copied from the state for a read outside the lock.
@@ -73,11 +74,11 @@ impl LogReader {
             }
             let limit = view.limit(up_to);
             if from >= limit {
-                return Ok(Fetched { view, records: None, place: None, is_hot: true });
+                return Ok(Fetched { is_hot: true, ..Fetched::of(view, None) });
             }
             let wish = Wish { from, limit, bytes_max, first };
             if let Some(found) = state.read_tail(wish) {
-                return Ok(Fetched { is_hot: true, ..Fetched::of(view, found) });
+                return Ok(Fetched { is_hot: true, ..Fetched::of(view, Some(found)) });
             }
             state.take(wish)
         };
@@ -93,7 +94,7 @@ impl LogReader {
         for at in first..segments.len() {
             match taken.slice(at, wish) {
                 Ok(None) => {}
-                Ok(Some(found)) => return Ok(Some(found).filter(|found| found.slice.length > 0)),
+                Ok(Some(found)) => return Ok(Some(found)),
                 Err(error) => return self.read_again(&segments[at], error, wish),
             }
         }
@@ -130,23 +131,26 @@ impl LogReader {
 
 impl Fetched {
     fn of(view: LogView, found: Option<Found>) -> Fetched {
-        let (records, place) = found.map(|found| (found.slice, found.place)).unzip();
-        Fetched { view, records, place, is_hot: false }
+        let ahead = found.as_ref().map_or(Ahead::default(), |found| found.ahead);
+        let returned = found.filter(|found| found.slice.length > 0);
+        let (records, place) = returned.map(|found| (found.slice, found.place)).unzip();
+        Fetched { view, records, place, ahead, is_hot: false }
     }
 }
 
 impl State {
     /// Answers from memory alone; none if the tail does not reach back to the asked offset.
-    fn read_tail(&self, wish: Wish) -> Option<Option<Found>> {
+    fn read_tail(&self, wish: Wish) -> Option<Found> {
         let (start, first_end) = self.tail.find(wish.from, self.size)?;
         let end =
             if wish.limit >= self.view.end { self.size } else { self.tail.find(wish.limit, self.size)?.0 };
         let boundary = |position| self.tail.boundary(position).unwrap_or(position);
-        let Some(length) = length(start, first_end, end, wish, boundary) else { return Some(None) };
+        let length = length(start, first_end, end, wish, boundary).unwrap_or(0);
         let segment = self.segments.last()?;
         let slice = FileSlice { file: segment.held_log()?.os.clone(), position: start, length };
         let place = Place { segment: segment.base, reach: end.min(allowed(start, first_end, wish)) };
-        Some(Some(Found { slice, place }))
+        let ahead = Ahead { bytes: end.saturating_sub(start), is_older: false };
+        Some(Found { slice, place, ahead })
     }
 
     fn take(&self, wish: Wish) -> Taken {
@@ -190,7 +194,9 @@ impl Taken {
         let slice = FileSlice { file, position: start, length };
         let place =
             Place { segment: searchable.segment.base, reach: end.min(allowed(start, first_end, wish)) };
-        Ok(Some(Found { slice, place }))
+        let is_older = self.segments.get(at + 1).is_some_and(|next| wish.limit > next.base);
+        let ahead = Ahead { bytes: end.saturating_sub(start), is_older };
+        Ok(Some(Found { slice, place, ahead }))
     }
 
     /// Where the batches below the limit end in segment `at`.

@@ -60,7 +60,7 @@ pub(super) async fn adapt(
         } else if format.is_some()
             && let Some(Part::File(slice)) = read.records.pop()
         {
-            let (name, from) = (hosted.name.clone(), Offset(fetched.wanted.fetch_offset));
+            let (name, from) = (hosted.name.clone(), fetched.wanted.offset);
             jobs.push(Job { index, name, slice, from });
         }
     }

@@ -10,7 +10,8 @@ use protocol::messages::FetchRequest;
 use protocol::response::Part;
 use storage::{Fetched as Records, FirstBatch, LogView, ReadError, UpTo};
 
-use super::session::{Fetched, Room, TopicRef};
+use super::cache::Rank;
+use super::session::{Fetched, Room, TopicRef, Wanted};
 use crate::api::context::Context;
 use crate::api::error::Refused;
 use crate::authorizer::{Operation, Resource};
@@ -35,12 +36,18 @@ const NOTHING: Offset = Offset(-1);
 /// One request's way of reading partitions.
 pub(crate) struct Reader<'a> {
     pub(crate) broker: &'a Arc<Broker>,
+    pub(crate) lens: Lens,
     context: &'a Context,
-    up_to: UpTo,
-    who: Who,
     version: i16,
     /// The last answer of the authorizer: neighbours of one topic are asked for once.
     allowed: Option<(TopicRef, bool)>,
+}
+
+/// What decides which part of a log a client sees.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lens {
+    up_to: UpTo,
+    who: Who,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +55,24 @@ enum Who {
     /// A tool that compares replicas too (-2).
     Consumer,
     Replica,
+}
+
+impl Lens {
+    /// Of the one with this replica id.
+    pub(crate) fn of(replica: i32, isolation_level: i8) -> Self {
+        let up_to = match (replica, isolation_level) {
+            (FUTURE_REPLICA, _) => UpTo::LogEnd,
+            (_, READ_COMMITTED) => UpTo::LastStableOffset,
+            _ => UpTo::HighWatermark,
+        };
+        Self { up_to, who: if replica < 0 { Who::Consumer } else { Who::Replica } }
+    }
+}
+
+impl Default for Lens {
+    fn default() -> Self {
+        Self { up_to: UpTo::HighWatermark, who: Who::Consumer }
+    }
 }
 
 /// What one partition says.
@@ -61,6 +86,12 @@ pub(crate) struct PartitionRead {
     pub(crate) records: Vec<Part>,
     /// Of the records as they were read.
     pub(crate) bytes: u32,
+    /// The same in Kafka's answer, which cuts batches; client's limits go by it.
+    pub(crate) read_bytes: u32,
+    /// What a patient client could get, up to the partition's limit.
+    pub(crate) available: u32,
+    /// Waiting would bring no more: the client is behind by a segment, or ahead of what it may see.
+    pub(crate) at_once: bool,
     /// There are records for this client that are not in `records`.
     pub(crate) more: bool,
     pub(super) aborted: Option<Vec<AbortedTransaction>>,
@@ -84,6 +115,9 @@ impl PartitionRead {
             log_start: NOTHING,
             records: Vec::new(),
             bytes: 0,
+            read_bytes: 0,
+            available: 0,
+            at_once: false,
             more: false,
             aborted: None,
             diverging: None,
@@ -98,7 +132,17 @@ impl PartitionRead {
 
     /// The client should hear of it without waiting.
     pub(crate) fn is_urgent(&self) -> bool {
-        self.error != ErrorCode::None || self.diverging.is_some()
+        self.error != ErrorCode::None || self.diverging.is_some() || self.at_once
+    }
+
+    /// No log was asked: a request waits for its other partitions, if it has any.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(
+            self.error,
+            ErrorCode::UnknownTopicId
+                | ErrorCode::TopicAuthorizationFailed
+                | ErrorCode::UnknownTopicOrPartition
+        )
     }
 
     pub(crate) fn into_response(self, partition: i32) -> FetchedPartition {
@@ -128,18 +172,14 @@ impl<'a> Reader<'a> {
         } else {
             request.replica_id
         };
-        let up_to = match (replica.0, request.isolation_level) {
-            (FUTURE_REPLICA, _) => UpTo::LogEnd,
-            (_, READ_COMMITTED) => UpTo::LastStableOffset,
-            _ => UpTo::HighWatermark,
-        };
-        Self {
-            broker,
-            context,
-            up_to,
-            who: if replica.0 < 0 { Who::Consumer } else { Who::Replica },
-            version,
-            allowed: None,
+        Self { broker, lens: Lens::of(replica.0, request.isolation_level), context, version, allowed: None }
+    }
+
+    /// How the client's session ranks.
+    pub(crate) fn rank(&self) -> Rank {
+        match self.lens.who {
+            Who::Consumer => Rank::Consumer,
+            Who::Replica => Rank::Follower,
         }
     }
 
@@ -169,13 +209,13 @@ impl<'a> Reader<'a> {
     ) -> Result<(Arc<HostedPartition>, LeaderEpoch), ErrorCode> {
         let index = fetched.wanted.partition;
         // A replica needs no right to the topic, and learns nothing of topics without its own.
-        if self.who == Who::Replica && !self.allows(&fetched.topic, "") {
+        if self.lens.who == Who::Replica && !self.allows(&fetched.topic, "") {
             return Err(ErrorCode::TopicAuthorizationFailed);
         }
-        let name: &str = match &fetched.topic {
-            TopicRef::Name(name) => name,
-            TopicRef::Id(id) => picture.topic_name(*id).ok_or(ErrorCode::UnknownTopicId)?,
-        };
+        if let (None, TopicRef::Id(id)) = (&fetched.name, &fetched.topic) {
+            fetched.name = picture.topic_name(*id).cloned();
+        }
+        let name = fetched.name.as_deref().ok_or(ErrorCode::UnknownTopicId)?;
         if !self.allows(&fetched.topic, name) {
             return Err(ErrorCode::TopicAuthorizationFailed);
         }
@@ -193,12 +233,12 @@ impl<'a> Reader<'a> {
             return Err(ErrorCode::InconsistentTopicId);
         }
         // Fetch takes every negative number for none (FetchRequest.optionalEpoch).
-        let believed = LeaderEpoch(fetched.wanted.current_leader_epoch.max(LeaderEpoch::NONE.0));
-        if self.who == Who::Replica {
+        let believed = fetched.wanted.leader_epoch.max(LeaderEpoch::NONE);
+        let epoch = hosted.leadership.check(believed)?;
+        if self.lens.who == Who::Replica {
             let named = believed != LeaderEpoch::NONE;
             return Err(if named { ErrorCode::UnknownLeaderEpoch } else { ErrorCode::NotLeaderOrFollower });
         }
-        let epoch = hosted.leadership.check(believed)?;
         fetched.hosted = Some(Arc::clone(&hosted));
         Ok((hosted, epoch))
     }
@@ -212,11 +252,12 @@ impl<'a> Reader<'a> {
     }
 
     fn allows(&mut self, topic: &TopicRef, name: &str) -> bool {
-        let known = self.allowed.as_ref().filter(|(known, _)| self.who == Who::Replica || known == topic);
+        let known =
+            self.allowed.as_ref().filter(|(known, _)| self.lens.who == Who::Replica || known == topic);
         if let Some((_, allowed)) = known {
             return *allowed;
         }
-        let (operation, resource) = match self.who {
+        let (operation, resource) = match self.lens.who {
             Who::Consumer => (Operation::Read, Resource::topic(name)),
             Who::Replica => (Operation::ClusterAction, Resource::cluster()),
         };
@@ -232,15 +273,23 @@ impl<'a> Reader<'a> {
         fetched: &Fetched,
         room: Room,
     ) -> PartitionRead {
-        let wanted = &fetched.wanted;
-        if let Some(diverging) = diverging(hosted, wanted.last_fetched_epoch, Offset(wanted.fetch_offset)) {
-            return PartitionRead { diverging: Some(diverging), ..standing(hosted.log.view()) };
+        let wanted = fetched.wanted;
+        match parting(hosted, wanted) {
+            Ok(None) => {}
+            Ok(Some(diverging)) => {
+                return PartitionRead { diverging: Some(diverging), ..standing(hosted.log.view()) };
+            }
+            Err(error) => return PartitionRead::failed(error),
         }
-        let most = u32::try_from(wanted.partition_max_bytes).unwrap_or(0).min(room.bytes);
+        let most = wanted.max_bytes.min(room.bytes);
         let is_whole = room.empty && self.version >= ONE_BATCH_SINCE;
         let first = if is_whole { FirstBatch::Whole } else { FirstBatch::IfItFits };
-        match hosted.log.read(Offset(wanted.fetch_offset), most, self.up_to, first) {
-            Ok(records) => self.found(hosted, Offset(wanted.fetch_offset), records),
+        match hosted.log.read(wanted.offset, u32::try_from(most).unwrap_or(0), self.lens.up_to, first) {
+            // Kafka refuses a negative size where it comes to reading a segment.
+            Ok(records) if most < 0 && wanted.offset < records.view.limit(self.lens.up_to) => {
+                PartitionRead::failed(ErrorCode::UnknownServerError)
+            }
+            Ok(records) => self.found(hosted, wanted, records),
             Err(error) => {
                 tracing::debug!(%error, %epoch, "fetch");
                 self.unread(&error)
@@ -248,14 +297,10 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn found(&self, hosted: &HostedPartition, from: Offset, records: Records) -> PartitionRead {
-        let Records { view, records, place, .. } = records;
-        let limit = match self.up_to {
-            UpTo::LogEnd => view.end,
-            UpTo::HighWatermark => view.high_watermark,
-            UpTo::LastStableOffset => view.last_stable_offset,
-        };
-        let aborted = match (self.up_to, place) {
+    fn found(&self, hosted: &HostedPartition, wanted: Wanted, records: Records) -> PartitionRead {
+        let Records { view, records, place, ahead, .. } = records;
+        let (from, limit) = (wanted.offset, view.limit(self.lens.up_to));
+        let aborted = match (self.lens.up_to, place) {
             (UpTo::LastStableOffset, Some(place)) => match hosted.log.aborted_at(from, place) {
                 Ok(aborted) => Some(aborted.iter().map(aborted_transaction).collect()),
                 Err(error) => return self.unread(&error),
@@ -264,8 +309,20 @@ impl<'a> Reader<'a> {
             (UpTo::HighWatermark | UpTo::LogEnd, _) => None,
         };
         let bytes = records.as_ref().map_or(0, |slice| slice.length);
-        let records = records.map(Part::File).into_iter().collect();
-        PartitionRead { bytes, more: from < limit, records, aborted, ..standing(view) }
+        let read_bytes =
+            records.as_ref().zip(place).map_or(0, |(slice, place)| place.bytes_from(slice.position));
+        PartitionRead {
+            bytes,
+            read_bytes: u32::try_from(read_bytes).unwrap_or(u32::MAX).max(bytes),
+            available: u32::try_from(ahead.bytes)
+                .unwrap_or(u32::MAX)
+                .min(u32::try_from(wanted.max_bytes).unwrap_or(0)),
+            at_once: ahead.is_older || from > limit,
+            more: from < limit,
+            records: records.map(Part::File).into_iter().collect(),
+            aborted,
+            ..standing(view)
+        }
     }
 
     fn unread(&self, error: &ReadError) -> PartitionRead {
@@ -282,11 +339,7 @@ impl<'a> Reader<'a> {
         if self.version < LEADER_SINCE || !is_told {
             return None;
         }
-        let name: &str = match &fetched.topic {
-            TopicRef::Name(name) => name,
-            TopicRef::Id(id) => picture.topic_name(*id)?,
-        };
-        let partition = picture.partition(name, fetched.wanted.partition)?;
+        let partition = picture.partition(fetched.name.as_deref()?, fetched.wanted.partition)?;
         Some(CurrentLeader { leader: partition.leader, epoch: partition.leader_epoch })
     }
 }
@@ -304,13 +357,17 @@ fn aborted_transaction(aborted: &storage::AbortedTransaction) -> AbortedTransact
     AbortedTransaction { producer_id: aborted.producer_id, first_offset: aborted.first_offset }
 }
 
-/// Where the client's log parts from ours, if the epoch it fetched last ended earlier here (KIP-595).
-fn diverging(hosted: &HostedPartition, last_fetched: i32, from: Offset) -> Option<EpochEndOffset> {
-    if last_fetched < 0 {
-        return None;
+/// Where the client's log parts from ours, if the epoch it fetched last ended earlier here (KIP-595); OFFSET_OUT_OF_RANGE if that
+/// cannot be told.
+fn parting(hosted: &HostedPartition, wanted: Wanted) -> Result<Option<EpochEndOffset>, ErrorCode> {
+    if wanted.last_fetched_epoch < 0 {
+        return Ok(None);
     }
-    let last_fetched = LeaderEpoch(last_fetched);
-    let end = hosted.log.epoch_end(last_fetched)?;
-    let parted = end.epoch < last_fetched || end.end < from;
-    parted.then_some(EpochEndOffset { epoch: end.epoch, end_offset: end.end })
+    let last_fetched = LeaderEpoch(wanted.last_fetched_epoch);
+    let end = hosted.log.epoch_end(last_fetched).ok_or(ErrorCode::OffsetOutOfRange)?;
+    if wanted.offset < hosted.log.view().start {
+        return Err(ErrorCode::OffsetOutOfRange);
+    }
+    let parted = end.epoch < last_fetched || end.end < wanted.offset;
+    Ok(parted.then_some(EpochEndOffset { epoch: end.epoch, end_offset: end.end }))
 }

@@ -1,21 +1,48 @@
-//! The fetch sessions of one connection, and the rules by which a request finds, makes or closes one (KIP-227).
-//! Owned by the connection, used by `api/fetch.rs` one request at a time. Source: Kafka's FetchManager (3.9).
+//! The fetch sessions of the broker, which any connection may go on with, and how a request begins and ends with one (KIP-227).
+//!
+//! A session belongs to one request at a time. A request that carries the next epoch while another still waits with the session
+//! interrupts it and takes over; the other one ends with INVALID_FETCH_SESSION_EPOCH. Source: Kafka's FetchManager (3.9).
 
-use std::collections::HashMap;
-use std::time::Instant;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use protocol::error_code::ErrorCode;
 use protocol::messages::FetchRequest;
+use tokio::sync::OwnedMutexGuard;
 
+use super::cache::{Bounds, Continuation, Rank, SessionId, Shard};
 use super::session::{FetchSession, Naming};
-use super::slots::{SessionId, SessionSlots};
+use crate::hosted::Watch;
 
+/// As many as Kafka has; a newcomer competes with the sessions of its shard alone.
+const SHARDS: usize = 8;
+/// Ids that each shard gives.
+const IDS: i32 = i32::MAX / SHARDS as i32;
+/// Memory for what all sessions remember: a million partitions and more.
+const WEIGHT_MAX: usize = 256 << 20;
+/// How long the request before may take to notice that it is interrupted. It does at once, unless its client does not read its
+/// answers; then the session is given up.
+const HANDOVER_MAX: Duration = Duration::from_secs(5);
 /// Session epochs with a meaning of their own.
 const NEW_SESSION: i32 = 0;
 const NO_SESSION: i32 = -1;
 
-#[derive(Debug, Default)]
-pub(crate) struct FetchSessions(HashMap<SessionId, FetchSession>);
+#[derive(Debug)]
+pub(crate) struct FetchSessions {
+    /// Locked for a look-up, never across an await.
+    shards: [Mutex<Shard<Shared>>; SHARDS],
+    /// The shard that the next new session goes to.
+    turn: AtomicUsize,
+}
+
+/// A session as its place and the requests with it share it.
+#[derive(Debug, Clone)]
+struct Shared {
+    watch: Arc<Watch>,
+    /// An async lock, since whoever has it waits for records: it says whose the session is, and guards no short step.
+    session: Arc<tokio::sync::Mutex<FetchSession>>,
+}
 
 /// How a request uses sessions.
 #[derive(Debug)]
@@ -23,150 +50,149 @@ pub(crate) enum Opened {
     /// Everything is asked for, and nothing is remembered.
     Sessionless(FetchSession),
     /// Everything is asked for; remembered if there is a place.
-    Wanted(FetchSession),
+    Wanted(FetchSession, Rank),
     /// Only what changed is asked for and answered.
-    Incremental(FetchSession),
+    Incremental(Resumed),
+}
+
+/// A session in the hands of one request.
+#[derive(Debug)]
+pub(crate) struct Resumed {
+    /// None for a session that has become too large to be remembered.
+    id: Option<SessionId>,
+    epoch: i32,
+    session: OwnedMutexGuard<FetchSession>,
 }
 
 impl FetchSessions {
-    /// Takes out the session that `request` goes by, brought up to date with what it adds and forgets.
-    pub(crate) fn open(
-        &mut self,
+    /// `slots` is max.incremental.fetch.session.cache.slots; `seed` makes the ids unpredictable.
+    pub(crate) fn new(slots: usize, seed: u64) -> Self {
+        let shard = |number: usize| {
+            let first = IDS * number as i32;
+            // The first shard has no 0, which means no session.
+            let (first, ids) = if number == 0 { (1, IDS - 1) } else { (first, IDS) };
+            let (slots, weight_max) = (slots / SHARDS, WEIGHT_MAX / SHARDS);
+            let bounds = Bounds { slots, weight_max, first, ids: ids.unsigned_abs() };
+            Mutex::new(Shard::new(bounds, seed.rotate_left(8 * number as u32)))
+        };
+        Self { shards: std::array::from_fn(shard), turn: AtomicUsize::new(0) }
+    }
+
+    /// The partitions that `request` goes by, brought up to date with what it adds and forgets.
+    pub(crate) async fn open(
+        &self,
         version: i16,
-        request: FetchRequest,
+        request: &FetchRequest,
+        rank: Rank,
         now: Instant,
     ) -> Result<Opened, ErrorCode> {
         let naming = Naming::of(version);
         let id = SessionId::new(request.session_id);
         match request.session_epoch {
             NO_SESSION => {
-                id.map(|id| self.0.remove(&id));
-                Ok(Opened::Sessionless(fresh(naming, request)))
+                self.close(id);
+                Ok(Opened::Sessionless(FetchSession::of(naming, request)))
             }
             NEW_SESSION => {
-                id.map(|id| self.0.remove(&id));
-                Ok(Opened::Wanted(fresh(naming, request)))
+                self.close(id);
+                Ok(Opened::Wanted(FetchSession::of(naming, request), rank))
             }
-            epoch => self.resume((id, epoch), naming, request, now).map(Opened::Incremental),
+            epoch => {
+                let id = id.ok_or(ErrorCode::FetchSessionIdNotFound)?;
+                self.resume(Continuation { id, epoch, naming }, request, now).await
+            }
         }
     }
 
-    /// Keeps `session` for the next request, unless nothing is left in it or there is no place; its id, or 0.
-    pub(crate) fn keep(&mut self, opened: Opened, slots: &SessionSlots, now: Instant) -> i32 {
-        let session = match opened {
-            Opened::Sessionless(_) => return 0,
-            Opened::Wanted(session) | Opened::Incremental(session) if session.len() == 0 => return 0,
-            Opened::Wanted(mut session) => {
-                session.slot = slots.admit(session.len(), now);
-                session
-            }
-            Opened::Incremental(mut session) => {
-                session.next_epoch = session.next_epoch.checked_add(1).unwrap_or(1);
-                session
+    /// The id that an answer carries. A session that was wanted is kept for the next request if there is a place.
+    pub(crate) fn keep(&self, opened: Opened, now: Instant) -> i32 {
+        let id = match opened {
+            Opened::Sessionless(_) => None,
+            Opened::Incremental(resumed) => resumed.id,
+            Opened::Wanted(session, rank) => {
+                let (naming, extent) = (session.naming, session.extent());
+                let shared = Shared {
+                    watch: Arc::clone(&session.watch),
+                    session: Arc::new(tokio::sync::Mutex::new(session)),
+                };
+                let shard = self.turn.fetch_add(1, Ordering::Relaxed) % SHARDS;
+                locked(&self.shards[shard]).admit(shared, (rank, naming), extent, now)
             }
         };
-        let Some(id) = session.slot.as_ref().map(|slot| slot.id) else { return 0 };
-        self.0.insert(id, session);
-        id.get()
+        id.map_or(0, SessionId::get)
     }
 
-    fn resume(
-        &mut self,
-        (id, epoch): (Option<SessionId>, i32),
-        naming: Naming,
-        request: FetchRequest,
+    async fn resume(
+        &self,
+        asked: Continuation,
+        request: &FetchRequest,
         now: Instant,
-    ) -> Result<FetchSession, ErrorCode> {
-        let session = id.and_then(|id| self.0.get_mut(&id)).ok_or(ErrorCode::FetchSessionIdNotFound)?;
-        if session.naming != naming {
-            return Err(ErrorCode::FetchSessionTopicIdError);
-        }
-        if session.next_epoch != epoch {
-            return Err(ErrorCode::InvalidFetchSessionEpoch);
-        }
-        let size = session.len();
-        let admitted = session.slot.as_ref().is_some_and(|slot| slot.touch(size, now));
-        // The place was given to another connection's session meanwhile, or this one is taken out to be used.
-        let session = id.and_then(|id| self.0.remove(&id)).filter(|_| admitted);
-        let mut session = session.ok_or(ErrorCode::FetchSessionIdNotFound)?;
+    ) -> Result<Opened, ErrorCode> {
+        let Shared { watch, session } = self.take_up(asked, now)?;
+        watch.claim(asked.epoch);
+        let mut session = match Arc::clone(&session).try_lock_owned() {
+            Ok(session) => session,
+            Err(_) => {
+                watch.interrupt();
+                match tokio::time::timeout(HANDOVER_MAX, session.lock_owned()).await {
+                    Ok(session) => session,
+                    Err(_) => {
+                        self.close(Some(asked.id));
+                        return Err(ErrorCode::FetchSessionIdNotFound);
+                    }
+                }
+            }
+        };
+        let before = session.extent();
         session.apply(request);
-        Ok(session)
+        let after = session.extent();
+        if after.partitions == 0 {
+            self.close(Some(asked.id));
+            return Ok(Opened::Sessionless(FetchSession::of(asked.naming, request)));
+        }
+        let is_kept =
+            after == before || self.shard(asked.id).is_none_or(|mut shard| shard.resize(asked.id, after));
+        let id = is_kept.then_some(asked.id);
+        Ok(Opened::Incremental(Resumed { id, epoch: asked.epoch, session }))
     }
+
+    fn take_up(&self, asked: Continuation, now: Instant) -> Result<Shared, ErrorCode> {
+        self.shard(asked.id).ok_or(ErrorCode::FetchSessionIdNotFound)?.resume(asked, now)
+    }
+
+    fn close(&self, id: Option<SessionId>) {
+        if let Some((id, mut shard)) = id.and_then(|id| Some((id, self.shard(id)?))) {
+            shard.remove(id);
+        }
+    }
+
+    /// None for a number that no shard gives.
+    fn shard(&self, id: SessionId) -> Option<MutexGuard<'_, Shard<Shared>>> {
+        let number = usize::try_from(id.get() / IDS).ok()?;
+        self.shards.get(number).map(locked)
+    }
+}
+
+/// A panic elsewhere cannot leave a shard half written.
+fn locked(shard: &Mutex<Shard<Shared>>) -> MutexGuard<'_, Shard<Shared>> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Opened {
     pub(crate) fn session(&mut self) -> &mut FetchSession {
         match self {
-            Opened::Sessionless(session) | Opened::Wanted(session) | Opened::Incremental(session) => session,
+            Opened::Sessionless(session) | Opened::Wanted(session, _) => session,
+            Opened::Incremental(resumed) => &mut resumed.session,
         }
     }
-}
 
-fn fresh(naming: Naming, request: FetchRequest) -> FetchSession {
-    let mut session = FetchSession::new(naming);
-    session.apply(request);
-    session
-}
-
-#[cfg(test)]
-mod tests {
-    use protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
-
-    use super::*;
-
-    fn request(id: i32, epoch: i32) -> FetchRequest {
-        let topic = FetchTopic::default().with_partitions(vec![FetchPartition::default()]);
-        FetchRequest::default().with_session_id(id).with_session_epoch(epoch).with_topics(vec![topic])
-    }
-
-    fn check(version: i16, id: i32, epoch: i32, expected: ErrorCode) {
-        let (mut sessions, slots, now) = (FetchSessions::default(), SessionSlots::new(1, 7), Instant::now());
-        let opened = sessions.open(12, request(0, 0), now).expect("a new session needs nothing");
-        let made = sessions.keep(opened, &slots, now);
-        assert_ne!(made, 0);
-        let id = if id == 1 { made } else { id };
-        assert_eq!(sessions.open(version, request(id, epoch), now).err(), Some(expected));
-    }
-
-    #[test]
-    fn a_wrong_id_epoch_or_kind_of_name_is_told_apart() {
-        check(12, 99, 1, ErrorCode::FetchSessionIdNotFound);
-        check(12, 0, 1, ErrorCode::FetchSessionIdNotFound);
-        check(12, 1, 2, ErrorCode::InvalidFetchSessionEpoch);
-        check(13, 1, 1, ErrorCode::FetchSessionTopicIdError);
-    }
-
-    #[test]
-    fn the_epoch_counts_up_and_wraps_to_one() {
-        let (mut sessions, slots, now) = (FetchSessions::default(), SessionSlots::new(1, 7), Instant::now());
-        let opened = sessions.open(12, request(0, 0), now).expect("a new session needs nothing");
-        let id = sessions.keep(opened, &slots, now);
-        for epoch in [1, 2] {
-            let opened = sessions.open(12, request(id, epoch), now).expect("it is the next epoch");
-            assert_eq!(sessions.keep(opened, &slots, now), id);
+    /// The id of a session with which another request goes on already, for the answer that says so.
+    pub(crate) fn superseded(&self) -> Option<i32> {
+        match self {
+            Opened::Incremental(Resumed { id, epoch, session }) if !session.watch.is_claimed_by(*epoch) => {
+                Some(id.map_or(0, SessionId::get))
+            }
+            Opened::Sessionless(_) | Opened::Wanted(..) | Opened::Incremental(_) => None,
         }
-        let mut opened = sessions.open(12, request(id, 3), now).expect("it is the next epoch");
-        opened.session().next_epoch = i32::MAX;
-        sessions.keep(opened, &slots, now);
-        assert!(sessions.open(12, request(id, 1), now).is_ok());
-    }
-
-    #[test]
-    fn a_session_without_partitions_is_closed() {
-        let (mut sessions, slots, now) = (FetchSessions::default(), SessionSlots::new(1, 7), Instant::now());
-        let opened = sessions.open(12, request(0, 0), now).expect("a new session needs nothing");
-        let id = sessions.keep(opened, &slots, now);
-        let forgotten = ForgottenTopic::default().with_partitions(vec![0]);
-        let empty = request(id, 1).with_topics(vec![]).with_forgotten_topics_data(vec![forgotten]);
-        let opened = sessions.open(12, empty, now).expect("it is the next epoch");
-        assert_eq!(sessions.keep(opened, &slots, now), 0);
-        assert_eq!(sessions.open(12, request(id, 2), now).err(), Some(ErrorCode::FetchSessionIdNotFound));
-    }
-
-    #[test]
-    fn without_a_place_there_is_no_session() {
-        let (mut sessions, slots, now) = (FetchSessions::default(), SessionSlots::new(0, 7), Instant::now());
-        let opened = sessions.open(12, request(0, 0), now).expect("a new session needs nothing");
-        assert_eq!(sessions.keep(opened, &slots, now), 0);
     }
 }
