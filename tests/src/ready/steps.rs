@@ -52,6 +52,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("zookeeper", Whole, 90, "cargo test --package tests --test zookeeper"),
         step("oracle", Whole, 300, "cargo test --package tests --test oracle"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
+        step("hostile", Whole, 120, "cargo test --package tests --test hostile"),
         step(
             "clients on a real Kafka",
             Long,
