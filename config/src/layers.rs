@@ -25,6 +25,17 @@ pub struct Layers {
     pub broker: ConfigMap,
 }
 
+/// Bytes per second that replication and moves may take; none sets no limit. They are set while running only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Throttles {
+    /// leader.replication.throttled.rate
+    pub leader: Option<u64>,
+    /// follower.replication.throttled.rate
+    pub follower: Option<u64>,
+    /// replica.alter.log.dirs.io.max.bytes.per.second
+    pub alter_log_dirs: Option<u64>,
+}
+
 /// Whose settings a map holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
@@ -78,6 +89,16 @@ impl Layers {
     /// force before then stays.
     pub fn config(&self) -> Result<BrokerConfig, ConfigErrors> {
         load::load(&self.effective())
+    }
+
+    /// What of replication and moves is throttled: the broker's own values, or else those of all.
+    pub fn throttles(&self) -> Throttles {
+        let rate = |name: &str| self.broker.get(name).or_else(|| self.cluster.get(name))?.trim().parse().ok();
+        Throttles {
+            leader: rate("leader.replication.throttled.rate"),
+            follower: rate("follower.replication.throttled.rate"),
+            alter_log_dirs: rate("replica.alter.log.dirs.io.max.bytes.per.second"),
+        }
     }
 
     /// Takes what a znode holds for one layer. What cannot be used is left out, as Kafka does, and returned
@@ -202,5 +223,19 @@ mod tests {
         let other = "Unexpected broker id, expected 7 or empty string, but received 8";
         assert_eq!(message(Scope::described("8", 7)), other);
         assert_eq!(message(Scope::described("x", 7)), "Broker id must be an integer, but it is: x");
+    }
+
+    #[test]
+    fn throttles_are_the_brokers_own_or_else_those_of_all() {
+        let (leader, dirs) =
+            ("leader.replication.throttled.rate", "replica.alter.log.dirs.io.max.bytes.per.second");
+        let mut layers = layers();
+        assert_eq!(layers.throttles(), Throttles::default());
+        layers.replace(Scope::Cluster, &map(&[(leader, "5"), (dirs, "6")]));
+        layers.replace(Scope::Broker, &map(&[(leader, "7")]));
+        assert_eq!(
+            layers.throttles(),
+            Throttles { leader: Some(7), follower: None, alter_log_dirs: Some(6) }
+        );
     }
 }

@@ -31,7 +31,7 @@ const TABLE: &[Row] = &[
         &["anyhow", "base64", "hmac", "jiff", "rdkafka", "regex", "rustix", "serde_json", "sha2", "tokio"],
     ),
     // Layer 3
-    row("ottla", &["broker", "tools"], &["anyhow", "tokio", "tracing-subscriber"]),
+    row("ottla", &["broker", "tools"], &["anyhow", "mimalloc", "tokio", "tracing-subscriber"]),
     row("tests", &[], &["anyhow", "rustix", "serde_json"]),
 ];
 
