@@ -5,13 +5,13 @@ use crate::stranger::{long_list_offsets, long_metadata};
 use crate::{Ground, MEGABYTE};
 use anyhow::{Context, Result};
 
-const ELEMENTS: usize = 1_000_000;
+const ELEMENTS: usize = 500_000;
 const CALM_REQUESTS: usize = 600;
 const GROWTH: u64 = 48 * MEGABYTE;
 const TOPIC: &str = "quiet";
 
 #[test]
-fn a_message_of_a_million_elements_holds_up_nobody() -> Result<()> {
+fn a_message_of_half_a_million_elements_holds_up_nobody() -> Result<()> {
     let mut ground = Ground::new()?;
     ground.create_topic(TOPIC)?;
     let producer = Producer::start(ground.broker.connect()?, TOPIC)?;
@@ -26,7 +26,7 @@ fn a_message_of_a_million_elements_holds_up_nobody() -> Result<()> {
         }
         let beside = producer.take();
         eprintln!("calm {:?}, beside {:?}", calm.permille(990), beside.permille(990));
-        // At one stretch it would be a tenth of a second; the processor time of all this is felt on two cores as it is.
+        // At one stretch it would be a twentieth of a second and more; the processor time of all this is felt on two cores as it is.
         assert!(beside.permille(990) <= 2 * calm.twice_at_most(), "p99 was {:?}", beside.permille(990));
     }
     drop(wire);
