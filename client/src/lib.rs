@@ -6,6 +6,8 @@
 
 pub mod address;
 pub mod admin;
+#[cfg(test)]
+mod arbitrary;
 pub mod cluster;
 pub mod connection;
 pub mod error;

@@ -8,6 +8,7 @@ pub mod controller;
 pub mod deadlines;
 pub mod features;
 pub mod group;
+pub mod moves;
 pub mod quota;
 mod random;
 mod record_bytes;

@@ -24,13 +24,16 @@ use crate::view::{LogReader, LogView, Shared, State};
 mod active;
 mod append;
 mod close;
+mod copy;
 mod follow;
+mod relocate;
 mod roll;
 mod truncate;
 mod upkeep;
 
 pub(crate) use active::Active;
 use append::Staged;
+pub use copy::{Copied, CopyError};
 pub use follow::{FollowError, Followed};
 pub(crate) use roll::create_segment;
 pub use truncate::{TruncateError, Truncated};

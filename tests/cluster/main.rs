@@ -11,6 +11,8 @@ mod java_tools;
 mod kcat;
 mod kill9;
 mod load;
+mod old_clients;
+mod quotas;
 mod readme;
 mod scene;
 mod signals;

@@ -2,6 +2,7 @@
 //! Only passes on; called once, at start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
@@ -19,8 +20,9 @@ use crate::features;
 use crate::network::{
     Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
 };
+use crate::quota::Quotas;
 use crate::registration::identity::Identity;
-use crate::request_log;
+use crate::request_log::RequestLog;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
@@ -49,20 +51,30 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
         backlog: network.socket_listen_backlog,
         request_bytes_max: network.socket_request_bytes_max as usize,
         idle_max: network.connections_idle_ms_max.map(Duration::from_millis),
+        slow_request: network.slow_request_ms.map(Duration::from_millis),
     }
+}
+
+/// Nothing is limited yet.
+pub(crate) fn quotas(config: &BrokerConfig) -> Arc<Quotas> {
+    Arc::new(Quotas::new(config.network.quota_window, config.network.controller_quota_window))
 }
 
 /// What the connections of a broker have in common.
 pub(crate) fn network(broker: &Arc<Broker>) -> Network {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
+    let settings = socket_settings(&broker.config);
+    let log = RequestLog { slow: settings.slow_request };
     Network {
-        settings: socket_settings(&broker.config),
+        settings,
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
-        completed: Box::new(request_log::completed),
+        completed: Box::new(move |context, completed| log.completed(context, completed)),
+        connections: AtomicU32::new(0),
+        quotas: Arc::clone(&broker.quotas),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
         backlog: Arc::new(Backlog::new(
@@ -155,6 +167,10 @@ async fn apply_updates(
             }
             ConfigEntity::AllIps => {
                 limit_ip(&broker.seats, None, &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::Quota(entity) => {
+                broker.quotas.changed(&entity, &settings);
                 Vec::new()
             }
         };

@@ -4,6 +4,7 @@
 mod doors;
 mod files;
 mod limits;
+mod muting;
 mod rig;
 
 use std::fs::File;
