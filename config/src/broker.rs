@@ -164,8 +164,6 @@ pub struct Replication {
     pub request_timeout_ms: u32,
     /// Moves between log directories at one time; none for as many as there are directories.
     pub alter_log_dirs_threads: Option<u32>,
-    /// All moves together.
-    pub alter_log_dirs_bytes_per_second_max: u64,
 }
 
 /// Leaving in good order.

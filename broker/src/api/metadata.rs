@@ -18,6 +18,7 @@ use protocol::messages::{BrokerId as WireBrokerId, MetadataRequest, MetadataResp
 use super::context::Context;
 use super::create_topics::create_automatically;
 use super::describe_cluster::{NO_CONTROLLER, NOT_ASKED, operations};
+use super::error::Refused;
 use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
@@ -93,6 +94,31 @@ impl Wanted {
     }
 }
 
+/// Topics that could not be created automatically: a line for all that a request names.
+#[derive(Default)]
+struct Refusals {
+    first: Option<(String, Refused)>,
+    count: usize,
+}
+
+impl Refusals {
+    /// What a topic that was asked for answers.
+    fn code(&mut self, name: &str, created: Result<(), Refused>) -> ErrorCode {
+        let Err(refused) = created else { return ErrorCode::LeaderNotAvailable };
+        let code = refused.code;
+        self.count += 1;
+        self.first.get_or_insert_with(|| (name.to_owned(), refused));
+        code
+    }
+
+    fn report(self) {
+        if let Some((topic, Refused { code, message })) = self.first {
+            let count = self.count;
+            tracing::warn!(count, topic, %code, message, "topics cannot be created automatically; the first is named");
+        }
+    }
+}
+
 /// One request's way of looking at the picture.
 struct View<'a> {
     broker: &'a Arc<Broker>,
@@ -153,17 +179,20 @@ impl View<'_> {
         }
         let may_create = missing && self.creates() && self.allows(Operation::Create, &Resource::cluster());
         let mut topics = Vec::with_capacity(shown.len() + hidden.len());
+        let mut refusals = Refusals::default();
         for name in &shown {
             topics.push(match self.known_topic(name) {
                 Some(topic) => topic,
                 None if !self.creates() => failed_topic(name, absent(name)),
                 None if may_create || self.allows(Operation::Create, &Resource::topic(name)) => {
-                    failed_topic(name, create_automatically(self.broker, self.context, name).await)
+                    let created = create_automatically(self.broker, self.context, name).await;
+                    failed_topic(name, refusals.code(name, created))
                 }
                 None => failed_topic(name, ErrorCode::TopicAuthorizationFailed),
             });
             pace.step().await;
         }
+        refusals.report();
         topics.extend(hidden.iter().map(|name| failed_topic(name, ErrorCode::TopicAuthorizationFailed)));
         topics
     }

@@ -30,7 +30,7 @@ pub(super) struct Pace {
 impl Pace {
     /// How long to wait now.
     fn pause(&self, broker: &Broker) -> (u64, Duration) {
-        let rate = broker.settings.config().replication.alter_log_dirs_bytes_per_second_max;
+        let rate = broker.settings.throttles().alter_log_dirs.unwrap_or(u64::MAX);
         let now = broker.shards.clock().now().monotonic;
         (rate, self.throttle().pause(rate, now))
     }

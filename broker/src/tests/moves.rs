@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use config::layers::Scope;
 use protocol::ErrorCode;
 use protocol::ids::{Offset, TopicPartition};
 use protocol::messages::alter_replica_log_dirs_request::{AlterReplicaLogDir, AlterReplicaLogDirTopic};
@@ -13,9 +14,6 @@ use storage::{Checkpoint, FirstBatch, UpTo};
 
 use super::bad_disk::{EIO, ENOSPC};
 use super::world::{Ground, World, batch, code, error_in, topic_name};
-
-/// A move that copies a batch and then waits for days.
-const SLOW: &str = "replica.alter.log.dirs.io.max.bytes.per.second=0";
 
 /// A replica as DescribeLogDirs tells of it: its directory, its lag, whether it is a future one.
 type Told = (usize, i64, bool);
@@ -32,6 +30,12 @@ impl World {
             assert_eq!(codes.len(), indexes.len(), "{answer:?}");
         }
         codes
+    }
+
+    /// Lets moves copy a batch and then wait for days.
+    fn slow_down(&self) {
+        let rate = ("replica.alter.log.dirs.io.max.bytes.per.second".to_owned(), "0".to_owned());
+        self.broker.settings.broker_changed(Scope::Broker, &[rate].into());
     }
 
     async fn put(&self, count: i64) {
@@ -145,7 +149,8 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn requests_are_refused_as_kafka_refuses_them() {
-    let world = World::start(&[SLOW]).await;
+    let world = World::start(&[]).await;
+    world.slow_down();
     world.topic("t", 1, &[]).await;
     let [a, b] = world.dirs();
     assert_eq!(world.alter(&[0], Path::new("/nowhere")).await, [ErrorCode::LogDirNotFound]);
@@ -183,7 +188,8 @@ async fn a_replica_is_made_where_it_was_wished_before() {
 
 #[tokio::test(start_paused = true)]
 async fn a_move_is_seen_and_given_up() {
-    let world = World::start(&[SLOW, "log.segment.delete.delay.ms=0"]).await;
+    let world = World::start(&["log.segment.delete.delay.ms=0"]).await;
+    world.slow_down();
     world.topic("t", 1, &[]).await;
     world.put(10).await;
     let (from, to) = (world.place(), 1 - world.place());
@@ -215,7 +221,8 @@ async fn a_move_is_seen_and_given_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deletion_takes_the_copy_along() {
-    let world = World::start(&[SLOW, "log.segment.delete.delay.ms=0"]).await;
+    let world = World::start(&["log.segment.delete.delay.ms=0"]).await;
+    world.slow_down();
     world.topic("t", 1, &[]).await;
     world.put(10).await;
     assert_eq!(world.alter(&[0], &world.dirs()[1 - world.place()]).await, [ErrorCode::None]);
@@ -233,10 +240,11 @@ async fn a_deletion_takes_the_copy_along() {
 
 #[tokio::test(start_paused = true)]
 async fn a_move_goes_on_after_a_start() {
-    let world = World::start(&[SLOW]).await;
+    let world = World::start(&[]).await;
+    world.slow_down();
     world.topic("t", 1, &[]).await;
     world.put(10).await;
-    let (from, to) = (world.place(), 1 - world.place());
+    let to = 1 - world.place();
     assert_eq!(world.alter(&[0], &world.dirs()[to]).await, [ErrorCode::None]);
     let broker = Arc::clone(&world.broker);
     world
@@ -247,12 +255,6 @@ async fn a_move_goes_on_after_a_start() {
     let points = std::fs::read_to_string(ground.dirs()[to].join(Checkpoint::RecoveryPoint.file_name()));
     assert_eq!(points.unwrap(), "0\n1\nt 0 2\n");
     assert!(ground.dirs().iter().all(|dir| dir.join(".kafka_cleanshutdown").exists()));
-    // Still slow: it is there again, and nothing else.
-    let world = World::start_on(ground, &[SLOW]).await;
-    world.topic_is_led().await;
-    world.until("the copy", || world.broker.moves.measured().len() == 1).await;
-    assert_eq!((world.place(), world.copies().len()), (from, 1));
-    let ground = world.stop().await;
     let world = World::start_on(ground, &["log.segment.delete.delay.ms=0"]).await;
     world.topic_is_led().await;
     world.until_in(to).await;
@@ -290,7 +292,8 @@ async fn of_two_logs_the_one_counts_that_took_the_others_place() {
 
 #[tokio::test(start_paused = true)]
 async fn a_move_ends_with_the_directory_that_it_goes_to() {
-    let world = World::start(&[SLOW]).await;
+    let world = World::start(&[]).await;
+    world.slow_down();
     world.topic("t", 1, &[]).await;
     world.put(10).await;
     let (from, to) = (world.place(), 1 - world.place());

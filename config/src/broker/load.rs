@@ -174,16 +174,7 @@ fn replication(reader: &mut Reader<'_>) -> Replication {
         alter_log_dirs_threads: reader
             .integer("num.replica.alter.log.dirs.threads")
             .and_then(|threads| threads.try_into().ok()),
-        alter_log_dirs_bytes_per_second_max: throttle(
-            reader,
-            "replica.alter.log.dirs.io.max.bytes.per.second",
-        ),
     }
-}
-
-/// One of the settings that stand in no file; what makes no sense was left out when it was read.
-fn throttle(reader: &Reader<'_>, name: &str) -> u64 {
-    reader.given().get(name).and_then(|text| text.trim().parse().ok()).unwrap_or(i64::MAX as u64)
 }
 
 fn controlled_shutdown(reader: &mut Reader<'_>) -> ControlledShutdown {

@@ -53,6 +53,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
         step("differential", Whole, 120, "cargo test --package tests --test differential"),
         step("oracle", Whole, 300, "cargo test --package tests --test oracle"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
+        step("hostile", Whole, 120, "cargo test --package tests --test hostile"),
         step(
             "clients on a real Kafka",
             Long,
