@@ -83,13 +83,13 @@ impl Levels {
             }
             let unknown = || Refusal::InvalidConfig(format!("Logger {name} does not exist!"));
             let logger = existing(name).ok_or_else(unknown)?;
-            match op {
-                Op::Set => drop(levels.0.insert(logger, level(name, value.as_deref().unwrap_or_default())?)),
-                _ if logger == ROOT => {
-                    let text = format!("Removing the log level of the {ROOT} logger is not allowed");
-                    return Err(Refusal::InvalidRequest(text));
-                }
-                _ => drop(levels.0.remove(logger)),
+            if *op == Op::Set {
+                levels.0.insert(logger, level(name, value.as_deref().unwrap_or_default())?);
+            } else if logger == ROOT {
+                let text = format!("Removing the log level of the {ROOT} logger is not allowed");
+                return Err(Refusal::InvalidRequest(text));
+            } else {
+                levels.0.remove(logger);
             }
         }
         Ok(levels)

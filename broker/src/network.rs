@@ -9,6 +9,7 @@ mod connection;
 mod connection_quotas;
 mod doors;
 mod listener;
+mod long_requests;
 mod replies;
 mod seats;
 mod stages;
@@ -28,6 +29,7 @@ pub(crate) use self::complaints::Complaints;
 pub(crate) use self::doors::Doors;
 pub use self::listener::BindError;
 pub(crate) use self::listener::Listener;
+pub(crate) use self::long_requests::LongRequests;
 pub use self::seats::UnknownHost;
 pub(crate) use self::seats::{Limits, Seats, address_of};
 pub(crate) use self::stages::{Completed, Origin, Passage, Software, Stages};
@@ -74,6 +76,7 @@ pub(crate) struct Network {
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
     pub(crate) backlog: Arc<Backlog>,
+    pub(crate) long_requests: LongRequests,
     pub(crate) complaints: Complaints,
 }
 

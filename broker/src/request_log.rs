@@ -122,3 +122,74 @@ fn client_information(out: &mut String, origin: &Origin) {
 fn ms(duration: Duration) -> f64 {
     duration.as_micros() as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
+
+    use protocol::messages::{ListOffsetsRequest, ListOffsetsResponse};
+    use protocol::request::{RequestHeader, encode};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::network::Software;
+
+    /// As a real broker's log has it, but for the sizes, which are ours.
+    #[test]
+    fn a_line_is_kafkas() {
+        let client_id = Some("rdkafka".into());
+        let header = RequestHeader { api: ApiKey::ListOffsets, version: 2, correlation_id: 4, client_id };
+        let frame = encode(&header, &ListOffsetsRequest::default()).expect("it fits").slice(4..);
+        let mut messages = Messages { frame: frame.clone(), response: None };
+        let answer = protocol::response::encode(4, header.api, 2, &ListOffsetsResponse::default());
+        messages.answered((header.api, 2), &answer.expect("it fits").into());
+        let mut passage = Passage::new(&header, frame.len(), Instant::now());
+        passage.throttle = Duration::from_millis(7);
+        let software = Software { name: "librdkafka".to_owned(), version: "2.0.2".to_owned() };
+        let origin = Origin {
+            local: Some(([127, 0, 0, 1], 21000).into()),
+            peer: ([127, 0, 0, 1], 40462).into(),
+            number: 1,
+            software: Some(Box::new(software)),
+        };
+        let us = Duration::from_micros;
+        let stages = Stages {
+            request_queue: us(1716),
+            local: us(50_855),
+            remote: us(0),
+            response_queue: us(178),
+            send: us(362),
+        };
+        let request = RequestJson::of(&frame);
+        passage.messages = Some(Box::new(messages));
+        let completed = Completed { origin: &origin, passage: &passage, stages, response_bytes: 20 };
+        let context = Context::new(Arc::from("PLAINTEXT"), IpAddr::V4(Ipv4Addr::LOCALHOST));
+        assert_eq!(
+            line(&context, &completed, request.as_ref()),
+            concat!(
+                r#"{"isForwarded":false,"requestHeader":{"requestApiKey":2,"requestApiVersion":2,"correlationId":4,"clientId":"rdkafka","#,
+                r#""requestApiKeyName":"LIST_OFFSETS"},"request":{"replicaId":0,"isolationLevel":0,"topics":[]},"#,
+                r#""response":{"throttleTimeMs":0,"topics":[]},"connection":"127.0.0.1:21000-127.0.0.1:40462-1","totalTimeMs":53.111,"#,
+                r#""requestQueueTimeMs":1.716,"localTimeMs":50.855,"remoteTimeMs":0.0,"throttleTimeMs":7,"responseQueueTimeMs":0.178,"#,
+                r#""sendTimeMs":0.362,"securityProtocol":"PLAINTEXT","principal":"User:ANONYMOUS","listener":"PLAINTEXT","#,
+                r#""clientInformation":{"softwareName":"librdkafka","softwareVersion":"2.0.2"},"requestSizeInBytes":26,"responseSizeInBytes":20}"#,
+            )
+        );
+        passage.messages = None;
+        passage.remember_client(&header);
+        let completed = Completed { origin: &origin, passage: &passage, stages, response_bytes: 20 };
+        let slow = line(&context, &completed, None);
+        assert!(
+            slow.contains(r#""clientId":"rdkafka""#) && slow.contains(r#""request":"","response":"""#),
+            "{slow}"
+        );
+    }
+
+    #[test]
+    fn a_fetch_is_not_slow_because_no_records_come() {
+        let stages = Stages { remote: Duration::from_secs(30), ..Stages::default() };
+        assert_eq!(effort(ApiKey::Fetch, &stages), Duration::ZERO);
+        assert_eq!(effort(ApiKey::Produce, &stages), Duration::from_secs(30));
+    }
+}

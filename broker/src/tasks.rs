@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
@@ -161,6 +162,19 @@ impl Tasks {
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
             // The runtime is being torn down, and this future with it.
             Err(_) => pending().await,
+        }
+    }
+
+    /// Runs `work` on a thread of its own, where it may take long between two awaits. Dropping the future drops `work` at its next
+    /// await.
+    pub(crate) async fn aside<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        let dropped = CancellationToken::new();
+        let _guard = dropped.clone().drop_guard();
+        let runtime = Handle::current();
+        match self.blocking(move || runtime.block_on(dropped.run_until_cancelled(work))).await {
+            Some(result) => result,
+            // Only a future that is dropped cancels it.
+            None => pending().await,
         }
     }
 
@@ -365,6 +379,24 @@ mod tests {
         });
         assert_eq!(tasks.failed().await.cause, "panicked: no disk");
         assert_eq!(tasks.blocking(|| 7).await, 7);
+    }
+
+    #[tokio::test]
+    async fn work_aside_ends_with_whoever_waits_for_it() {
+        let tasks = Tasks::new();
+        assert_eq!(tasks.aside(async { 7 }).await, 7);
+        let (kept, mut dropped) = mpsc::channel::<()>(1);
+        let (started, mut has_started) = mpsc::channel(1);
+        let work = async move {
+            started.send(()).await.expect("the test listens");
+            pending::<()>().await;
+            drop(kept);
+        };
+        tokio::select! {
+            () = tasks.aside(work) => panic!("it never ends"),
+            heard = has_started.recv() => assert_eq!(heard, Some(())),
+        }
+        assert_eq!(dropped.recv().await, None, "its future is dropped");
     }
 
     #[tokio::test(start_paused = true)]

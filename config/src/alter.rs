@@ -12,7 +12,8 @@ mod broker;
 mod list;
 mod live;
 
-pub use broker::BrokerSettings;
+pub use crate::dynamic::is_password;
+pub use broker::{BrokerSettings, check_offline};
 use list::{appended, subtracted};
 
 /// One operation of IncrementalAlterConfigs.

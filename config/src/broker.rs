@@ -258,6 +258,13 @@ mod tests {
     }
 
     #[test]
+    fn the_older_limit_of_timestamps_stands_in_for_those_that_are_not_set() {
+        let both = "log.message.timestamp.difference.max.ms=7\nlog.message.timestamp.after.max.ms=3";
+        let defaults = config(both).topic_defaults.config;
+        assert_eq!((defaults.timestamp_before_max_ms, defaults.timestamp_after_max_ms), (7, 3));
+    }
+
+    #[test]
     fn reads_several_listeners_and_directories() {
         let config = config(
             "listeners=IN://:9092,OUT://0.0.0.0:9093\nlistener.security.protocol.map=IN:PLAINTEXT,out:PLAINTEXT\n\

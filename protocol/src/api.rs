@@ -74,6 +74,33 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::DescribeProducers, "DescribeProducers", (0, 0), 0),
 ];
 
+/// By number, the last version of each request of Kafka 3.9 that is deprecated, as all before it are.
+const DEPRECATED: &[(i16, i16)] = &[
+    (0, 6),
+    (1, 3),
+    (2, 0),
+    (3, 3),
+    (8, 1),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (17, 0),
+    (19, 1),
+    (20, 0),
+    (23, 1),
+    (29, 0),
+    (30, 0),
+    (31, 0),
+    (32, 0),
+    (34, 0),
+    (35, 0),
+    (38, 0),
+    (39, 0),
+    (40, 0),
+    (41, 0),
+    (42, 0),
+];
+
 impl ApiKey {
     /// The number on the wire.
     pub const fn code(self) -> i16 {
@@ -102,18 +129,8 @@ impl ApiKey {
     }
 
     /// Whether Kafka 3.9 says that the version will go (KIP-896).
-    pub const fn is_deprecated(self, version: i16) -> bool {
-        let last = match self {
-            ApiKey::Produce => 6,
-            ApiKey::Fetch | ApiKey::Metadata => 3,
-            ApiKey::CreateTopics | ApiKey::OffsetForLeaderEpoch => 1,
-            ApiKey::ListOffsets
-            | ApiKey::DeleteTopics
-            | ApiKey::DescribeConfigs
-            | ApiKey::DescribeLogDirs => 0,
-            _ => return false,
-        };
-        version <= last
+    pub fn is_deprecated(self, version: i16) -> bool {
+        DEPRECATED.iter().any(|(code, last)| *code == self.code() && version <= *last)
     }
 
     const fn row(self) -> usize {

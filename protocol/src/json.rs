@@ -195,9 +195,10 @@ impl<'a> Writer<'a> {
             return self.left.skip(length);
         }
         let bytes = self.left.take_slice(length)?;
-        match kind {
-            Kind::String => quoted(&mut self.out, std::str::from_utf8(bytes).ok()?),
-            _ => base64(&mut self.out, bytes),
+        if matches!(kind, Kind::String) {
+            quoted(&mut self.out, std::str::from_utf8(bytes).ok()?);
+        } else {
+            base64(&mut self.out, bytes);
         }
         Some(())
     }
@@ -224,9 +225,10 @@ impl<'a> Writer<'a> {
         if self.flexible {
             return Some(self.varint()?.checked_sub(1).map(|length| length as usize));
         }
-        let length = match kind {
-            Kind::String => i32::from(i16::from_be_bytes(self.left.take()?)),
-            _ => i32::from_be_bytes(self.left.take()?),
+        let length = if matches!(kind, Kind::String) {
+            i32::from(i16::from_be_bytes(self.left.take()?))
+        } else {
+            i32::from_be_bytes(self.left.take()?)
         };
         Some(usize::try_from(length).ok())
     }

@@ -76,6 +76,11 @@ pub enum DecodeError {
 }
 
 impl Request {
+    /// The header of a frame whose body is looked at later.
+    pub fn header(frame: &Bytes) -> Result<RequestHeader, DecodeError> {
+        RequestHeader::decode(&mut frame.clone())
+    }
+
     /// Decodes one frame, without its length prefix. Bytes after the body are ignored, as Kafka ignores them.
     pub fn decode(mut frame: Bytes) -> Result<Request, DecodeError> {
         let header = RequestHeader::decode(&mut frame)?;

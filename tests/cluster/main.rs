@@ -3,6 +3,7 @@
 //! `OTTLA_TEST_BROKER=kafka` runs the client tests against a real Kafka 3.9, which proves the tests themselves.
 mod admin_tools;
 mod bad_input;
+mod configs;
 mod disks;
 mod dump_log;
 mod dynamic_configs;

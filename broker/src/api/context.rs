@@ -58,9 +58,14 @@ impl Context {
 impl Outcome {
     /// The same for a client that is held back, if for any time at all.
     pub(super) fn throttled(self, ms: i32) -> Outcome {
+        if ms <= 0 {
+            return self;
+        }
         match self {
-            Outcome::Answer(response) if ms > 0 => Outcome::Throttled(response, patience(ms)),
-            other => other,
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                Outcome::Throttled(response, patience(ms))
+            }
+            Outcome::Silent | Outcome::Close(_) => self,
         }
     }
 }

@@ -1,5 +1,6 @@
 //! CreatePartitions (key 37), versions 0–3: adds partitions to topics, answered when the new ones have leaders.
-//! Only the controller takes it. A topic named twice is refused as such. Does not differ from Kafka 3.9.
+//! Only the controller takes it. A topic named twice is refused as such, once.
+//! Differs from Kafka 3.9: a name that no topic can have is one that there is not; there it fails the whole request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,9 +34,12 @@ pub(crate) async fn answer(
 ) -> CreatePartitionsResponse {
     let patience = patience(request.timeout_ms);
     let twice = repeated(request.topics.iter().map(|topic| &**topic.name)).await;
+    let mut named = BTreeSet::new();
+    let topics: Vec<&CreatePartitionsTopic> =
+        pace::collect(request.topics.iter().filter(move |topic| named.insert(&**topic.name))).await;
     let mut quota = broker.quotas.mutations(context, version, STRICT_QUOTA_SINCE);
-    let (mut outcomes, mut pace) = (Vec::with_capacity(request.topics.len()), Pace::default());
-    for topic in &request.topics {
+    let (mut outcomes, mut pace) = (Vec::with_capacity(topics.len()), Pace::default());
+    for topic in &topics {
         outcomes.push(match check(broker, context, topic, &twice) {
             Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
             Ok(()) => grow(broker, &mut quota, topic).await,
@@ -44,7 +48,7 @@ pub(crate) async fn answer(
         pace.step().await;
     }
     let waits = !request.validate_only;
-    let grown = || request.topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let grown = || topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
     if waits && !patience.is_zero() {
         broker
             .metadata
@@ -52,7 +56,7 @@ pub(crate) async fn answer(
             .await;
     }
     let picture = broker.metadata.picture();
-    let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
+    let results = topics.iter().zip(outcomes).map(|(topic, outcome)| {
         let done = !waits || (!patience.is_zero() && has_grown(&picture, topic));
         let outcome =
             outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });

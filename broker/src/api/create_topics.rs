@@ -2,7 +2,8 @@
 //!
 //! Only the controller takes it (NOT_CONTROLLER per topic elsewhere). v1 validates only, v4 takes -1 for the broker's defaults,
 //! v5 answers the settings, v7 the topic id. timeout_ms <= 0 answers REQUEST_TIMED_OUT at once, as Kafka does.
-//! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions.
+//! Differs from Kafka 3.9: a topic without replicas is refused, and one beyond 250,000 partitions. The settings of the first 10,000 topics of a
+//! request are answered, and no counts (-1) for those after them, as each takes kilobytes.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ const CLUSTER_METADATA: &str = "__cluster_metadata";
 const UNKNOWN_COUNT: i32 = -1;
 /// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
 const STRICT_QUOTA_SINCE: i16 = 6;
+/// Topics of one request whose settings are answered.
+const DESCRIBED_MAX: usize = 10_000;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
@@ -48,7 +51,9 @@ pub(crate) async fn answer(
     let (mut results, mut created, mut pace) = (Vec::new(), Vec::new(), Pace::default());
     for topic in &request.topics {
         let outcome = match rights.check(&topic.name, &twice) {
-            Ok(()) if request.validate_only => plan(broker, topic).await,
+            Ok(()) if request.validate_only => {
+                plan(broker, topic).await.map(|new| NewTopic { id: TopicId::nil(), ..new })
+            }
             Ok(()) => create(broker, &mut quota, topic).await,
             Err(refused) => Err(refused),
         };
@@ -58,7 +63,13 @@ pub(crate) async fn answer(
             created.push(Created { index: results.len(), partitions: made.replicas.len() });
         }
         // What was planned may be large, and goes with its topic.
-        results.push(result(broker, version, topic, (outcome, rights.describes(&topic.name))));
+        results.push(match outcome {
+            Err(cause) => refused(version, topic, cause),
+            Ok(made) => {
+                let shown = rights.shows(&topic.name, results.len());
+                result(broker, version, topic, (made, shown))
+            }
+        });
         pace.step().await;
     }
     if !patience.is_zero() {
@@ -69,7 +80,9 @@ pub(crate) async fn answer(
     for made in created {
         if patience.is_zero() || !made.is_led(&picture, &results) {
             let topic = &request.topics[made.index];
-            results[made.index] = refused(version, topic, ErrorCode::RequestTimedOut.into());
+            let id = results[made.index].topic_id;
+            results[made.index] =
+                refused(version, topic, ErrorCode::RequestTimedOut.into()).with_topic_id(id);
         }
         pace.step().await;
     }
@@ -133,9 +146,21 @@ impl<'a> Rights<'a> {
         Ok(())
     }
 
-    fn describes(&self, name: &str) -> bool {
-        self.describable.contains(name)
+    /// What may be told of the settings of a topic that has so many before it.
+    fn shows(&self, name: &str, before: usize) -> Shown {
+        match self.describable.contains(name) {
+            false => Shown::NotAllowed,
+            true if before >= DESCRIBED_MAX => Shown::TooMany,
+            true => Shown::Settings,
+        }
     }
+}
+
+/// What an answer says of a new topic's counts and settings.
+enum Shown {
+    Settings,
+    NotAllowed,
+    TooMany,
 }
 
 /// Writes a topic for the controller to find.
@@ -166,11 +191,15 @@ async fn plan(broker: &Arc<Broker>, topic: &CreatableTopic) -> Result<NewTopic, 
     Ok(NewTopic { name, id: fresh_id(), replicas, configs })
 }
 
-/// Creates a topic for a client that asked for its metadata, with the broker's own numbers; what to answer meanwhile.
-pub(super) async fn create_automatically(broker: &Arc<Broker>, context: &Context, name: &str) -> ErrorCode {
+/// Creates a topic for a client that asked for its metadata, with the broker's own numbers. It has no leader yet.
+pub(super) async fn create_automatically(
+    broker: &Arc<Broker>,
+    context: &Context,
+    name: &str,
+) -> Result<(), Refused> {
     if broker.metadata.picture().brokers.is_empty() {
         // Before the controller's first word the topic may well be there.
-        return ErrorCode::LeaderNotAvailable;
+        return Ok(());
     }
     let topic = CreatableTopic::default()
         .with_name(protocol::messages::TopicName(StrBytes::from_string(name.to_owned())))
@@ -184,14 +213,11 @@ pub(super) async fn create_automatically(broker: &Arc<Broker>, context: &Context
                 topic = name,
                 "topic is created because a client asked for it (auto.create.topics.enable)"
             );
-            ErrorCode::LeaderNotAvailable
+            Ok(())
         }
         // Somebody else was faster.
-        Err(Refused { code: ErrorCode::TopicAlreadyExists, .. }) => ErrorCode::LeaderNotAvailable,
-        Err(Refused { code, message }) => {
-            tracing::warn!(topic = name, %code, message, "topic cannot be created automatically");
-            code
-        }
+        Err(Refused { code: ErrorCode::TopicAlreadyExists, .. }) => Ok(()),
+        Err(refused) => Err(refused),
     }
 }
 
@@ -250,12 +276,8 @@ fn result(
     broker: &Broker,
     version: i16,
     topic: &CreatableTopic,
-    (outcome, describable): (Result<NewTopic, Refused>, bool),
+    (made, shown): (NewTopic, Shown),
 ) -> CreatableTopicResult {
-    let made = match outcome {
-        Err(cause) => return refused(version, topic, cause),
-        Ok(made) => made,
-    };
     let mut result = CreatableTopicResult::default().with_name(topic.name.clone()).with_error_message(None);
     if version >= 7 {
         result.topic_id = made.id;
@@ -263,10 +285,14 @@ fn result(
     if version < 5 {
         return result;
     }
-    if !describable {
-        return result
-            .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
-            .with_configs(Some(Vec::new()));
+    match shown {
+        Shown::Settings => {}
+        Shown::NotAllowed => {
+            return result
+                .with_topic_config_error_code(ErrorCode::TopicAuthorizationFailed.code())
+                .with_configs(Some(Vec::new()));
+        }
+        Shown::TooMany => return result.with_configs(Some(Vec::new())),
     }
     let replication_factor = made.replicas.values().next().map_or(0, Vec::len);
     result

@@ -95,8 +95,7 @@ async fn resolve(
         return Err(code.into());
     }
     if asked.iter().any(|topic| topic.name.is_some() && !topic.topic_id.is_nil()) {
-        let text = "Topic name and topic ID can not both be specified.";
-        return Err(Refused::new(ErrorCode::InvalidRequest, text));
+        return Err(ErrorCode::InvalidRequest.into());
     }
     let picture = broker.metadata.picture();
     let named = |id| picture.topic_name(id).map(|name| TopicName(StrBytes::from_string(name.to_string())));
@@ -137,7 +136,12 @@ impl Desk<'_, '_> {
         id: TopicId,
         name: Option<TopicName>,
     ) -> (Option<TopicName>, Result<(), Refused>) {
-        let Some(name) = name else { return (None, Err(ErrorCode::UnknownTopicId.into())) };
+        let Some(name) = name else {
+            // What is asked for by neither name nor id is what nobody may delete.
+            let code =
+                if id.is_nil() { ErrorCode::TopicAuthorizationFailed } else { ErrorCode::UnknownTopicId };
+            return (None, Err(code.into()));
+        };
         if !id.is_nil() && !self.rights.describable.contains(&**name) {
             return (None, Err(ErrorCode::TopicAuthorizationFailed.into()));
         }

@@ -4,7 +4,7 @@
 //! A partition named twice is INVALID_REQUEST. v0 answers a list of offsets where segments begin. v4 checks and answers the leader epoch.
 //! A new leader whose high watermark is below the start of its epoch answers OFFSET_NOT_AVAILABLE, before v5 LEADER_NOT_AVAILABLE.
 //! Differs from Kafka 3.9: a time is looked for beyond segments whose records DeleteRecords has taken or are of format v0, where Kafka
-//! answers that there is none.
+//! answers that there is none; v0 answers a million offsets at most.
 
 mod segments;
 

@@ -175,8 +175,8 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (broker, parts) = materials.assemble();
     parts.run(&broker);
     let doors = Arc::new(Doors::new(wiring::network(&broker)));
-    wiring::join_controller(&broker, events, changes, Arc::clone(&doors));
     bound.into_iter().for_each(|bound| doors.serve(bound));
+    wiring::join_controller(&broker, events, changes, doors);
     reachability::check(&broker.config.network.advertised_listeners).await;
     tracing::info!(
         id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"

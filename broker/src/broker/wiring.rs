@@ -18,7 +18,7 @@ use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
 use crate::features;
 use crate::network::{
-    Backlog, Complaints, Doors, Limits, Network, Seats, Settings as SocketSettings, address_of,
+    Backlog, Complaints, Doors, Limits, LongRequests, Network, Seats, Settings as SocketSettings, address_of,
 };
 use crate::quota::Quotas;
 use crate::registration::identity::Identity;
@@ -81,6 +81,7 @@ pub(crate) fn network(broker: &Arc<Broker>) -> Network {
             broker.config.network.queued_requests_max as usize,
             broker.config.network.queued_request_bytes_max,
         )),
+        long_requests: LongRequests::new(),
         complaints: Complaints::new(),
     }
 }

@@ -24,6 +24,7 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout};
 use tracing::debug;
 
 use super::backlog::Claim;
+use super::long_requests::{self, Conduct};
 use super::replies::Replies;
 use super::seats::Seat;
 use super::stages::{Completed, Origin, Passage};
@@ -261,13 +262,16 @@ impl Connection {
         // It was made before the frame was taken out of the buffer.
         let Some(claim) = self.claim.take() else { return };
         let messages = Messages::kept(&frame);
+        let conduct = long_requests::conduct(&frame);
+        if conduct != Conduct::AtOnce
+            && let Ok(header) = Request::header(&frame)
+        {
+            let passage = self.passage(&header, &claim, messages);
+            return self.take_on_long(&header, frame, conduct, (passage, claim));
+        }
         match Request::decode(frame) {
             Ok(request) => {
-                let mut passage = Passage::new(&request.header, claim.bytes, self.last_read);
-                if self.network.quotas.in_force() || self.network.settings.slow_request.is_some() {
-                    passage.remember_client(&request.header);
-                }
-                passage.messages = messages;
+                let passage = self.passage(&request.header, &claim, messages);
                 if let RequestBody::ApiVersions(versions) = &request.body {
                     self.origin.software = api_versions::software(request.header.version, versions);
                 }
@@ -284,6 +288,31 @@ impl Connection {
                 self.replies.push(unsupported, passage, claim);
             }
             Err(error) => self.end = Some(End::Refused(error.to_string())),
+        }
+    }
+
+    fn passage(&self, header: &RequestHeader, claim: &Claim, messages: Option<Box<Messages>>) -> Passage {
+        let mut passage = Passage::new(header, claim.bytes, self.last_read);
+        if self.network.quotas.in_force() || self.network.settings.slow_request.is_some() {
+            passage.remember_client(header);
+        }
+        passage.messages = messages;
+        passage
+    }
+
+    fn take_on_long(
+        &mut self,
+        header: &RequestHeader,
+        frame: Bytes,
+        conduct: Conduct,
+        (passage, claim): (Passage, Claim),
+    ) {
+        let context = self.context.of(header);
+        if conduct == Conduct::Aside {
+            self.replies.push(long_requests::carry_out(&self.network, context, frame), passage, claim);
+        } else {
+            let stage = long_requests::decode(&self.network, context, frame);
+            self.admitting = Some(Admitting { stage, passage, claim });
         }
     }
 

@@ -98,7 +98,7 @@ impl Stages {
 }
 
 impl Passage {
-    pub(super) fn new(header: &RequestHeader, request_bytes: usize, arrived: Instant) -> Passage {
+    pub(crate) fn new(header: &RequestHeader, request_bytes: usize, arrived: Instant) -> Passage {
         Passage {
             api: header.api,
             version: header.version,
@@ -115,7 +115,7 @@ impl Passage {
     }
 
     /// Notes whom it is charged to, and who is named where it is slow.
-    pub(super) fn remember_client(&mut self, header: &RequestHeader) {
+    pub(crate) fn remember_client(&mut self, header: &RequestHeader) {
         self.client_id = Some(header.client_id.clone().unwrap_or_default());
     }
 

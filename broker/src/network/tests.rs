@@ -4,6 +4,7 @@
 mod doors;
 mod files;
 mod limits;
+mod long;
 mod muting;
 mod rig;
 

@@ -135,5 +135,7 @@ mod tests {
     fn every_frame_is_answered() {
         let seeds = seeds::seeds();
         smoke("handling", &seeds, 3_000, handling);
+        // Every API and version, though of things that this broker does not have.
+        smoke("requests", &[], 2_000, handling);
     }
 }

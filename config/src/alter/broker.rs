@@ -64,17 +64,23 @@ impl BrokerSettings {
     }
 
     fn check(&self, scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
-        none_is(wanted, NOT_DYNAMIC, dynamic::read_only)?;
-        none_is(wanted, NEEDS_LISTENER, dynamic::needs_listener)?;
-        for (name, text) in wanted {
-            dynamic::check(name, text).map_err(|error| Refusal::InvalidRequest(error.wire_message()))?;
-        }
-        if scope == Scope::Cluster {
-            none_is(wanted, PER_BROKER, dynamic::per_broker)?;
-        }
+        check_offline(scope, wanted)?;
         let mut next = self.stored.clone();
         next.replace(scope, wanted);
         live::check(&self.in_force, &next)
+    }
+}
+
+/// Names and single values alone, which is all that can be judged where no broker runs (`DynamicBrokerConfig.validateConfigs`).
+pub fn check_offline(scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
+    none_is(wanted, NOT_DYNAMIC, dynamic::read_only)?;
+    none_is(wanted, NEEDS_LISTENER, dynamic::needs_listener)?;
+    for (name, text) in wanted {
+        dynamic::check(name, text).map_err(|error| Refusal::InvalidRequest(error.wire_message()))?;
+    }
+    match scope {
+        Scope::Cluster => none_is(wanted, PER_BROKER, dynamic::per_broker),
+        Scope::Broker => Ok(()),
     }
 }
 

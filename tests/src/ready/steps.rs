@@ -50,8 +50,10 @@ pub fn of(scope: Scope) -> Vec<Step> {
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 600, "cargo build --release --package ottla"),
         step("zookeeper", Whole, 90, "cargo test --package tests --test zookeeper"),
+        step("differential", Whole, 120, "cargo test --package tests --test differential"),
         step("oracle", Whole, 300, "cargo test --package tests --test oracle"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
+        step("hostile", Whole, 120, "cargo test --package tests --test hostile"),
         step(
             "clients on a real Kafka",
             Long,

@@ -1,5 +1,6 @@
 //! ListOffsets v0: a list of offsets where segments begin, newest first, for clients of Kafka 0.8 and 0.9.
-//! Called by `list_offsets.rs`. Knows -1 and -2 only, no leader epoch, and takes a partition that is named twice.
+//! Called by `list_offsets.rs`. Knows -1 and -2 only, no leader epoch, and takes a partition that is named twice. An answer is bounded:
+//! partitions beyond it are INVALID_REQUEST.
 
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use crate::api::pace::Pace;
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 
+/// Offsets in one answer: 8 MB of them. Kafka answers whatever a request multiplies.
+const OFFSETS_MAX: usize = 1_000_000;
+
 pub(super) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
@@ -23,15 +27,17 @@ pub(super) async fn answer(
 ) -> ListOffsetsResponse {
     let up_to = if request.replica_id.0 == CONSUMER { UpTo::HighWatermark } else { UpTo::LogEnd };
     let mut topics = Vec::with_capacity(request.topics.len());
-    let mut pace = Pace::default();
+    let (mut room, mut pace) = (OFFSETS_MAX, Pace::default());
     for topic in request.topics {
         let allowed = broker.authorizer.allows(context, Operation::Describe, &Resource::topic(&topic.name));
         let mut partitions = Vec::with_capacity(topic.partitions.len());
         for asked in &topic.partitions {
-            let found = match allowed {
-                true => offsets(broker, (&topic.name, asked), up_to).await,
-                false => Err(ErrorCode::TopicAuthorizationFailed),
+            let found = match (allowed, room) {
+                (false, _) => Err(ErrorCode::TopicAuthorizationFailed),
+                (true, 0) => Err(ErrorCode::InvalidRequest),
+                (true, _) => offsets(broker, (&topic.name, asked), up_to).await,
             };
+            room = room.saturating_sub(found.as_ref().map_or(0, Vec::len));
             partitions.push(response(asked.partition_index, found));
             pace.step().await;
         }

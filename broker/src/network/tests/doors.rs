@@ -4,7 +4,7 @@ use config::listeners::{Endpoint, SecurityProtocol};
 
 use super::rig::{Client, SETTINGS, WINDOW, metadata, number, unlimited};
 use super::*;
-use crate::network::{Backlog, Complaints, Doors, Network, Seats};
+use crate::network::{Backlog, Complaints, Doors, LongRequests, Network, Seats};
 
 fn doors(tasks: &Tasks) -> Doors {
     Doors::new(Network {
@@ -17,6 +17,7 @@ fn doors(tasks: &Tasks) -> Doors {
         tasks: tasks.clone(),
         seats: Seats::new(unlimited(), WINDOW),
         backlog: Arc::new(Backlog::new(500, None)),
+        long_requests: LongRequests::new(),
         complaints: Complaints::new(),
     })
 }

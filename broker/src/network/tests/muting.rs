@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use protocol::messages::{ApiVersionsResponse, ListOffsetsResponse, MetadataResponse, ProduceResponse};
+use protocol::messages::{ListOffsetsResponse, MetadataResponse, ProduceResponse};
 use protocol::request::RequestHeader;
 use protocol::{ApiKey, Decodable, Encodable, HeaderVersion, response};
 use tokio::io::AsyncWriteExt;
@@ -33,15 +33,14 @@ fn encoded<M: Encodable + HeaderVersion + Default>(header: &RequestHeader) -> By
 async fn rig() -> Rig {
     let rig = Rig::start(SETTINGS, |_, request| async move {
         let header = &request.header;
-        Pending::Ready(match header.api {
-            ApiKey::Produce if header.correlation_id < 0 => Outcome::Silent,
-            ApiKey::Produce => Outcome::Answer(encoded::<ProduceResponse>(header).into()),
-            ApiKey::ApiVersions => Outcome::Answer(encoded::<ApiVersionsResponse>(header).into()),
-            ApiKey::ListOffsets => {
-                let response = encoded::<ListOffsetsResponse>(header).into();
-                Outcome::Throttled(response, 3 * SECOND)
-            }
-            _ => Outcome::Answer(encoded::<MetadataResponse>(header).into()),
+        Pending::Ready(if header.api == ApiKey::Produce && header.correlation_id < 0 {
+            Outcome::Silent
+        } else if header.api == ApiKey::Produce {
+            Outcome::Answer(encoded::<ProduceResponse>(header).into())
+        } else if header.api == ApiKey::ListOffsets {
+            Outcome::Throttled(encoded::<ListOffsetsResponse>(header).into(), 3 * SECOND)
+        } else {
+            Outcome::Answer(encoded::<MetadataResponse>(header).into())
         })
     })
     .await;

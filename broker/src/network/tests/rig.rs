@@ -17,7 +17,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::api::context::{Context, Outcome, Pending};
-use crate::network::{Backlog, Complaints, Limits, Listener, Network, Seats, Settings, Stages, Unsendable};
+use crate::network::{
+    Backlog, Complaints, Limits, Listener, LongRequests, Network, Seats, Settings, Stages, Unsendable,
+};
 use crate::quota::Quotas;
 use crate::tasks::{TaskKind, Tasks};
 
@@ -99,6 +101,7 @@ impl Rig {
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
             backlog: Arc::new(backlog),
+            long_requests: LongRequests::new(),
             complaints: Complaints::new(),
         };
         let stopping = tasks.stopping(TaskKind::Listener);
