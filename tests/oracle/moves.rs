@@ -120,12 +120,13 @@ impl Mover {
 
     /// A move to the other directory that stands still.
     fn begin(&mut self) -> Result<&'static str> {
-        let [_, to] = self.places()?;
         self.set_rate("--add-config")?;
-        until_ok("a copy that stands still", SOON, || {
+        // Before the rate is in force a move may come to its end, and the next one goes back.
+        let to = until_ok("a copy that stands still", SOON, || {
+            let [_, to] = self.places()?;
             self.java(&[(TOPIC, "0", to)])?;
             anyhow::ensure!(self.copies()? == 1, "there is no copy");
-            Ok(())
+            Ok(to)
         })?;
         self.source.send(100)?;
         Ok(to)
