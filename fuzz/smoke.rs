@@ -12,6 +12,7 @@ pub(crate) type Seed = (String, Vec<u8>);
 
 /// Runs `target` on its corpus, on `seeds`, and on `rounds` mutations of them.
 pub(crate) fn smoke(name: &str, seeds: &[Seed], rounds: u64, mut target: impl FnMut(&[u8])) {
+    keep(name, seeds);
     let mut corpus = kept(name);
     corpus.extend(seeds.iter().cloned());
     let mut run = |what: &str, input: &[u8]| {
@@ -34,7 +35,7 @@ pub(crate) fn smoke(name: &str, seeds: &[Seed], rounds: u64, mut target: impl Fn
 }
 
 /// Writes seeds into the corpus, where that is asked for.
-pub(crate) fn keep(name: &str, seeds: &[Seed]) {
+fn keep(name: &str, seeds: &[Seed]) {
     if number("OTTLA_FUZZ_KEEP").is_some() {
         for (file, input) in seeds {
             fs::write(folder(name).join(file), input).expect("the corpus can be written");

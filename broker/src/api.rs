@@ -5,6 +5,7 @@
 
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod alteration;
 pub(crate) mod api_versions;
 mod config_resource;
@@ -18,6 +19,7 @@ mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod error;
 pub(crate) mod fetch;
 mod incremental_alter_configs;
@@ -31,6 +33,7 @@ mod produce;
 mod quota_znodes;
 mod repeated;
 pub(crate) mod stop_replica;
+mod update_features;
 pub(crate) mod update_metadata;
 
 use std::sync::Arc;
@@ -58,10 +61,12 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
             encode(&header, &metadata::answer(&broker, &context, version, request).await)
         }),
         RequestBody::CreateTopics(request) => Pending::later(async move {
-            encode(&header, &create_topics::answer(&broker, &context, version, request).await)
+            let response = create_topics::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::DeleteTopics(request) => Pending::later(async move {
-            encode(&header, &delete_topics::answer(&broker, &context, version, request).await)
+            let response = delete_topics::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::DeleteRecords(request) => Pending::later(async move {
             encode(&header, &delete_records::answer(&broker, &context, request).await)
@@ -69,11 +74,15 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         RequestBody::OffsetForLeaderEpoch(request) => Pending::later(async move {
             encode(&header, &offset_for_leader_epoch::answer(&broker, &context, request).await)
         }),
+        RequestBody::AlterReplicaLogDirs(request) => Pending::later(async move {
+            encode(&header, &alter_replica_log_dirs::answer(&broker, &context, request).await)
+        }),
         RequestBody::DescribeLogDirs(request) => Pending::later(async move {
             encode(&header, &describe_log_dirs::answer(&broker, &context, request).await)
         }),
         RequestBody::CreatePartitions(request) => Pending::later(async move {
-            encode(&header, &create_partitions::answer(&broker, &context, request).await)
+            let response = create_partitions::answer(&broker, &context, version, request).await;
+            encode(&header, &response).throttled(response.throttle_time_ms)
         }),
         RequestBody::InitProducerId(request) => Pending::later(async move {
             encode(&header, &init_producer_id::answer(&broker, &context, request).await)
@@ -92,6 +101,12 @@ pub(crate) async fn handle(broker: &Arc<Broker>, context: Context, request: Requ
         }),
         RequestBody::AlterClientQuotas(request) => Pending::later(async move {
             encode(&header, &alter_client_quotas::answer(&broker, &context, request).await)
+        }),
+        RequestBody::UpdateFeatures(request) => Pending::later(async move {
+            encode(&header, &update_features::answer(&broker, &context, version, request).await)
+        }),
+        RequestBody::DescribeProducers(request) => Pending::later(async move {
+            encode(&header, &describe_producers::answer(&broker, &context, request).await)
         }),
         RequestBody::DescribeCluster(request) => Pending::later(async move {
             encode(&header, &describe_cluster::answer(&broker, &context, version, &request))

@@ -11,6 +11,7 @@ mod reachability;
 mod reconfigure;
 mod start;
 pub(crate) mod stop;
+mod unfinished;
 pub(crate) mod wiring;
 
 use std::path::PathBuf;
@@ -28,8 +29,10 @@ use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::moves::Moves;
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -60,6 +63,7 @@ pub(crate) struct Broker {
     pub(crate) loading: Loading,
     pub(crate) jobs: JobQueue,
     pub(crate) amendments: Amendments,
+    pub(crate) moves: Moves,
     /// How many logs may be open.
     pub(crate) room: Room,
     pub(crate) registration: Registration,
@@ -70,9 +74,10 @@ pub(crate) struct Broker {
     pub(crate) loggers: Loggers,
     /// Who is connected, and may be.
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) authorizer: Authorizer,
     pub(crate) tasks: Tasks,
-    /// The data version of `/feature`, which ApiVersions tells clients.
+    /// The epoch of the finalized features, which ApiVersions tells clients.
     feature_version: AtomicI64,
     random: AtomicU64,
 }

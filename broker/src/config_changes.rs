@@ -14,13 +14,13 @@ use tokio::sync::mpsc;
 use tracing::{debug, info, warn};
 use zookeeper::paths;
 use zookeeper::session::together;
-use zookeeper::store::{Expected, MetadataStore, Node, Refusal, StoreError, Watch};
+use zookeeper::store::{Expected, MetadataStore, Node, Refusal, Stat, StoreError, Watch};
 use zookeeper::znodes::{ConfigChange, EntityConfig, ZnodeError};
 
 mod entity;
 
 pub(crate) use entity::ConfigEntity;
-use entity::{BROKERS, IPS, TOPICS};
+use entity::{BROKERS, CLIENTS, IPS, TOPICS, USERS};
 
 /// ZkNodeChangeNotificationListener.changeExpirationMs: any broker that was away for less finds its announcements.
 const KEPT_MS: i64 = 15 * 60 * 1000;
@@ -100,12 +100,27 @@ impl ConfigChanges {
         let announced = self.list().await?;
         self.last_seen = announced.last().map_or(self.last_seen, |(number, _)| *number);
         let mut entities = Vec::new();
-        for kind in [TOPICS, BROKERS, IPS] {
-            let (mut names, _) = self.store.children(&paths::config_type(kind), Watch::None).await?;
-            names.sort();
+        for kind in [TOPICS, BROKERS, IPS, CLIENTS, USERS] {
+            let names = in_order(self.store.children(&paths::config_type(kind), Watch::None).await)?;
             entities.extend(names.iter().filter_map(|name| ConfigEntity::of(kind, name)));
+            if kind == USERS {
+                entities.extend(self.clients_of(&names).await?);
+            }
         }
         self.read(entities).await
+    }
+
+    /// The clients that have quotas of their own with one of these users.
+    async fn clients_of(&self, users: &[String]) -> Result<Vec<ConfigEntity>, StoreError> {
+        let parents: Vec<_> = users.iter().map(|user| format!("{user}/{CLIENTS}")).collect();
+        let children = |parent: &String| self.store.children(&paths::config(USERS, parent), Watch::None);
+        let listed = together(parents.iter().map(children)).await;
+        let mut entities = Vec::new();
+        for (parent, names) in parents.iter().zip(listed) {
+            let of = |name: &String| ConfigEntity::of(USERS, &format!("{parent}/{name}"));
+            entities.extend(in_order(names)?.iter().filter_map(of));
+        }
+        Ok(entities)
     }
 
     /// Leaves the watch again and reads what was announced since; removes announcements that have had their time.
@@ -208,6 +223,18 @@ impl ConfigChanges {
     }
 }
 
+/// The names that were listed, in order; none where there was nothing to list.
+fn in_order(listed: Result<(Vec<String>, Stat), StoreError>) -> Result<Vec<String>, StoreError> {
+    match listed {
+        Ok((mut names, _)) => {
+            names.sort();
+            Ok(names)
+        }
+        Err(StoreError::Refused { refusal: Refusal::NoNode, .. }) => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
 fn settings(path: &str, node: Result<Node, StoreError>) -> Result<BTreeMap<String, String>, ConfigReadError> {
     match node {
         Ok(node) => Ok(EntityConfig::decode(path, &node.data)?.0),
@@ -239,6 +266,7 @@ mod tests {
     use zookeeper::session::create_all;
     use zookeeper::store::CreateMode;
     use zookeeper::tree::{ModelStore, ModelZooKeeper};
+    use zookeeper::znodes::{QuotaEntity, QuotaName};
 
     use super::*;
 
@@ -330,12 +358,42 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn users_and_clients_are_found_wherever_they_have_quotas() {
+        let named = |name: &str| QuotaName::Named(name.to_owned());
+        let both = |user, client| ConfigEntity::Quota(QuotaEntity::UserClient { user, client });
+        let entities = [
+            ConfigEntity::Quota(QuotaEntity::Client(named("a b"))),
+            ConfigEntity::Quota(QuotaEntity::Client(QuotaName::Default)),
+            ConfigEntity::Quota(QuotaEntity::User(named("CN=u/x"))),
+            ConfigEntity::Quota(QuotaEntity::User(QuotaName::Default)),
+            both(named("CN=u/x"), named("c")),
+            both(QuotaName::Default, QuotaName::Default),
+        ];
+        let mut at = Fixture::new().await;
+        for parent in ["CN%3Du%2Fx", "CN%3Du%2Fx/clients", "<default>", "<default>/clients"] {
+            let path = format!("/config/users/{parent}");
+            at.admin.create(&path, None, CreateMode::Persistent).await.unwrap();
+        }
+        for entity in &entities {
+            at.set(entity, "producer_byte_rate", "1024").await;
+        }
+        let expected = entities.map(|entity| update(entity, &[("producer_byte_rate", "1024")]));
+        let mut loaded = at.changes.load().await.unwrap();
+        loaded.sort_by_key(|update| expected.iter().position(|known| known == update));
+        assert_eq!(loaded, expected);
+        at.announce(r#"{"version":2,"entity_path":"users/CN%3Du%2Fx/clients/c"}"#).await;
+        at.announce(r#"{"version":2,"entity_path":"clients/gone"}"#).await;
+        let gone = ConfigEntity::Quota(QuotaEntity::Client(named("gone")));
+        assert_eq!(at.changes.catch_up(NOW).await.unwrap(), [expected[4].clone(), update(gone, &[])]);
+    }
+
+    #[tokio::test]
     async fn garbage_is_skipped_and_does_not_hold_up_the_rest() {
         let mut at = Fixture::new().await;
         at.admin.create("/config/topics/bad", Some("x".into()), CreateMode::Persistent).await.unwrap();
         at.admin.create("/config/brokers/x", None, CreateMode::Persistent).await.unwrap();
         assert_eq!(at.changes.load().await.unwrap(), []);
-        for data in ["", "garbage", r#"{"version":9}"#, r#"{"version":2,"entity_path":"users/u"}"#] {
+        for data in ["", "garbage", r#"{"version":9}"#, r#"{"version":2,"entity_path":"users/u/clients"}"#] {
             at.announce(data).await;
         }
         at.announce(r#"{"version":2,"entity_path":"topics/bad"}"#).await;

@@ -8,12 +8,15 @@ mod authorizer;
 mod broker;
 mod config_changes;
 mod controller;
+mod features;
 mod hosted;
 mod log_dirs;
 mod loggers;
 mod metadata;
+mod moves;
 mod network;
 mod producer_ids;
+mod quota;
 mod rate;
 mod registration;
 mod request_log;
@@ -22,6 +25,14 @@ mod shard;
 mod tasks;
 #[cfg(test)]
 mod tests;
+/// What the fuzz target `handling` calls.
+#[cfg(all(feature = "fuzzing", not(test)))]
+#[allow(dead_code, unused_imports, unreachable_pub)]
+pub mod tests {
+    pub mod arbitrary;
+    mod bad_disk;
+    mod world;
+}
 mod topic_settings;
 mod upkeep;
 

@@ -22,7 +22,11 @@ pub(crate) struct LogDirs {
 #[derive(Debug, Default)]
 struct State {
     homes: BTreeMap<TopicPartition, PathBuf>,
-    /// How many partitions live in each directory.
+    /// Where replicas are being moved to.
+    futures: BTreeMap<TopicPartition, PathBuf>,
+    /// Where replicas are to be made that are not on this broker yet.
+    preferred: BTreeMap<TopicPartition, PathBuf>,
+    /// How many logs live in each directory, those included that moves fill.
     counts: BTreeMap<PathBuf, usize>,
     /// How many partitions have gone since the start.
     forgotten: u64,
@@ -38,18 +42,30 @@ impl State {
 
     fn insert(&mut self, partition: TopicPartition, home: PathBuf) {
         self.remove(&partition);
-        *self.counts.entry(home.clone()).or_default() += 1;
+        self.add_to(&home);
         self.homes.insert(partition, home);
     }
 
     fn remove(&mut self, partition: &TopicPartition) {
-        let Some(home) = self.homes.remove(partition) else { return };
+        let home = self.homes.remove(partition);
+        self.take_from(home);
+    }
+
+    fn add_to(&mut self, dir: &Path) {
+        *self.counts.entry(dir.to_path_buf()).or_default() += 1;
+    }
+
+    fn take_from(&mut self, dir: Option<PathBuf>) {
+        let Some(dir) = dir else { return };
         self.forgotten += 1;
-        if let Some(count) = self.counts.get_mut(&home) {
+        if let Some(count) = self.counts.get_mut(&dir) {
             *count -= 1;
         }
     }
 }
+
+/// Wishes of where replicas are to be made that are remembered; Kafka remembers any number.
+const PREFERRED_MAX: usize = 100_000;
 
 /// No directory can take a new partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -121,14 +137,58 @@ impl LogDirs {
         self.state().homes.get(partition).cloned()
     }
 
-    /// The number of partitions that live in the directory.
+    /// The directory that a request names, whether it is in service or not.
+    pub(crate) fn named(&self, path: &str) -> Option<PathBuf> {
+        let is_it = |dir: &&PathBuf| std::path::absolute(dir).is_ok_and(|dir| dir.as_os_str() == path);
+        let state = self.state();
+        self.dirs.keys().chain(&state.failed).find(is_it).cloned()
+    }
+
+    /// The directory that a replica is being moved to.
+    pub(crate) fn future(&self, partition: &TopicPartition) -> Option<PathBuf> {
+        self.state().futures.get(partition).cloned()
+    }
+
+    /// A replica is to be moved to a directory; its copy counts there.
+    pub(crate) fn begin_move(&self, partition: &TopicPartition, to: &Path) {
+        let mut state = self.state();
+        state.preferred.remove(partition);
+        state.add_to(to);
+        state.futures.insert(partition.clone(), to.to_path_buf());
+    }
+
+    /// The copy is gone.
+    pub(crate) fn end_move(&self, partition: &TopicPartition) {
+        let mut state = self.state();
+        let future = state.futures.remove(partition);
+        state.take_from(future);
+    }
+
+    /// The copy is the partition's log now.
+    pub(crate) fn end_move_there(&self, partition: &TopicPartition) {
+        let mut state = self.state();
+        let Some(future) = state.futures.remove(partition) else { return };
+        let left = state.homes.insert(partition.clone(), future);
+        state.take_from(left);
+    }
+
+    /// Remembers where a replica is to be made, should one be.
+    pub(crate) fn prefer(&self, partition: &TopicPartition, dir: &Path) {
+        let mut state = self.state();
+        if state.preferred.len() < PREFERRED_MAX || state.preferred.contains_key(partition) {
+            state.preferred.insert(partition.clone(), dir.to_path_buf());
+        }
+    }
+
+    /// The number of logs that live in the directory.
     pub(crate) fn count(&self, path: &Path) -> usize {
         self.state().count(path)
     }
 
-    /// The number of partitions in all directories.
-    pub(crate) fn partitions(&self) -> usize {
-        self.state().homes.len()
+    /// The number of logs in all directories.
+    pub(crate) fn logs(&self) -> usize {
+        let state = self.state();
+        state.homes.len() + state.futures.len()
     }
 
     /// Changes whenever a partition goes.
@@ -141,10 +201,11 @@ impl LogDirs {
     }
 
     pub(crate) fn holds(&self, partition: &TopicPartition, path: &Path) -> bool {
-        self.state().homes.get(partition).is_some_and(|home| home == path)
+        let state = self.state();
+        [&state.homes, &state.futures].iter().any(|dirs| dirs.get(partition).is_some_and(|dir| dir == path))
     }
 
-    /// Chooses a directory for a new partition and counts it there: the online one with the fewest partitions, one that
+    /// Chooses a directory for a new partition and counts it there: the one that was asked for, or the online one with the fewest logs, one that
     /// is full only where no other is left, and none of `except`.
     pub(crate) fn settle(
         &self,
@@ -152,7 +213,9 @@ impl LogDirs {
         except: &BTreeSet<PathBuf>,
     ) -> Result<Arc<LogDir>, NoneOnline> {
         let mut state = self.state();
-        let rank = |path: &PathBuf| (state.full.contains(path), state.count(path));
+        let preferred = state.preferred.remove(partition);
+        let rank =
+            |path: &PathBuf| (preferred.as_ref() != Some(path), state.full.contains(path), state.count(path));
         let online =
             self.dirs.iter().filter(|(path, _)| !state.failed.contains(*path) && !except.contains(*path));
         let (path, dir) = online.min_by_key(|(path, _)| rank(path)).ok_or(NoneOnline)?;

@@ -11,25 +11,15 @@ use config::alter::{Change, Op, Refusal};
 use tracing::info;
 use tracing::level_filters::LevelFilter;
 
+mod level;
 mod table;
 
+pub use level::Level;
 use table::LOGGERS;
 
 const ROOT: &str = "root";
 /// Kafka's log4j.properties quietens it.
 const REQUESTS: &str = "kafka.request.logger";
-
-/// What a line must be at least to be written (LogLevelConfig).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    /// Nothing of ours is fatal but does not end the process: it silences a logger.
-    Fatal,
-}
 
 /// The levels that are set. A logger without one has that of the logger above it, which ends at a dot of its name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,13 +83,13 @@ impl Levels {
             }
             let unknown = || Refusal::InvalidConfig(format!("Logger {name} does not exist!"));
             let logger = existing(name).ok_or_else(unknown)?;
-            match op {
-                Op::Set => drop(levels.0.insert(logger, level(name, value.as_deref().unwrap_or_default())?)),
-                _ if logger == ROOT => {
-                    let text = format!("Removing the log level of the {ROOT} logger is not allowed");
-                    return Err(Refusal::InvalidRequest(text));
-                }
-                _ => drop(levels.0.remove(logger)),
+            if *op == Op::Set {
+                levels.0.insert(logger, level(name, value.as_deref().unwrap_or_default())?);
+            } else if logger == ROOT {
+                let text = format!("Removing the log level of the {ROOT} logger is not allowed");
+                return Err(Refusal::InvalidRequest(text));
+            } else {
+                levels.0.remove(logger);
             }
         }
         Ok(levels)
@@ -153,48 +143,12 @@ fn existing(name: &str) -> Option<&'static str> {
 }
 
 fn level(logger: &str, text: &str) -> Result<Level, Refusal> {
-    Level::ALL.into_iter().find(|level| level.name() == text).ok_or_else(|| {
+    Level::parse(text).ok_or_else(|| {
         Refusal::InvalidConfig(format!(
             "Cannot set the log level of {logger} to {text} as it is not a supported log level. Valid log levels are DEBUG, \
              ERROR, FATAL, INFO, TRACE, WARN"
         ))
     })
-}
-
-impl Level {
-    const ALL: [Level; 6] =
-        [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Fatal];
-
-    /// As log4j has it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Level::Trace => "TRACE",
-            Level::Debug => "DEBUG",
-            Level::Info => "INFO",
-            Level::Warn => "WARN",
-            Level::Error => "ERROR",
-            Level::Fatal => "FATAL",
-        }
-    }
-}
-
-impl From<Level> for LevelFilter {
-    fn from(level: Level) -> LevelFilter {
-        match level {
-            Level::Trace => LevelFilter::TRACE,
-            Level::Debug => LevelFilter::DEBUG,
-            Level::Info => LevelFilter::INFO,
-            Level::Warn => LevelFilter::WARN,
-            Level::Error => LevelFilter::ERROR,
-            Level::Fatal => LevelFilter::OFF,
-        }
-    }
-}
-
-impl From<LevelFilter> for Level {
-    fn from(filter: LevelFilter) -> Level {
-        Level::ALL.into_iter().find(|level| LevelFilter::from(*level) == filter).unwrap_or(Level::Fatal)
-    }
 }
 
 #[cfg(test)]
@@ -266,13 +220,5 @@ mod tests {
         assert_eq!(of_target(&told.lock().unwrap()[0], "broker::api"), LevelFilter::TRACE);
         let listed: BTreeMap<_, _> = loggers.listed().into_iter().collect();
         assert_eq!((listed["kafka.server.KafkaApis"], listed["kafka"]), (Level::Trace, Level::Warn));
-    }
-
-    #[test]
-    fn levels_have_kafkas_names_and_tracings_meaning() {
-        for level in Level::ALL {
-            assert_eq!(super::level("root", level.name()), Ok(level));
-            assert_eq!(Level::from(LevelFilter::from(level)), level);
-        }
     }
 }

@@ -19,6 +19,7 @@ use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use protocol::request::Request;
@@ -31,8 +32,9 @@ pub(crate) use self::listener::Listener;
 pub(crate) use self::long_requests::LongRequests;
 pub use self::seats::UnknownHost;
 pub(crate) use self::seats::{Limits, Seats, address_of};
-pub(crate) use self::stages::{Completed, Passage, Stages};
+pub(crate) use self::stages::{Completed, Origin, Passage, Software, Stages};
 use crate::api::context::{Context, Pending};
+use crate::quota::Quotas;
 use crate::tasks::Tasks;
 
 /// Stage one of a request: it is awaited before the next request of its connection is looked at, so that whoever
@@ -68,6 +70,9 @@ pub(crate) struct Network {
     pub(crate) serve: Serve,
     pub(crate) report: Report,
     pub(crate) completed: Observe,
+    /// How many connections there have been.
+    pub(crate) connections: AtomicU32,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) seats: Arc<Seats>,
     pub(crate) backlog: Arc<Backlog>,
@@ -88,6 +93,14 @@ pub(crate) struct Settings {
     pub(crate) request_bytes_max: usize,
     /// connections.max.idle.ms; none keeps idle connections.
     pub(crate) idle_max: Option<Duration>,
+    /// ottla.slow.request.ms
+    pub(crate) slow_request: Option<Duration>,
+}
+
+impl Network {
+    fn next_number(&self) -> u32 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
 }
 
 impl std::fmt::Debug for Network {

@@ -117,14 +117,19 @@ impl Registration {
     /// meanwhile, the next registration has them (KafkaZkClient.updateBrokerInfo).
     pub(crate) async fn advertise(&self, endpoints: Vec<Endpoint>, now: Millis) -> Result<(), StoreError> {
         *self.endpoints.lock().unwrap_or_else(PoisonError::into_inner) = endpoints;
-        match self.store.set(&self.path(), self.znode(now).encode(), Expected::Any).await {
-            Ok(_) => {
-                info!(broker = %self.settings.broker, "the registration in ZooKeeper has other addresses");
-                Ok(())
+        loop {
+            match self.store.set(&self.path(), self.znode(now).encode(), Expected::Any).await {
+                Ok(_) => break,
+                // Written twice it says the same.
+                Err(StoreError::OutcomeUnknown { .. }) => {}
+                Err(StoreError::Refused { refusal: Refusal::NoNode, .. } | StoreError::SessionExpired) => {
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
             }
-            Err(StoreError::Refused { refusal: Refusal::NoNode, .. } | StoreError::SessionExpired) => Ok(()),
-            Err(error) => Err(error),
         }
+        info!(broker = %self.settings.broker, "the registration in ZooKeeper has other addresses");
+        Ok(())
     }
 
     fn znode(&self, now: Millis) -> BrokerRegistration {
@@ -378,6 +383,7 @@ mod tests {
         let store = broker(&ModelZooKeeper::default()).await;
         let registration = register(&store, 1, 9092).await.unwrap();
         let epoch = registration.epoch();
+        store.lose_answers(1);
         registration.advertise(settings(1, 9099).endpoints, Millis(6)).await.unwrap();
         let written = async || {
             let node = store.get("/brokers/ids/1", Watch::None).await.unwrap();
@@ -388,7 +394,11 @@ mod tests {
             text.contains(r#""endpoints":["PLAINTEXT://localhost:9099"]"#)
                 && text.contains(r#""timestamp":"6""#)
         );
-        assert_eq!((czxid, version, registration.epoch()), (epoch.0, 2, epoch));
+        assert_eq!(
+            (czxid, version, registration.epoch()),
+            (epoch.0, 3, epoch),
+            "once more, as an answer was lost"
+        );
         store.expire();
         registration.advertise(settings(1, 9100).endpoints, Millis(7)).await.unwrap();
         registration.register_again(Millis(8)).await.unwrap();

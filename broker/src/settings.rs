@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use config::alter::BrokerSettings;
 use config::broker::BrokerConfig;
-use config::layers::{ConfigMap, Layers, Scope};
+use config::layers::{ConfigMap, Layers, Scope, Throttles};
 use zookeeper::store::MetadataStore;
 
 use crate::config_changes::{ConfigEntity, ConfigReadError, read_config, read_configs};
@@ -47,6 +47,11 @@ impl Settings {
 
     pub(crate) fn config(&self) -> Arc<BrokerConfig> {
         Arc::clone(&self.read().config)
+    }
+
+    /// Bytes per second that replication and moves may take.
+    pub(crate) fn throttles(&self) -> Throttles {
+        self.read().layers.throttles()
     }
 
     /// The layers that are in force.

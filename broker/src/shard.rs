@@ -5,6 +5,7 @@
 mod command;
 mod host;
 mod loading;
+mod moving;
 mod partition;
 mod produces;
 
@@ -20,8 +21,8 @@ use storage::{DiskError, Log, Retirement};
 
 pub(crate) use command::{
     Append, AppendFailure, AppendOutcome, Appended, Assign, AssignFailure, Closing, Command, Configure,
-    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, Opening, RecordsDeleted, Standing, Stop,
-    StopFailure,
+    Damaged, DeleteFailure, DeleteRecords, Fate, Measured, MoveStep, Opening, RecordsDeleted, Standing, Stop,
+    StopFailure, Whereabouts,
 };
 pub(crate) use host::{Clock, Shards};
 
@@ -29,7 +30,7 @@ use crate::hosted::Hosted;
 use crate::topic_settings::TopicSettings;
 use crate::upkeep::{Job, JobQueue};
 use loading::Loading;
-use partition::Partition;
+use partition::{Partition, Ticketed, Wait};
 use produces::Produces;
 
 #[derive(Debug)]
@@ -125,23 +126,25 @@ impl Shard {
         let names = batches.iter().map(|(name, _)| name.clone());
         let key = self.produces.open(names, timeout, reply);
         for (place, (name, batch)) in batches.into_iter().enumerate() {
-            let ticket = Produces::ticket(key, place);
-            let staged = match self.partitions.get_mut(&name) {
-                None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
-                Some(Seat::Offline(_) | Seat::Waiting(_)) => Err(AppendFailure::Offline),
-                Some(Seat::Online(partition)) if self.full.iter().any(|dir| partition.is_in(dir)) => {
-                    Err(AppendFailure::Full)
-                }
-                Some(Seat::Online(partition)) => {
-                    let is_first = !partition.has_staged();
-                    partition.stage(ticket, acks, batch).map(|()| is_first).map_err(AppendFailure::Refused)
-                }
-            };
-            match staged {
-                Ok(true) => self.touched.push(name),
-                Ok(false) => {}
-                Err(failure) => self.produces.failed(ticket, failure),
+            self.stage_one(name, (Produces::ticket(key, place), acks, batch));
+        }
+    }
+
+    fn stage_one(&mut self, name: TopicPartition, (ticket, acks, batch): Ticketed) {
+        let staged = match self.partitions.get_mut(&name) {
+            None | Some(Seat::Loading(_)) => Err(AppendFailure::Refused(AppendRefused::NotLeader)),
+            Some(Seat::Offline(_) | Seat::Waiting(_)) => Err(AppendFailure::Offline),
+            Some(Seat::Online(partition)) if self.full.iter().any(|dir| partition.is_in(dir)) => {
+                Err(AppendFailure::Full)
             }
+            Some(Seat::Online(partition)) => {
+                partition.stage(ticket, acks, batch).map_err(AppendFailure::Refused)
+            }
+        };
+        match staged {
+            Ok(Wait::First) => self.touched.push(name),
+            Ok(Wait::Behind) => {}
+            Err(failure) => self.produces.failed(ticket, failure),
         }
     }
 
@@ -167,6 +170,13 @@ impl Shard {
             Command::Stop(stop) => self.stop(now, stop),
             Command::Configure(configure) => self.configure(now, &configure),
             Command::DeleteRecords(delete) => self.delete_records(now, delete),
+            Command::DescribeProducers { partition, reply } => {
+                if let Some(Seat::Online(partition)) = self.partitions.get(&partition) {
+                    // A client that went away does not wait for its answer.
+                    let _ = reply.send(partition.log.active_producers());
+                }
+            }
+            Command::Move { partition, step } => self.move_step(&partition, step),
             Command::Measure(reply) => drop(reply.send(self.online().map(|log| log.measured()).collect())),
             Command::TakeChanged(reply) => drop(reply.send(self.take_changed())),
             Command::Retain => self.retain(now),

@@ -120,9 +120,7 @@ impl Connection {
 
     /// A broker that does not know our newest ApiVersions answers in version 0 which it does know (KIP-511).
     async fn agree_on_versions(&mut self) -> Result<(), ClientError> {
-        let request = ApiVersionsRequest::default()
-            .with_client_software_name(StrBytes::from_static_str("ottla"))
-            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let request = versions_wanted();
         let newest = ApiVersionsRequest::VERSIONS.max.min(ApiKey::ApiVersions.api().max);
         let mut answer = self.ask_for_versions(&request, newest).await?;
         if ErrorCode::from_code(answer.error_code) == ErrorCode::UnsupportedVersion {
@@ -222,6 +220,13 @@ impl Connection {
     fn malformed(&self, api: ApiKey, version: i16, reason: String) -> ClientError {
         ClientError::Malformed { address: self.address.clone(), api, version, reason }
     }
+}
+
+/// What asks a broker for its versions, and tells it who we are.
+pub(crate) fn versions_wanted() -> ApiVersionsRequest {
+    ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("ottla"))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")))
 }
 
 /// Requests outside the table of served APIs have no shape to check answers against.

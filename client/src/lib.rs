@@ -6,6 +6,8 @@
 
 pub mod address;
 pub mod admin;
+#[cfg(test)]
+mod arbitrary;
 pub mod cluster;
 pub mod connection;
 pub mod error;
@@ -15,8 +17,9 @@ pub mod session;
 
 pub use address::Address;
 pub use admin::{
-    ConfigChange, ConfigEntry, ConfigSource, DescribedLogDir, DescribedReplica, FoundOffset, NewPartitions,
-    NewTopic, OffsetQuery, Outcome, Placement, Resource,
+    ConfigChange, ConfigEntry, ConfigSource, ConfigSynonym, DescribedLogDir, DescribedQuotas,
+    DescribedReplica, Effect, FeatureUpgrade, Features, FoundOffset, NewPartitions, NewTopic, OffsetQuery,
+    Outcome, Placement, QuotaEntity, QuotaMatch, Resource, ServedApi,
 };
 pub use cluster::{Broker, Cluster, Partition, Topic};
 pub use connection::{Connection, Ticket};

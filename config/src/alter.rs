@@ -12,7 +12,8 @@ mod broker;
 mod list;
 mod live;
 
-pub use broker::{BrokerSettings, check_passwords};
+pub use crate::dynamic::is_password;
+pub use broker::{BrokerSettings, check_offline};
 use list::{appended, subtracted};
 
 /// One operation of IncrementalAlterConfigs.
@@ -73,27 +74,14 @@ pub fn check_entries(entries: &[(String, Option<String>)]) -> Result<(), Refusal
     check_names(entries.iter().map(|(name, _)| &**name), nulls.map(|(name, _)| &**name))
 }
 
-/// IncrementalAlterConfigs of a topic: the map to write over `stored`.
-pub fn incremental_topic(
-    defaults: &TopicDefaults,
-    topic: &str,
-    stored: &ConfigMap,
-    changes: &[Change],
-) -> Result<ConfigMap, Refusal> {
-    let wanted = apply(stored.clone(), changes, topic::setting)?;
-    check_topic(defaults, topic, &wanted)?;
-    Ok(wanted)
+/// IncrementalAlterConfigs of a topic: the map to write over `stored`, if `check_topic` allows it.
+pub fn changed_topic(stored: ConfigMap, changes: &[Change]) -> Result<ConfigMap, Refusal> {
+    apply(stored, changes, topic::setting)
 }
 
-/// AlterConfigs of a topic: the map to write in place of what is stored.
-pub fn replace_topic(
-    defaults: &TopicDefaults,
-    topic: &str,
-    entries: &[(String, Option<String>)],
-) -> Result<ConfigMap, Refusal> {
-    let wanted = replacement(entries);
-    check_topic(defaults, topic, &wanted)?;
-    Ok(wanted)
+/// AlterConfigs: the map to write in place of what is stored.
+pub fn replacement(entries: &[(String, Option<String>)]) -> ConfigMap {
+    entries.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
 }
 
 /// Applies operations in their order.
@@ -136,10 +124,6 @@ fn present(
     Ok(stored.get(name).map(String::as_str).or(setting.default).unwrap_or_default().to_owned())
 }
 
-fn replacement(entries: &[(String, Option<String>)]) -> ConfigMap {
-    entries.iter().filter_map(|(name, value)| Some((name.clone(), value.clone()?))).collect()
-}
-
 fn check_names<'a>(
     names: impl Iterator<Item = &'a str>,
     nulls: impl Iterator<Item = &'a str>,
@@ -155,11 +139,8 @@ fn check_names<'a>(
     }
 }
 
-/// Kafka puts the resource before a bad value, but not before a rule that is broken.
-fn check_topic(defaults: &TopicDefaults, topic: &str, wanted: &ConfigMap) -> Result<(), Refusal> {
-    if topic.is_empty() {
-        return Err(Refusal::InvalidRequest("Default topic resources are not allowed.".to_owned()));
-    }
+/// Whether a topic may have a map. Kafka puts the resource before a bad value, but not before a rule that is broken.
+pub fn check_topic(defaults: &TopicDefaults, topic: &str, wanted: &ConfigMap) -> Result<(), Refusal> {
     defaults.check(wanted).map_err(|error| {
         Refusal::InvalidConfig(match error {
             TopicConfigError::Value(_) | TopicConfigError::TieredStorage => format!(
@@ -203,8 +184,9 @@ mod tests {
     }
 
     fn topic(stored: &[(&str, &str)], ops: &[&str]) -> Result<ConfigMap, Refusal> {
-        let defaults = layers().config().unwrap().topic_defaults;
-        incremental_topic(&defaults, "t", &map(stored), &changes(ops))
+        let wanted = changed_topic(map(stored), &changes(ops))?;
+        check_topic(&layers().config().unwrap().topic_defaults, "t", &wanted)?;
+        Ok(wanted)
     }
 
     fn topic_refused(ops: &[&str], expected: Refusal) {
@@ -293,9 +275,6 @@ mod tests {
         let twice = Err(request("Error due to duplicate config keys"));
         assert_eq!(checked(&["SET retention.ms 1", "SET retention.ms 2"]), twice);
         assert!(matches!(topic(&[], &["APPEND nosuch 1"]), Err(Refusal::Unexpected(_))));
-        let defaults = layers().config().unwrap().topic_defaults;
-        let nameless = incremental_topic(&defaults, "", &ConfigMap::new(), &[]);
-        assert_eq!(nameless, Err(request("Default topic resources are not allowed.")));
     }
 
     #[test]
@@ -306,9 +285,8 @@ mod tests {
                 .map(|(name, value)| ((*name).to_owned(), value.map(str::to_owned)))
                 .collect::<Vec<_>>()
         };
-        let defaults = layers().config().unwrap().topic_defaults;
-        let wanted = replace_topic(&defaults, "t", &entries(&[("retention.ms", Some("5000"))]));
-        assert_eq!(wanted, Ok(map(&[("retention.ms", "5000")])));
+        let wanted = replacement(&entries(&[("retention.ms", Some("5000"))]));
+        assert_eq!(wanted, map(&[("retention.ms", "5000")]));
         let nulls = check_entries(&entries(&[("retention.ms", None), ("segment.ms", None)]));
         let text = "Null value not supported for : retention.ms, segment.ms".to_owned();
         assert_eq!(nulls, Err(Refusal::InvalidRequest(text)));
@@ -319,8 +297,7 @@ mod tests {
         assert_eq!(Op::from_code(3), Op::Subtract);
         assert_eq!(Op::from_code(9), Op::Unknown(9));
         let unknown = [Change { name: "retention.ms".to_owned(), op: Op::Unknown(9), value: None }];
-        let defaults = layers().config().unwrap().topic_defaults;
-        let refused = incremental_topic(&defaults, "t", &ConfigMap::new(), &unknown);
+        let refused = changed_topic(ConfigMap::new(), &unknown);
         assert!(matches!(refused, Err(Refusal::Unexpected(_))));
     }
 }

@@ -70,6 +70,10 @@ pub struct Network {
     pub queued_request_bytes_max: Option<u64>,
     pub connections: ConnectionLimits,
     pub quota_window: QuotaWindow,
+    /// For changes of topics.
+    pub controller_quota_window: QuotaWindow,
+    /// Requests that take longer are logged; none where nobody asks.
+    pub slow_request_ms: Option<u64>,
     pub fetch_bytes_max: u32,
     pub fetch_session_slots_max: u32,
 }
@@ -158,6 +162,8 @@ pub struct Replication {
     pub socket_receive_buffer_bytes: Option<u32>,
     pub controller_socket_timeout_ms: u32,
     pub request_timeout_ms: u32,
+    /// Moves between log directories at one time; none for as many as there are directories.
+    pub alter_log_dirs_threads: Option<u32>,
 }
 
 /// Leaving in good order.
@@ -249,6 +255,13 @@ mod tests {
         assert_eq!(retention("log.retention.hours=-5"), None);
         assert_eq!(config("log.roll.hours=1\nlog.roll.ms=9").topic_defaults.config.segment_ms, 9);
         assert_eq!(config("log.flush.scheduler.interval.ms=9").topic_defaults.config.flush_ms, Some(9));
+    }
+
+    #[test]
+    fn the_older_limit_of_timestamps_stands_in_for_those_that_are_not_set() {
+        let both = "log.message.timestamp.difference.max.ms=7\nlog.message.timestamp.after.max.ms=3";
+        let defaults = config(both).topic_defaults.config;
+        assert_eq!((defaults.timestamp_before_max_ms, defaults.timestamp_after_max_ms), (7, 3));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) fn per_broker(name: &str) -> bool {
     }
 }
 
-pub(crate) fn is_password(name: &str) -> bool {
+pub fn is_password(name: &str) -> bool {
     PASSWORDS.iter().any(|password| name.ends_with(password))
 }
 

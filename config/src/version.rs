@@ -88,6 +88,22 @@ impl ProtocolVersion {
         ProtocolVersion::at("3.9-IV0")
     }
 
+    /// Levels of the feature metadata.version that Kafka's tools name (KIP-778).
+    pub const METADATA_LEVELS: std::ops::RangeInclusive<i16> = 4..=21;
+
+    /// The level of the feature metadata.version; none before there was one.
+    pub fn feature_level(self) -> Option<i16> {
+        let before = ProtocolVersion::at("3.0-IV0").0;
+        i16::try_from(self.0.checked_sub(before)?).ok().filter(|level| *level > 0)
+    }
+
+    /// The version that a level of the feature metadata.version stands for.
+    pub fn of_feature_level(level: i16) -> Option<ProtocolVersion> {
+        let level = usize::try_from(level).ok().filter(|level| *level > 0)?;
+        let version = ProtocolVersion::at("3.0-IV0").0 + level;
+        (version < VERSIONS.len()).then_some(ProtocolVersion(version))
+    }
+
     /// Whether this version is `name` or a later one; for rules such as "topic ids from 2.8-IV0 on".
     pub fn is_at_least(self, name: &str) -> bool {
         ProtocolVersion::parse(name).is_some_and(|other| self >= other)
@@ -123,6 +139,18 @@ mod tests {
         check("9.9", None);
         check("", None);
         check("3", None);
+    }
+
+    #[test]
+    fn versions_have_levels_since_there_is_a_feature_for_them() {
+        for (text, level) in [("3.0-IV1", 1), ("3.3", 7), ("3.7-IV4", 19), ("3.9", 21), ("4.0-IV1", 23)] {
+            let version = ProtocolVersion::parse(text).unwrap();
+            assert_eq!(version.feature_level(), Some(level), "{text}");
+            assert_eq!(ProtocolVersion::of_feature_level(level), Some(version));
+        }
+        assert_eq!(ProtocolVersion::parse("3.0-IV0").unwrap().feature_level(), None);
+        assert_eq!(ProtocolVersion::parse("2.8").unwrap().feature_level(), None);
+        assert_eq!([-1, 0, 24].map(ProtocolVersion::of_feature_level), [None; 3]);
     }
 
     #[test]

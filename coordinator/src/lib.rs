@@ -6,7 +6,9 @@
 pub mod assignment;
 pub mod controller;
 pub mod deadlines;
+pub mod features;
 pub mod group;
+pub mod moves;
 pub mod quota;
 mod random;
 mod record_bytes;

@@ -21,12 +21,15 @@ pub enum ApiKey {
     OffsetForLeaderEpoch = 23,
     DescribeConfigs = 32,
     AlterConfigs = 33,
+    AlterReplicaLogDirs = 34,
     DescribeLogDirs = 35,
     CreatePartitions = 37,
     IncrementalAlterConfigs = 44,
     DescribeClientQuotas = 48,
     AlterClientQuotas = 49,
+    UpdateFeatures = 57,
     DescribeCluster = 60,
+    DescribeProducers = 61,
 }
 
 /// One line of the table.
@@ -60,12 +63,42 @@ pub const API_TABLE: &[Api] = &[
     api(ApiKey::OffsetForLeaderEpoch, "OffsetForLeaderEpoch", (0, 4), 4),
     api(ApiKey::DescribeConfigs, "DescribeConfigs", (0, 4), 4),
     api(ApiKey::AlterConfigs, "AlterConfigs", (0, 2), 2),
+    api(ApiKey::AlterReplicaLogDirs, "AlterReplicaLogDirs", (0, 2), 2),
     api(ApiKey::DescribeLogDirs, "DescribeLogDirs", (0, 4), 2),
     api(ApiKey::CreatePartitions, "CreatePartitions", (0, 3), 2),
     api(ApiKey::IncrementalAlterConfigs, "IncrementalAlterConfigs", (0, 1), 1),
     api(ApiKey::DescribeClientQuotas, "DescribeClientQuotas", (0, 1), 1),
     api(ApiKey::AlterClientQuotas, "AlterClientQuotas", (0, 1), 1),
+    api(ApiKey::UpdateFeatures, "UpdateFeatures", (0, 1), 0),
     api(ApiKey::DescribeCluster, "DescribeCluster", (0, 1), 0),
+    api(ApiKey::DescribeProducers, "DescribeProducers", (0, 0), 0),
+];
+
+/// By number, the last version of each request of Kafka 3.9 that is deprecated, as all before it are.
+const DEPRECATED: &[(i16, i16)] = &[
+    (0, 6),
+    (1, 3),
+    (2, 0),
+    (3, 3),
+    (8, 1),
+    (9, 0),
+    (10, 0),
+    (11, 1),
+    (17, 0),
+    (19, 1),
+    (20, 0),
+    (23, 1),
+    (29, 0),
+    (30, 0),
+    (31, 0),
+    (32, 0),
+    (34, 0),
+    (35, 0),
+    (38, 0),
+    (39, 0),
+    (40, 0),
+    (41, 0),
+    (42, 0),
 ];
 
 impl ApiKey {
@@ -95,6 +128,11 @@ impl ApiKey {
         version >= self.api().flexible_since
     }
 
+    /// Whether Kafka 3.9 says that the version will go (KIP-896).
+    pub fn is_deprecated(self, version: i16) -> bool {
+        DEPRECATED.iter().any(|(code, last)| *code == self.code() && version <= *last)
+    }
+
     const fn row(self) -> usize {
         match self {
             ApiKey::Produce => 0,
@@ -109,12 +147,15 @@ impl ApiKey {
             ApiKey::OffsetForLeaderEpoch => 9,
             ApiKey::DescribeConfigs => 10,
             ApiKey::AlterConfigs => 11,
-            ApiKey::DescribeLogDirs => 12,
-            ApiKey::CreatePartitions => 13,
-            ApiKey::IncrementalAlterConfigs => 14,
-            ApiKey::DescribeClientQuotas => 15,
-            ApiKey::AlterClientQuotas => 16,
-            ApiKey::DescribeCluster => 17,
+            ApiKey::AlterReplicaLogDirs => 12,
+            ApiKey::DescribeLogDirs => 13,
+            ApiKey::CreatePartitions => 14,
+            ApiKey::IncrementalAlterConfigs => 15,
+            ApiKey::DescribeClientQuotas => 16,
+            ApiKey::AlterClientQuotas => 17,
+            ApiKey::UpdateFeatures => 18,
+            ApiKey::DescribeCluster => 19,
+            ApiKey::DescribeProducers => 20,
         }
     }
 }

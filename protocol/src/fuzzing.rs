@@ -34,7 +34,7 @@ pub(crate) fn bounded<T>(size: usize, decode: impl FnOnce() -> T) -> T {
 #[cfg(test)]
 mod tests {
     use super::allocations::Counting;
-    use super::smoke::{keep, smoke};
+    use super::smoke::smoke;
     use super::*;
 
     #[global_allocator]
@@ -43,21 +43,18 @@ mod tests {
     #[test]
     fn requests_do_no_harm() {
         let seeds = seeds::requests();
-        keep("requests", &seeds);
         smoke("requests", &seeds, 20_000, request);
     }
 
     #[test]
     fn responses_do_no_harm() {
         let seeds = seeds::responses();
-        keep("responses", &seeds);
         smoke("responses", &seeds, 20_000, response);
     }
 
     #[test]
     fn records_do_no_harm() {
         let seeds = seeds::records();
-        keep("records", &seeds);
         smoke("records", &seeds, 6_000, records);
     }
 }

@@ -9,6 +9,7 @@ pub mod error_code;
 pub mod fetch_response;
 pub mod frame;
 pub mod ids;
+pub mod json;
 pub mod legacy;
 pub mod record;
 pub mod request;

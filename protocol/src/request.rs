@@ -46,12 +46,15 @@ pub enum RequestBody {
     OffsetForLeaderEpoch(messages::OffsetForLeaderEpochRequest),
     DescribeConfigs(messages::DescribeConfigsRequest),
     AlterConfigs(messages::AlterConfigsRequest),
+    AlterReplicaLogDirs(messages::AlterReplicaLogDirsRequest),
     DescribeLogDirs(messages::DescribeLogDirsRequest),
     CreatePartitions(messages::CreatePartitionsRequest),
     IncrementalAlterConfigs(messages::IncrementalAlterConfigsRequest),
     DescribeClientQuotas(messages::DescribeClientQuotasRequest),
     AlterClientQuotas(messages::AlterClientQuotasRequest),
+    UpdateFeatures(messages::UpdateFeaturesRequest),
     DescribeCluster(messages::DescribeClusterRequest),
+    DescribeProducers(messages::DescribeProducersRequest),
 }
 
 /// Why a frame is no request that we serve, or no response that we can read.
@@ -97,7 +100,8 @@ impl RequestHeader {
         let (key, version) = (i16::from_be_bytes([k0, k1]), i16::from_be_bytes([v0, v1]));
         let correlation_id = i32::from_be_bytes(correlation);
         let api = ApiKey::from_code(key).ok_or(DecodeError::UnknownApi { key })?;
-        if !api.serves(version) {
+        // What is answered all the same has a header as well, and one too new is flexible.
+        if !api.serves(version) && api != ApiKey::ApiVersions {
             return Err(DecodeError::UnsupportedVersion { api, version, correlation_id });
         }
         frame.advance(FIXED);
@@ -106,22 +110,25 @@ impl RequestHeader {
             let size = shape::skip_tags(frame).map_err(DecodeError::Header)?;
             frame.advance(size);
         }
+        if !api.serves(version) {
+            return Err(DecodeError::UnsupportedVersion { api, version, correlation_id });
+        }
         Ok(RequestHeader { api, version, correlation_id, client_id })
     }
 }
 
-/// The client id has a 16-bit length in every version of the header (KIP-482 left it so).
+/// The client id has a 16-bit length in every version of the header (KIP-482 left it so), and none if that is negative. Kafka
+/// replaces what is not UTF-8.
 fn client_id(frame: &mut Bytes) -> Result<Option<StrBytes>, ShapeError> {
     let error = |fault| ShapeError { field: "client_id", position: FIXED, fault };
     let length = frame.try_get_i16().map_err(|_| error(Fault::CutShort))?;
-    let Ok(size) = usize::try_from(length) else {
-        return if length == -1 { Ok(None) } else { Err(error(Fault::Negative(length.into()))) };
-    };
+    let Ok(size) = usize::try_from(length) else { return Ok(None) };
     if size > frame.len() {
         return Err(error(Fault::Announced { count: size as u64, left: frame.len() }));
     }
-    let id = StrBytes::from_utf8(frame.split_to(size)).map_err(|_| error(Fault::NotUtf8))?;
-    Ok(Some(id))
+    let id = frame.split_to(size);
+    let replaced = |_| StrBytes::from_string(String::from_utf8_lossy(&id).into_owned());
+    Ok(Some(StrBytes::from_utf8(id.clone()).unwrap_or_else(replaced)))
 }
 
 impl RequestBody {
@@ -142,12 +149,15 @@ impl RequestBody {
             ApiKey::OffsetForLeaderEpoch => read(body, version).map(RequestBody::OffsetForLeaderEpoch),
             ApiKey::DescribeConfigs => read(body, version).map(RequestBody::DescribeConfigs),
             ApiKey::AlterConfigs => read(body, version).map(RequestBody::AlterConfigs),
+            ApiKey::AlterReplicaLogDirs => read(body, version).map(RequestBody::AlterReplicaLogDirs),
             ApiKey::DescribeLogDirs => read(body, version).map(RequestBody::DescribeLogDirs),
             ApiKey::CreatePartitions => read(body, version).map(RequestBody::CreatePartitions),
             ApiKey::IncrementalAlterConfigs => read(body, version).map(RequestBody::IncrementalAlterConfigs),
             ApiKey::DescribeClientQuotas => read(body, version).map(RequestBody::DescribeClientQuotas),
             ApiKey::AlterClientQuotas => read(body, version).map(RequestBody::AlterClientQuotas),
+            ApiKey::UpdateFeatures => read(body, version).map(RequestBody::UpdateFeatures),
             ApiKey::DescribeCluster => read(body, version).map(RequestBody::DescribeCluster),
+            ApiKey::DescribeProducers => read(body, version).map(RequestBody::DescribeProducers),
         };
         body.map_err(|reason| DecodeError::Content { api, version, reason })
     }
@@ -246,10 +256,42 @@ mod tests {
             let bytes = [&i16::to_be_bytes(key)[..], &[0; 10]].concat();
             refused(&bytes, &DecodeError::UnknownApi { key });
         }
-        for (api, version) in [(ApiKey::ApiVersions, 5i16), (ApiKey::Produce, 12), (ApiKey::Fetch, -1)] {
+        for (api, version) in [(ApiKey::Produce, 12), (ApiKey::Fetch, -1), (ApiKey::Metadata, i16::MAX)] {
             let bytes = [&api.code().to_be_bytes()[..], &version.to_be_bytes(), &[0, 0, 0, 9]].concat();
             refused(&bytes, &DecodeError::UnsupportedVersion { api, version, correlation_id: 9 });
         }
+    }
+
+    #[test]
+    fn api_versions_of_any_version_has_a_header() {
+        let api = ApiKey::ApiVersions;
+        for (version, tail, is_whole) in [
+            (5i16, &[0, 1, b'x', 0][..], true),
+            (i16::MAX, &[0xff, 0xff, 0, b'?'], true),
+            (5, &[0xff, 0xff], false),
+            (5, &[], false),
+            (-1, &[0xff, 0xff], true),
+            (-1, &[0xff], false),
+        ] {
+            let head = [&api.code().to_be_bytes()[..], &version.to_be_bytes(), &[0xff, 0xff, 0xff, 0xfe]];
+            let error = Request::decode(Bytes::from([&head.concat()[..], tail].concat())).unwrap_err();
+            let expected = DecodeError::UnsupportedVersion { api, version, correlation_id: -2 };
+            assert_eq!(error == expected, is_whole, "v{version} {tail:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn client_ids_are_null_empty_or_nearly_anything() {
+        let id = |bytes: &[u8]| {
+            let frame = [&[0, 3, 0, 1, 0x80, 0, 0, 0][..], bytes, &[0, 0, 0, 0]].concat();
+            let header = Request::decode(Bytes::from(frame)).unwrap().header;
+            assert_eq!(header.correlation_id, i32::MIN);
+            header.client_id.map(|id| id.to_string())
+        };
+        assert_eq!(id(&[0xff, 0xff]), None);
+        assert_eq!(id(&[0xff, 0xfe]), None);
+        assert_eq!(id(&[0, 0]).as_deref(), Some(""));
+        assert_eq!(id(&[0, 2, 0xc3, 0x28]).as_deref(), Some("\u{fffd}("));
     }
 
     #[test]
@@ -266,8 +308,6 @@ mod tests {
         client_id(&[], Fault::CutShort);
         client_id(&[0], Fault::CutShort);
         client_id(&[0x7f, 0xff, b'a'], Fault::Announced { count: 32767, left: 1 });
-        client_id(&[0xff, 0xfe], Fault::Negative(-2));
-        client_id(&[0, 2, 0xc3, 0x28], Fault::NotUtf8);
     }
 
     #[test]

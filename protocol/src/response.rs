@@ -14,6 +14,9 @@ use crate::api::ApiKey;
 use crate::request::DecodeError;
 use crate::shape::{self, Fault, ShapeError};
 
+/// The field of responses that says how long a client is held back.
+const THROTTLE_TIME: &str = "throttle_time_ms";
+
 /// A piece of a segment file, sent without passing through memory of ours.
 #[derive(Debug, Clone)]
 pub struct FileSlice {
@@ -53,6 +56,30 @@ impl Response {
     /// Bytes on the wire, length prefix included.
     pub fn size(&self) -> usize {
         self.head.len() + self.body.iter().map(Part::size).sum::<usize>()
+    }
+
+    /// Says that the client is held back for so long, in whichever place this version has for that; nothing where it has none. The time stands
+    /// before all records, so in the head.
+    pub fn set_throttle_time_ms(&mut self, api: ApiKey, version: i16, ms: i32) {
+        let Some(header) = self.header_size(api, version) else { return };
+        let body = &self.head[header..];
+        let Some(position) = shape::position_of(shape::response(api), version, THROTTLE_TIME, body) else {
+            return;
+        };
+        let mut head = BytesMut::from(&self.head[..]);
+        if let Some(field) = head.get_mut(header + position..header + position + 4) {
+            field.copy_from_slice(&ms.to_be_bytes());
+            self.head = head.freeze();
+        }
+    }
+
+    /// Length prefix, correlation id and the header's tags.
+    pub(crate) fn header_size(&self, api: ApiKey, version: i16) -> Option<usize> {
+        // The answer to ApiVersions has the oldest header always (KIP-511).
+        if !api.is_flexible(version) || api == ApiKey::ApiVersions {
+            return Some(8);
+        }
+        Some(8 + shape::skip_tags(self.head.get(8..)?).ok()?)
     }
 }
 
@@ -165,6 +192,47 @@ mod tests {
         let (correlation_id, _) =
             decode::<ApiVersionsResponse>(ApiKey::ApiVersions, 4, encoded.slice(4..)).unwrap();
         assert_eq!(correlation_id, 1);
+    }
+
+    /// Every response of the table that has the field, wherever that is, says the time; nothing else of it changes.
+    #[test]
+    fn a_throttle_time_finds_its_place_in_every_api_and_version() {
+        for api in crate::api::API_TABLE {
+            for version in api.min..=api.max {
+                let shape = shape::response(api.key);
+                let mut random = Random::new(1000 * api.key.code() as u64 + version as u64);
+                let body = random.message(shape, version);
+                let flexible = api.key.is_flexible(version) && api.key != ApiKey::ApiVersions;
+                let header = if flexible { vec![0; 9] } else { vec![0; 8] };
+                let before = [&header[..], &body].concat();
+                let mut response = Response::from(Bytes::from(before.clone()));
+                response.set_throttle_time_ms(api.key, version, 0x0102_0304);
+                let has =
+                    shape.fields.iter().any(|field| field.name == THROTTLE_TIME && field.exists(version));
+                let Some(position) = shape::position_of(shape, version, THROTTLE_TIME, &body) else {
+                    assert!(!has && response.head == before, "{} v{version}", api.name);
+                    continue;
+                };
+                let at = header.len() + position;
+                assert_eq!(response.head[at..at + 4], [1, 2, 3, 4], "{} v{version}", api.name);
+                assert_eq!(
+                    (&response.head[..at], &response.head[at + 4..]),
+                    (&before[..at], &before[at + 4..])
+                );
+            }
+        }
+        for (api, first) in
+            [(ApiKey::Produce, 1), (ApiKey::Metadata, 3), (ApiKey::ApiVersions, 1), (ApiKey::CreateTopics, 2)]
+        {
+            let has = |version| {
+                let mut fields = shape::response(api).fields.iter();
+                fields.any(|field| field.name == THROTTLE_TIME && field.exists(version))
+            };
+            assert!(!has(first - 1) && has(first), "{api}");
+        }
+        let mut cut = Response::from(Bytes::from_static(&[0, 0, 0, 4, 0, 0, 0, 1]));
+        cut.set_throttle_time_ms(ApiKey::Metadata, 12, 1);
+        assert_eq!(cut.size(), 8);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::api::ApiKey;
 
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod create_partitions;
 mod create_topics;
@@ -19,6 +20,7 @@ mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
 mod fetch;
 mod field;
 mod incremental_alter_configs;
@@ -27,12 +29,11 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
+mod update_features;
 mod walk;
 
-pub(crate) use field::Shape;
-#[cfg(test)]
-pub(crate) use field::{Field, Kind};
-pub(crate) use walk::{skip_tags, walk};
+pub(crate) use field::{Field, Kind, Shape};
+pub(crate) use walk::{position_of, skip_tags, walk};
 
 /// Structs and strings that all arrays of one message may hold together. Each costs up to a hundred bytes once
 /// decoded; a cluster of Kafka's largest supported size needs half as many in one message.
@@ -107,12 +108,15 @@ pub(crate) const fn request(api: ApiKey) -> &'static Shape {
         ApiKey::OffsetForLeaderEpoch => &offset_for_leader_epoch::REQUEST,
         ApiKey::DescribeConfigs => &describe_configs::REQUEST,
         ApiKey::AlterConfigs => &alter_configs::REQUEST,
+        ApiKey::AlterReplicaLogDirs => &alter_replica_log_dirs::REQUEST,
         ApiKey::DescribeLogDirs => &describe_log_dirs::REQUEST,
         ApiKey::CreatePartitions => &create_partitions::REQUEST,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::REQUEST,
         ApiKey::DescribeClientQuotas => &describe_client_quotas::REQUEST,
         ApiKey::AlterClientQuotas => &alter_client_quotas::REQUEST,
+        ApiKey::UpdateFeatures => &update_features::REQUEST,
         ApiKey::DescribeCluster => &describe_cluster::REQUEST,
+        ApiKey::DescribeProducers => &describe_producers::REQUEST,
     }
 }
 
@@ -131,12 +135,15 @@ pub(crate) const fn response(api: ApiKey) -> &'static Shape {
         ApiKey::OffsetForLeaderEpoch => &offset_for_leader_epoch::RESPONSE,
         ApiKey::DescribeConfigs => &describe_configs::RESPONSE,
         ApiKey::AlterConfigs => &alter_configs::RESPONSE,
+        ApiKey::AlterReplicaLogDirs => &alter_replica_log_dirs::RESPONSE,
         ApiKey::DescribeLogDirs => &describe_log_dirs::RESPONSE,
         ApiKey::CreatePartitions => &create_partitions::RESPONSE,
         ApiKey::IncrementalAlterConfigs => &incremental_alter_configs::RESPONSE,
         ApiKey::DescribeClientQuotas => &describe_client_quotas::RESPONSE,
         ApiKey::AlterClientQuotas => &alter_client_quotas::RESPONSE,
+        ApiKey::UpdateFeatures => &update_features::RESPONSE,
         ApiKey::DescribeCluster => &describe_cluster::RESPONSE,
+        ApiKey::DescribeProducers => &describe_producers::RESPONSE,
     }
 }
 
@@ -260,6 +267,7 @@ mod tests {
             OffsetForLeaderEpoch;
         describe_configs: DescribeConfigsRequest, DescribeConfigsResponse, DescribeConfigs;
         alter_configs: AlterConfigsRequest, AlterConfigsResponse, AlterConfigs;
+        alter_replica_log_dirs: AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse, AlterReplicaLogDirs;
         describe_log_dirs: DescribeLogDirsRequest, DescribeLogDirsResponse, DescribeLogDirs;
         create_partitions: CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitions;
         incremental_alter_configs: IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse,
@@ -267,7 +275,9 @@ mod tests {
         describe_client_quotas: DescribeClientQuotasRequest, DescribeClientQuotasResponse,
             DescribeClientQuotas;
         alter_client_quotas: AlterClientQuotasRequest, AlterClientQuotasResponse, AlterClientQuotas;
+        update_features: UpdateFeaturesRequest, UpdateFeaturesResponse, UpdateFeatures;
         describe_cluster: DescribeClusterRequest, DescribeClusterResponse, DescribeCluster;
+        describe_producers: DescribeProducersRequest, DescribeProducersResponse, DescribeProducers;
     }
 
     fn refused(api: ApiKey, version: i16, body: &[u8], field: &str, fault: Fault) {

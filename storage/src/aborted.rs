@@ -6,7 +6,7 @@ use std::path::Path;
 
 use protocol::{Offset, ProducerId};
 
-use crate::disk::{DiskError, read_if_there};
+use crate::disk::{Disk, DiskError, During, read_if_there, remove_if_there, replace};
 
 pub(crate) const ENTRY_SIZE: usize = 34;
 const VERSION: i16 = 0;
@@ -54,6 +54,22 @@ impl AbortedTransaction {
 pub(crate) enum TxnIndexFile {
     Good(Vec<AbortedTransaction>),
     Damaged,
+}
+
+/// Makes the transaction index at `path` say this, on the medium too: what it says of records below the recovery point no flush looks at again, and a start
+/// can only believe it.
+pub(crate) fn settle(disk: &dyn Disk, path: &Path, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
+    let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
+    match read_if_there(path)? {
+        Some(present) if present == bytes => Ok(()),
+        None if bytes.is_empty() => Ok(()),
+        Some(_) if bytes.is_empty() => {
+            remove_if_there(disk, path)?;
+            let dir = path.parent().unwrap_or(Path::new("."));
+            disk.sync_dir(dir).during("sync", dir)
+        }
+        _ => replace(disk, path, &bytes),
+    }
 }
 
 /// Reads a segment's transaction index; a missing one is empty.

@@ -39,16 +39,7 @@ pub struct DiskFile {
 impl DiskFile {
     /// Reads until `buffer` is full or the file ends; returns the bytes read.
     pub fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.os.read_at(&mut buffer[filled..], position + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
+        read_at(&self.os, buffer, position)
     }
 
     /// Bytes in the file.
@@ -75,6 +66,20 @@ pub trait Disk: fmt::Debug + Send + Sync {
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a directory and the files in it.
     fn remove_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+/// Reads until `buffer` is full or the file ends; returns the bytes read.
+pub(crate) fn read_at(file: &fs::File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match file.read_at(&mut buffer[filled..], position + filled as u64) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 /// The operating system's files.

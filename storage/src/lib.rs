@@ -5,6 +5,7 @@
 
 mod aborted;
 mod checkpoint;
+pub mod claim;
 pub mod disk;
 mod epochs;
 pub mod files;
@@ -32,11 +33,13 @@ pub use epochs::{EpochEnd, EpochEntry};
 pub use flush::{FlushPlan, FlushScope, Flushed};
 pub use handles::Handles;
 pub use log::{
-    AppendError, Appended, Closed, CreateOptions, DeleteRecordsError, FollowError, Followed, Freshness, Log,
-    OpenOptions, TruncateError, Truncated,
+    AppendError, Appended, Closed, Copied, CopyError, CreateOptions, DeleteRecordsError, FollowError,
+    Followed, Freshness, Log, OpenOptions, TruncateError, Truncated,
 };
 pub use log_dir::{Checkpoint, Listing, LogDir, LogDirError, MetaProperties, Shutdown, Space};
+pub use names::fits_future_dir;
 pub use partition_metadata::PartitionMetadataError;
+pub use producers::ActiveProducer;
 pub use recovery::{Crew, Cut, Flaw, RecoveryError, RecoveryReport};
 pub use retention::{Removal, RetentionPlan, RetentionReason, Retirement};
 pub use settings::{Cleanup, LogSettings};

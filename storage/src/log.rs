@@ -15,7 +15,7 @@ use crate::epochs::Epochs;
 use crate::index::IndexRules;
 use crate::log_dir::Shutdown;
 use crate::partition_metadata;
-use crate::producers::Producers;
+use crate::producers::{ActiveProducer, Producers};
 use crate::recovery::{Crew, RecoveryError, RecoveryReport, load};
 use crate::segment::Segment;
 use crate::settings::LogSettings;
@@ -24,13 +24,16 @@ use crate::view::{LogReader, LogView, Shared, State};
 mod active;
 mod append;
 mod close;
+mod copy;
 mod follow;
+mod relocate;
 mod roll;
 mod truncate;
 mod upkeep;
 
 pub(crate) use active::Active;
 use append::Staged;
+pub use copy::{Copied, CopyError};
 pub use follow::{FollowError, Followed};
 pub(crate) use roll::create_segment;
 pub use truncate::{TruncateError, Truncated};
@@ -353,6 +356,11 @@ impl Log {
     /// Number of producers known.
     pub fn producer_count(&self) -> usize {
         self.producers.len()
+    }
+
+    /// The producers known, by id.
+    pub fn active_producers(&self) -> Vec<ActiveProducer> {
+        self.producers.active()
     }
 
     fn index_rules(&self) -> IndexRules {

@@ -13,7 +13,7 @@ use protocol::{BrokerEpoch, Millis, Offset, TopicId, TopicPartition};
 
 use crate::checkpoint::{self, CheckpointError};
 use crate::disk::{Disk, DiskError, DiskFile, During, remove_if_there, replace};
-use crate::names::{DirKind, delete_dir_name, parse_dir};
+use crate::names::{DirKind, delete_dir_name, future_dir_name, parse_dir};
 use crate::retention::Removal;
 
 mod lock;
@@ -151,6 +151,11 @@ impl LogDir {
         self.path.join(partition.to_string())
     }
 
+    /// Where a copy of a partition would be made that is moved here; none where the name would be too long. `mark` is a random id.
+    pub fn future_dir(&self, partition: &TopicPartition, mark: TopicId) -> Option<PathBuf> {
+        future_dir_name(partition, mark).map(|name| self.path.join(name))
+    }
+
     /// Removes what was made of a partition whose log could not be made.
     pub fn abandon(&self, partition: &TopicPartition) -> Result<(), DiskError> {
         let path = self.partition_dir(partition);
@@ -167,9 +172,18 @@ impl LogDir {
         mark: TopicId,
         due: Millis,
     ) -> Result<Removal, DiskError> {
-        let from = self.partition_dir(partition);
+        self.delete_at(&self.partition_dir(partition), partition, (mark, due))
+    }
+
+    /// The same for a copy that is not open.
+    pub fn delete_at(
+        &self,
+        from: &Path,
+        partition: &TopicPartition,
+        (mark, due): (TopicId, Millis),
+    ) -> Result<Removal, DiskError> {
         let to = self.path.join(delete_dir_name(partition, mark));
-        self.disk.rename(&from, &to).during("rename", &from)?;
+        self.disk.rename(from, &to).during("rename", from)?;
         self.disk.sync_dir(&self.path).during("sync", &self.path)?;
         Ok(self.removal(to, due))
     }

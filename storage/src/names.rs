@@ -113,6 +113,17 @@ pub(crate) fn delete_dir_name(partition: &TopicPartition, mark: TopicId) -> Stri
     format!("{}{end}", &partition.topic[..keep])
 }
 
+/// `<topic>-<partition>.<mark>-future`; none where the name would be too long.
+pub(crate) fn future_dir_name(partition: &TopicPartition, mark: TopicId) -> Option<String> {
+    let name = format!("{partition}.{}-future", mark.simple());
+    (name.len() <= DIR_NAME_MAX).then_some(name)
+}
+
+/// Whether the name of a partition leaves room for the directory of a copy.
+pub fn fits_future_dir(partition: &TopicPartition) -> bool {
+    future_dir_name(partition, TopicId::nil()).is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -165,5 +176,9 @@ mod tests {
         let long = delete_dir_name(&TopicPartition::new("t".repeat(249), 7), mark);
         assert_eq!(long.len(), DIR_NAME_MAX);
         assert_eq!(parse_dir(&long), Some(DirKind::Delete));
+        let topic = |length: usize| TopicPartition::new("t".repeat(length), 7);
+        let future = future_dir_name(&topic(213), mark).unwrap();
+        assert_eq!((future.len(), parse_dir(&future)), (DIR_NAME_MAX, Some(DirKind::Future(topic(213)))));
+        assert_eq!(future_dir_name(&topic(214), mark), None);
     }
 }

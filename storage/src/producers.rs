@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::batch::BatchHeader;
-use protocol::{Millis, Offset, ProducerId};
+use protocol::{Millis, Offset, ProducerEpoch, ProducerId, Sequence};
 
 use crate::aborted::AbortedTransaction;
 use crate::scan::{Marker, MarkerKind};
@@ -24,6 +24,19 @@ pub(crate) enum Verdict {
     /// It is in the log already.
     Duplicate(CachedBatch),
     Refuse(Refusal),
+}
+
+/// A producer as DescribeProducers tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ActiveProducer {
+    pub id: ProducerId,
+    pub epoch: ProducerEpoch,
+    pub last_sequence: Sequence,
+    pub last_timestamp: Millis,
+    /// Of the coordinator whose marker came last; −1 before the first.
+    pub coordinator_epoch: i32,
+    /// First offset of the open transaction.
+    pub open_since: Option<Offset>,
 }
 
 /// The producers of one partition.
@@ -46,6 +59,21 @@ impl Producers {
 
     pub(crate) fn len(&self) -> usize {
         self.known.len()
+    }
+
+    /// By id.
+    pub(crate) fn active(&self) -> Vec<ActiveProducer> {
+        let active = self.known.iter().map(|(id, producer)| ActiveProducer {
+            id: *id,
+            epoch: producer.epoch,
+            last_sequence: producer.last_batch().map_or(Sequence::NONE, |batch| batch.last_sequence),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            open_since: producer.open_since,
+        });
+        let mut active: Vec<_> = active.collect();
+        active.sort_unstable_by_key(|producer| producer.id);
+        active
     }
 
     /// Whether a client's batch may be appended.

@@ -97,6 +97,17 @@ impl Segment {
         sealed
     }
 
+    /// The same segment in a directory of another name.
+    pub(crate) fn moved(&self, dir: &Arc<Path>) -> Segment {
+        match self.held_log() {
+            Some(log) => Segment::growing(dir, self.base, log.clone(), self.aborted.clone()),
+            None => {
+                let size = self.sealed_size().unwrap_or_default();
+                Segment::sealed(dir, self.base, size, self.aborted.clone())
+            }
+        }
+    }
+
     /// The log file, opened by the first who needs it. Whoever has it may read on when it is closed here.
     pub(crate) fn log(&self) -> io::Result<DiskFile> {
         match &self.log {

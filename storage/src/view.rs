@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use protocol::response::FileSlice;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 
-use crate::disk::DiskError;
+use crate::disk::{DiskError, read_at};
 use crate::epochs::{EpochEnd, Epochs};
 use crate::handles::distrust;
 use crate::index::Largest;
@@ -210,6 +210,40 @@ impl LogReader {
     /// Where records of `epoch` begin; none if the log has none of it.
     pub fn epoch_start(&self, epoch: LeaderEpoch) -> Option<Offset> {
         self.shared.read().epochs.start_of(epoch)
+    }
+
+    /// Bytes of all segments.
+    pub fn size(&self) -> u64 {
+        let state = self.shared.read();
+        let sealed: u64 = state.segments.iter().filter_map(|segment| segment.sealed_size()).sum();
+        sealed + state.size
+    }
+
+    /// What a read returned, in memory; fewer bytes where the log was truncated meanwhile. None if it returned nothing.
+    pub(crate) fn bytes(&self, fetched: &Fetched) -> Result<Option<Vec<u8>>, ReadError> {
+        let Some((slice, place)) = fetched.records.as_ref().zip(fetched.place) else { return Ok(None) };
+        let mut bytes = vec![0; slice.length as usize];
+        match read_at(&slice.file, &mut bytes, slice.position) {
+            Ok(read) => bytes.truncate(read),
+            Err(error) => {
+                let segments = self.shared.read().segments.clone();
+                let Some(segment) = segments.iter().find(|segment| segment.base == place.segment) else {
+                    // It is of no interest any more.
+                    return Ok(Some(Vec::new()));
+                };
+                return Err(self.disk_error(segment, &error));
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Bytes of the log behind what a read returned.
+    pub(crate) fn bytes_behind(&self, fetched: &Fetched) -> u64 {
+        let Some((slice, place)) = fetched.records.as_ref().zip(fetched.place) else { return 0 };
+        let state = self.shared.read();
+        let from = state.segments.partition_point(|segment| segment.base < place.segment);
+        let sizes = state.segments[from..].iter().map(|segment| segment.sealed_size().unwrap_or(state.size));
+        sizes.sum::<u64>().saturating_sub(slice.position + u64::from(slice.length))
     }
 
     /// Looks again if the log was truncated meanwhile: files were cut under the first look. A slice that was

@@ -7,7 +7,7 @@ use tests::condition::until_ok;
 use tests::run::{Finished, run, script};
 
 /// Kafka's tool and ours with the same arguments; what they print is the same, and is returned.
-fn alike(scene: &Scene, name: &str, args: &[&str]) -> Result<Finished> {
+pub(crate) fn alike(scene: &Scene, name: &str, args: &[&str]) -> Result<Finished> {
     let theirs = scene.admin(name, args)?;
     let address = scene.address();
     let args = [&["--bootstrap-server", &address], args].concat();

@@ -79,7 +79,7 @@ impl Story {
             &[
                 "message.max.bytes=2000,log.retention.ms=7200000",
                 "log.cleanup.policy=[delete,compact]",
-                "num.io.threads=8,num.network.threads=6",
+                "num.io.threads=8,background.threads=12",
                 "num.io.threads=17",
                 "log.retention.ms=never",
                 "listeners=PLAINTEXT://:1",

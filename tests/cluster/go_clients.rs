@@ -25,7 +25,7 @@ fn kafka_go_writes_to_a_missing_topic() -> Result<()> {
 
 /// Runs a program on the topic of its name: it must read every record once, from more than one partition.
 fn check_program(scene: &Scene, name: &str) -> Result<()> {
-    let program = build(name)?;
+    let program = build(name, ".")?;
     let done = run(Command::new(program).args([&scene.address(), name, &RECORDS.to_string()]))?.ok()?;
     let (mut pairs, mut partitions) = (BTreeSet::new(), BTreeSet::new());
     for line in done.lines() {
@@ -39,10 +39,11 @@ fn check_program(scene: &Scene, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn build(name: &str) -> Result<PathBuf> {
-    let program = project::target().join("go").join(name);
+/// Builds a package of a module in `tests/go`.
+pub(crate) fn build(module: &str, package: &str) -> Result<PathBuf> {
+    let program = project::target().join("go").join(module).join(package).join("program");
     let mut command = Command::new("go");
-    command.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(".");
-    run(command.current_dir(project::path("tests/go").join(name)))?.ok()?;
+    command.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(format!("./{package}"));
+    run(command.current_dir(project::path("tests/go").join(module)))?.ok()?;
     Ok(program)
 }

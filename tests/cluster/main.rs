@@ -3,6 +3,7 @@
 //! `OTTLA_TEST_BROKER=kafka` runs the client tests against a real Kafka 3.9, which proves the tests themselves.
 mod admin_tools;
 mod bad_input;
+mod configs;
 mod disks;
 mod dump_log;
 mod dynamic_configs;
@@ -11,6 +12,8 @@ mod java_tools;
 mod kcat;
 mod kill9;
 mod load;
+mod old_clients;
+mod quotas;
 mod readme;
 mod scene;
 mod signals;

@@ -5,5 +5,6 @@ mod directories;
 mod exchange;
 mod expected;
 mod fixtures;
+mod moves;
 mod reading;
 mod sources;

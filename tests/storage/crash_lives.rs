@@ -517,7 +517,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
     }
 }
 
-fn loss(dice: &mut Dice) -> Loss {
+pub(crate) fn loss(dice: &mut Dice) -> Loss {
     match dice.below(6) {
         0 => Loss::Nothing,
         1 => Loss::Unsynced,

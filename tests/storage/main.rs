@@ -5,6 +5,7 @@
 
 mod append;
 mod coordinator_records;
+mod copy;
 mod crash;
 mod crash_lives;
 mod crew;
@@ -18,6 +19,7 @@ mod judge;
 mod kit;
 mod leftovers;
 mod legacy;
+mod moves;
 mod produced;
 mod read;
 mod recovery;

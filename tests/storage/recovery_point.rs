@@ -299,6 +299,41 @@ fn an_index_made_anew_below_the_recovery_point_lasts() {
     }
 }
 
+/// A start and a truncation look at the transaction index of the segment that goes on being written. Nothing new may come into that segment, so that no
+/// flush brings to the medium what they made of the file.
+#[test]
+fn the_transaction_index_of_the_last_segment_lasts() {
+    for truncates in [false, true] {
+        let (world, mut log) = World::new();
+        append(&mut log, &transactional(6, 0, 0, &["of an aborted transaction"]));
+        append(&mut log, &marker(6, 0, Ends::Abort, 0));
+        world.flush(&mut log);
+        let expected = log.reader().aborted(Offset(0), log.end_offset());
+        assert_eq!(expected.len(), 1);
+        let end = log.end_offset();
+        if truncates {
+            append(&mut log, &transactional(6, 0, 1, &["of another"]));
+            append(&mut log, &marker(6, 0, Ends::Abort, 0));
+            world.flush(&mut log);
+        }
+        let image = World::over(copied(&world.root));
+        let mut log = image.open(Shutdown::Unclean);
+        if truncates {
+            drop(log.truncate_to(end, NOW).unwrap());
+            image.checkpoint(&log);
+        }
+        append(&mut log, &batch(&[&"of the next segment ".repeat(14)], NOW.0));
+        let done = image.disk.operations();
+        for operations in if truncates { done } else { 0 }..=done {
+            for loss in LOSSES {
+                let log = image.cut_after(operations, loss).open(Shutdown::Unclean);
+                let found = log.reader().aborted(Offset(0), log.end_offset());
+                assert_eq!(found, expected, "{truncates}, {operations} operations, {loss:?}");
+            }
+        }
+    }
+}
+
 /// After a sync that failed, another one may say that all is well, and be wrong.
 #[test]
 fn nobody_vouches_for_a_log_whose_sync_failed() {

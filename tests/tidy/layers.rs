@@ -28,7 +28,7 @@ const TABLE: &[Row] = &[
     row(
         "tools",
         LAYER_TWO,
-        &["anyhow", "base64", "jiff", "rdkafka", "regex", "rustix", "serde_json", "tokio"],
+        &["anyhow", "base64", "hmac", "jiff", "rdkafka", "regex", "rustix", "serde_json", "sha2", "tokio"],
     ),
     // Layer 3
     row("ottla", &["broker", "tools"], &["anyhow", "mimalloc", "tokio", "tracing-subscriber"]),

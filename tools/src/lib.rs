@@ -3,12 +3,16 @@
 //! Flags, output that scripts parse, and exit codes are those of Kafka 3.9 (and 2.8 for `--zookeeper`). Records go
 //! through librdkafka, admin requests through `client`. Called by the `ottla` binary, and by nothing else.
 
+mod broker_api_versions;
+mod cluster;
+mod configs;
 mod console_consumer;
 mod console_producer;
 mod consumer_perf;
 mod delete_records;
 mod dump_log;
 mod failure;
+mod features;
 mod get_offsets;
 mod java_errors;
 mod java_hash;
@@ -27,6 +31,7 @@ mod topics;
 #[cfg(test)]
 mod words;
 pub mod zookeeper_server;
+mod zookeeper_session;
 
 use std::process::ExitCode;
 
@@ -68,6 +73,18 @@ pub const TOOLS: &[Tool] = &[
         run: delete_records::run,
     },
     Tool { name: "log-dirs", about: "print what lies in the log directories of brokers", run: log_dirs::run },
+    Tool {
+        name: "configs",
+        about: "show and change settings of topics and brokers, and quotas",
+        run: configs::run,
+    },
+    Tool { name: "cluster", about: "print the id of a cluster", run: cluster::run },
+    Tool {
+        name: "broker-api-versions",
+        about: "print which requests brokers serve, and in which versions",
+        run: broker_api_versions::run,
+    },
+    Tool { name: "features", about: "print and change the features of a cluster", run: features::run },
     Tool { name: "run-class", about: "run a tool by the name of its Java class", run: run_class::run },
 ];
 

@@ -47,6 +47,8 @@ pub(crate) struct Grammar {
 pub(crate) struct Options {
     /// Values in the order given; an option without one has none.
     given: BTreeMap<&'static str, Vec<String>>,
+    /// Each occurrence, from left to right.
+    order: Vec<&'static str>,
 }
 
 /// What is wrong with a command line, in Kafka's words.
@@ -75,6 +77,7 @@ impl Grammar {
                 break;
             }
             let Some((spec, attached)) = self.option_of(word)? else { continue };
+            options.order.push(spec.name);
             let values = options.given.entry(spec.name).or_default();
             match (spec.argument, attached.filter(|value| !value.is_empty())) {
                 (Argument::None, _) => {}
@@ -125,6 +128,11 @@ impl Grammar {
 impl Options {
     pub(crate) fn has(&self, name: &str) -> bool {
         self.given.contains_key(name)
+    }
+
+    /// The names of the options from left to right, repeated ones too.
+    pub(crate) fn in_order(&self) -> impl Iterator<Item = &'static str> {
+        self.order.iter().copied()
     }
 
     /// The value of an option that may be given once.

@@ -19,6 +19,10 @@ const CLASSES: &[(&str, &[&str])] = &[
     ("get-offsets", &["kafka.tools.GetOffsetShell", "org.apache.kafka.tools.GetOffsetShell"]),
     ("delete-records", &["kafka.admin.DeleteRecordsCommand", "org.apache.kafka.tools.DeleteRecordsCommand"]),
     ("log-dirs", &["kafka.admin.LogDirsCommand", "org.apache.kafka.tools.LogDirsCommand"]),
+    ("configs", &["kafka.admin.ConfigCommand"]),
+    ("cluster", &["org.apache.kafka.tools.ClusterTool"]),
+    ("broker-api-versions", &["kafka.admin.BrokerApiVersionsCommand"]),
+    ("features", &["kafka.admin.FeatureCommand", "org.apache.kafka.tools.FeatureCommand"]),
     ("dump-log", &["kafka.tools.DumpLogSegments", "org.apache.kafka.tools.DumpLogSegments"]),
 ];
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use config::alter::{self, Change};
+use config::alter::{self, Change, Refusal};
 use config::layers::{ConfigMap, Scope};
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
@@ -70,11 +70,11 @@ impl<'a> Alterations<'a> {
 }
 
 impl Wanted {
-    fn check(&self) -> Result<(), Refused> {
-        Ok(match self {
-            Wanted::Replaced(entries) => alter::check_entries(entries)?,
-            Wanted::Changed(changes) => alter::check_changes(changes)?,
-        })
+    fn check(&self) -> Result<(), Refusal> {
+        match self {
+            Wanted::Replaced(entries) => alter::check_entries(entries),
+            Wanted::Changed(changes) => alter::check_changes(changes),
+        }
     }
 }
 
@@ -109,18 +109,20 @@ impl Alter<'_> {
         if name.is_empty() {
             return Err(Refused::new(ErrorCode::InvalidRequest, "Default topic resources are not allowed."));
         }
-        if !self.broker.metadata.picture().topics.contains_key(&*name) {
+        let known = self.broker.metadata.picture().topics.contains_key(&*name);
+        let map = match wanted {
+            Wanted::Replaced(entries) => alter::replacement(&entries),
+            // Kafka finds operations that make no sense before it looks whether there is such a topic.
+            Wanted::Changed(changes) if !known => alter::changed_topic(ConfigMap::new(), &changes)?,
+            Wanted::Changed(changes) => {
+                alter::changed_topic(self.stored(&ConfigEntity::Topic(name.clone())).await?, &changes)?
+            }
+        };
+        if !known {
             let text = format!("The topic '{name}' does not exist.");
             return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, text));
         }
-        let defaults = &self.broker.settings.config().topic_defaults;
-        let map = match wanted {
-            Wanted::Replaced(entries) => alter::replace_topic(defaults, &name, &entries)?,
-            Wanted::Changed(changes) => {
-                let stored = self.stored(&ConfigEntity::Topic(name.clone())).await?;
-                alter::incremental_topic(defaults, &name, &stored, &changes)?
-            }
-        };
+        alter::check_topic(&self.broker.settings.config().topic_defaults, &name, &map)?;
         self.write(ConfigEntity::Topic(name), map).await
     }
 
@@ -137,7 +139,7 @@ impl Alter<'_> {
             Wanted::Changed(changes) => settings.changed(scope, &stored, &changes)?,
         };
         if !self.validate_only {
-            alter::check_passwords(scope, &stored, &map).map_err(|problem| {
+            settings.check_passwords(scope, &stored, &map).map_err(|problem| {
                 let resource = format!("ConfigResource(type=BROKER, name='{name}')");
                 let text = format!("Invalid config value for resource {resource}: {problem}");
                 Refused::new(ErrorCode::InvalidConfig, text)
@@ -158,7 +160,8 @@ impl Alter<'_> {
             return Err(Refused::new(ErrorCode::InvalidRequest, text));
         }
         let loggers = &self.broker.loggers;
-        Ok(if self.validate_only { loggers.check(changes)? } else { loggers.change(changes)? })
+        let outcome = if self.validate_only { loggers.check(changes) } else { loggers.change(changes) };
+        Ok(outcome?)
     }
 
     async fn stored(&self, entity: &ConfigEntity) -> Result<ConfigMap, Refused> {

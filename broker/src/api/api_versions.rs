@@ -10,6 +10,7 @@ use protocol::request::RequestHeader;
 use protocol::{API_TABLE, Api, ApiKey, ErrorCode, response};
 
 use super::context::Outcome;
+use crate::network::Software;
 
 /// The first version in which a client names its software.
 const SOFTWARE_SINCE: i16 = 3;
@@ -20,9 +21,7 @@ pub(crate) fn answer(
     request: &ApiVersionsRequest,
     finalized_features_epoch: i64,
 ) -> Outcome {
-    let named =
-        is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version);
-    let message = if header.version >= SOFTWARE_SINCE && !named {
+    let message = if header.version >= SOFTWARE_SINCE && software(header.version, request).is_none() {
         ApiVersionsResponse::default().with_error_code(ErrorCode::InvalidRequest.code())
     } else {
         ApiVersionsResponse::default()
@@ -30,6 +29,13 @@ pub(crate) fn answer(
             .with_finalized_features_epoch(finalized_features_epoch)
     };
     response::encode(header.correlation_id, ApiKey::ApiVersions, header.version, &message).into()
+}
+
+/// What a client calls itself, where it says so, and in a good form.
+pub(crate) fn software(version: i16, request: &ApiVersionsRequest) -> Option<Box<Software>> {
+    let (name, number) = (&request.client_software_name, &request.client_software_version);
+    let named = version >= SOFTWARE_SINCE && is_software_name(name) && is_software_name(number);
+    named.then(|| Box::new(Software { name: name.to_string(), version: number.to_string() }))
 }
 
 /// Answers a version that is not served, in the only shape that every client can read.
@@ -61,7 +67,7 @@ mod tests {
     fn head(outcome: Outcome) -> Vec<u8> {
         match outcome {
             Outcome::Answer(response) => response.head.to_vec(),
-            Outcome::Silent | Outcome::Close(_) => panic!("{outcome:?}"),
+            Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_) => panic!("{outcome:?}"),
         }
     }
 

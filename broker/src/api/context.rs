@@ -29,6 +29,8 @@ pub(crate) struct Context {
 #[derive(Debug)]
 pub(crate) enum Outcome {
     Answer(Response),
+    /// An answer whose API found a quota exceeded, for which the connection is held back for so long.
+    Throttled(Response, Duration),
     /// Nothing is sent: a Produce with acks 0 that went well.
     Silent,
     /// The connection is closed, for the reason given, as Kafka does where it cannot tell the client anything.
@@ -50,6 +52,21 @@ impl Context {
     /// The context of one request of this connection.
     pub(crate) fn of(&self, header: &RequestHeader) -> Context {
         Context { client_id: header.client_id.clone(), ..self.clone() }
+    }
+}
+
+impl Outcome {
+    /// The same for a client that is held back, if for any time at all.
+    pub(super) fn throttled(self, ms: i32) -> Outcome {
+        if ms <= 0 {
+            return self;
+        }
+        match self {
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                Outcome::Throttled(response, patience(ms))
+            }
+            Outcome::Silent | Outcome::Close(_) => self,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! CreatePartitions (key 37), versions 0–3: adds partitions to topics, answered when the new ones have leaders.
-//! Only the controller takes it. A topic named twice is refused as such. Does not differ from Kafka 3.9.
+//! Only the controller takes it. A topic named twice is refused as such, once.
+//! Differs from Kafka 3.9: a name that no topic can have is one that there is not; there it fails the whole request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,25 +21,34 @@ use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
 use crate::metadata::Picture;
+use crate::quota::Mutations;
+
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_QUOTA_SINCE: i16 = 3;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
     context: &Context,
+    version: i16,
     request: CreatePartitionsRequest,
 ) -> CreatePartitionsResponse {
     let patience = patience(request.timeout_ms);
     let twice = repeated(request.topics.iter().map(|topic| &**topic.name)).await;
-    let (mut outcomes, mut pace) = (Vec::with_capacity(request.topics.len()), Pace::default());
-    for topic in &request.topics {
+    let mut named = BTreeSet::new();
+    let topics: Vec<&CreatePartitionsTopic> =
+        pace::collect(request.topics.iter().filter(move |topic| named.insert(&**topic.name))).await;
+    let mut quota = broker.quotas.mutations(context, version, STRICT_QUOTA_SINCE);
+    let (mut outcomes, mut pace) = (Vec::with_capacity(topics.len()), Pace::default());
+    for topic in &topics {
         outcomes.push(match check(broker, context, topic, &twice) {
             Ok(()) if request.validate_only => plan(broker, topic).await.map(drop),
-            Ok(()) => grow(broker, topic).await,
+            Ok(()) => grow(broker, &mut quota, topic).await,
             Err(refused) => Err(refused),
         });
         pace.step().await;
     }
     let waits = !request.validate_only;
-    let grown = || request.topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
+    let grown = || topics.iter().zip(&outcomes).filter(|(_, outcome)| outcome.is_ok());
     if waits && !patience.is_zero() {
         broker
             .metadata
@@ -46,13 +56,15 @@ pub(crate) async fn answer(
             .await;
     }
     let picture = broker.metadata.picture();
-    let results = request.topics.iter().zip(outcomes).map(|(topic, outcome)| {
+    let results = topics.iter().zip(outcomes).map(|(topic, outcome)| {
         let done = !waits || (!patience.is_zero() && has_grown(&picture, topic));
         let outcome =
             outcome.and_then(|()| if done { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         result(topic, outcome)
     });
-    CreatePartitionsResponse::default().with_results(pace::collect(results).await)
+    CreatePartitionsResponse::default()
+        .with_results(pace::collect(results).await)
+        .with_throttle_time_ms(quota.throttle_time_ms())
 }
 
 fn check(
@@ -73,8 +85,13 @@ fn check(
     Err(Refused::new(ErrorCode::TopicAuthorizationFailed, "The topic authorization is failed."))
 }
 
-async fn grow(broker: &Arc<Broker>, topic: &CreatePartitionsTopic) -> Result<(), Refused> {
+async fn grow(
+    broker: &Arc<Broker>,
+    quota: &mut Mutations<'_>,
+    topic: &CreatePartitionsTopic,
+) -> Result<(), Refused> {
     let added = plan(broker, topic).await?;
+    quota.take(added.len())?;
     Ok(topics::add_partitions(&broker.store, &topic.name, added).await?)
 }
 

@@ -27,10 +27,13 @@ use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics::{self, NewTopic};
 use crate::metadata::Picture;
+use crate::quota::Mutations;
 
 /// A topic that only KRaft brokers have.
 const CLUSTER_METADATA: &str = "__cluster_metadata";
 const UNKNOWN_COUNT: i32 = -1;
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_QUOTA_SINCE: i16 = 6;
 /// Topics of one request whose settings are answered.
 const DESCRIBED_MAX: usize = 10_000;
 
@@ -43,12 +46,15 @@ pub(crate) async fn answer(
     let patience = patience(request.timeout_ms);
     let names = || request.topics.iter().map(|topic| &**topic.name);
     let rights = Rights::of(broker, context, names()).await;
+    let mut quota = broker.quotas.mutations(context, version, STRICT_QUOTA_SINCE);
     let twice = repeated(names()).await;
     let (mut results, mut created, mut pace) = (Vec::new(), Vec::new(), Pace::default());
     for topic in &request.topics {
         let outcome = match rights.check(&topic.name, &twice) {
-            Ok(()) if request.validate_only => plan(broker, topic).await,
-            Ok(()) => create(broker, topic).await,
+            Ok(()) if request.validate_only => {
+                plan(broker, topic).await.map(|new| NewTopic { id: TopicId::nil(), ..new })
+            }
+            Ok(()) => create(broker, &mut quota, topic).await,
             Err(refused) => Err(refused),
         };
         if let Ok(made) = &outcome
@@ -74,11 +80,13 @@ pub(crate) async fn answer(
     for made in created {
         if patience.is_zero() || !made.is_led(&picture, &results) {
             let topic = &request.topics[made.index];
-            results[made.index] = refused(version, topic, ErrorCode::RequestTimedOut.into());
+            let id = results[made.index].topic_id;
+            results[made.index] =
+                refused(version, topic, ErrorCode::RequestTimedOut.into()).with_topic_id(id);
         }
         pace.step().await;
     }
-    CreateTopicsResponse::default().with_topics(results)
+    CreateTopicsResponse::default().with_topics(results).with_throttle_time_ms(quota.throttle_time_ms())
 }
 
 /// A topic that has been written, and is answered for when it has leaders.
@@ -156,8 +164,13 @@ enum Shown {
 }
 
 /// Writes a topic for the controller to find.
-async fn create(broker: &Arc<Broker>, topic: &CreatableTopic) -> Result<NewTopic, Refused> {
+async fn create(
+    broker: &Arc<Broker>,
+    quota: &mut Mutations<'_>,
+    topic: &CreatableTopic,
+) -> Result<NewTopic, Refused> {
     let new = plan(broker, topic).await?;
+    quota.take(new.replicas.len())?;
     topics::create(&broker.store, new.clone()).await?;
     Ok(new)
 }
@@ -179,7 +192,11 @@ async fn plan(broker: &Arc<Broker>, topic: &CreatableTopic) -> Result<NewTopic, 
 }
 
 /// Creates a topic for a client that asked for its metadata, with the broker's own numbers. It has no leader yet.
-pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> Result<(), Refused> {
+pub(super) async fn create_automatically(
+    broker: &Arc<Broker>,
+    context: &Context,
+    name: &str,
+) -> Result<(), Refused> {
     if broker.metadata.picture().brokers.is_empty() {
         // Before the controller's first word the topic may well be there.
         return Ok(());
@@ -188,7 +205,9 @@ pub(super) async fn create_automatically(broker: &Arc<Broker>, name: &str) -> Re
         .with_name(protocol::messages::TopicName(StrBytes::from_string(name.to_owned())))
         .with_num_partitions(UNKNOWN_COUNT)
         .with_replication_factor(-1);
-    match create(broker, &topic).await {
+    // It counts, but is never refused: what follows from that is for the client's own changes.
+    let mut quota = broker.quotas.mutations(context, 0, STRICT_QUOTA_SINCE);
+    match create(broker, &mut quota, &topic).await {
         Ok(_) => {
             tracing::info!(
                 topic = name,

@@ -19,9 +19,12 @@ use super::pace::{self, Pace};
 use crate::authorizer::{Operation, Resource};
 use crate::broker::Broker;
 use crate::controller::topics;
+use crate::quota::Mutations;
 
 /// The first version that names topics one by one, and by id.
 const STATES_SINCE: i16 = 6;
+/// The first version whose clients know THROTTLING_QUOTA_EXCEEDED (KIP-599).
+const STRICT_QUOTA_SINCE: i16 = 5;
 
 pub(crate) async fn answer(
     broker: &Arc<Broker>,
@@ -32,6 +35,7 @@ pub(crate) async fn answer(
     let patience = patience(request.timeout_ms);
     let asked = asked(version, request).await;
     let mut results = Vec::with_capacity(asked.len());
+    let mut quota = broker.quotas.mutations(context, version, STRICT_QUOTA_SINCE);
     let mut pace = Pace::default();
     match resolve(broker, version, &asked).await {
         Err(refused) => {
@@ -40,8 +44,9 @@ pub(crate) async fn answer(
         }
         Ok(named) => {
             let rights = Rights::of(broker, context, &named).await;
+            let mut desk = Desk { broker, rights, quota: &mut quota };
             for (topic, name) in asked.into_iter().zip(named) {
-                let (shown, outcome) = mark(broker, &rights, topic.topic_id, name).await;
+                let (shown, outcome) = desk.mark(topic.topic_id, name).await;
                 results.push((shown, topic.topic_id, outcome));
                 pace.step().await;
             }
@@ -63,7 +68,9 @@ pub(crate) async fn answer(
             outcome.and_then(|()| if gone { Ok(()) } else { Err(ErrorCode::RequestTimedOut.into()) });
         response(version, name, id, outcome)
     });
-    DeleteTopicsResponse::default().with_responses(pace::collect(responses).await)
+    DeleteTopicsResponse::default()
+        .with_responses(pace::collect(responses).await)
+        .with_throttle_time_ms(quota.throttle_time_ms())
 }
 
 async fn asked(version: i16, request: DeleteTopicsRequest) -> Vec<DeleteTopicState> {
@@ -88,8 +95,7 @@ async fn resolve(
         return Err(code.into());
     }
     if asked.iter().any(|topic| topic.name.is_some() && !topic.topic_id.is_nil()) {
-        let text = "Topic name and topic ID can not both be specified.";
-        return Err(Refused::new(ErrorCode::InvalidRequest, text));
+        return Err(ErrorCode::InvalidRequest.into());
     }
     let picture = broker.metadata.picture();
     let named = |id| picture.topic_name(id).map(|name| TopicName(StrBytes::from_string(name.to_string())));
@@ -116,25 +122,43 @@ impl Rights {
     }
 }
 
-/// Marks one topic, after the checks in Kafka's order; the name is what the answer shows.
-async fn mark(
-    broker: &Arc<Broker>,
-    rights: &Rights,
-    id: TopicId,
-    name: Option<TopicName>,
-) -> (Option<TopicName>, Result<(), Refused>) {
-    let Some(name) = name else { return (None, Err(ErrorCode::UnknownTopicId.into())) };
-    if !id.is_nil() && !rights.describable.contains(&**name) {
-        return (None, Err(ErrorCode::TopicAuthorizationFailed.into()));
+/// What one topic after the other is marked with.
+struct Desk<'a, 'b> {
+    broker: &'a Arc<Broker>,
+    rights: Rights,
+    quota: &'a mut Mutations<'b>,
+}
+
+impl Desk<'_, '_> {
+    /// Marks one topic, after the checks in Kafka's order; the name is what the answer shows.
+    async fn mark(
+        &mut self,
+        id: TopicId,
+        name: Option<TopicName>,
+    ) -> (Option<TopicName>, Result<(), Refused>) {
+        let Some(name) = name else {
+            // What is asked for by neither name nor id is what nobody may delete.
+            let code =
+                if id.is_nil() { ErrorCode::TopicAuthorizationFailed } else { ErrorCode::UnknownTopicId };
+            return (None, Err(code.into()));
+        };
+        if !id.is_nil() && !self.rights.describable.contains(&**name) {
+            return (None, Err(ErrorCode::TopicAuthorizationFailed.into()));
+        }
+        if !self.rights.deletable.contains(&**name) {
+            return (Some(name), Err(ErrorCode::TopicAuthorizationFailed.into()));
+        }
+        let partitions =
+            self.broker.metadata.picture().topics.get(&**name).map(|topic| topic.partitions.len());
+        let Some(partitions) = partitions else {
+            return (Some(name), Err(ErrorCode::UnknownTopicOrPartition.into()));
+        };
+        if let Err(exceeded) = self.quota.take(partitions) {
+            return (Some(name), Err(Refused { message: None, ..exceeded.into() }));
+        }
+        let marked = topics::request_deletion(&self.broker.store, &name).await;
+        (Some(name), marked.map_err(Refused::from))
     }
-    if !rights.deletable.contains(&**name) {
-        return (Some(name), Err(ErrorCode::TopicAuthorizationFailed.into()));
-    }
-    if !broker.metadata.picture().topics.contains_key(&**name) {
-        return (Some(name), Err(ErrorCode::UnknownTopicOrPartition.into()));
-    }
-    let marked = topics::request_deletion(&broker.store, &name).await;
-    (Some(name), marked.map_err(Refused::from))
 }
 
 fn response(

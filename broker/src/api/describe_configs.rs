@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use config::describe::{self, Entry, Source, Synonym};
+use config::describe::{self, Entry, Synonym};
 use config::layers::Scope;
 use protocol::StrBytes;
 use protocol::error_code::ErrorCode;
@@ -95,7 +95,7 @@ async fn topic(broker: &Broker, name: &str) -> Result<Vec<Entry>, Refused> {
         Refused::new(ErrorCode::InvalidTopicException, format!("Topic name is invalid: {flaw}"))
     })?;
     if !broker.metadata.picture().topics.contains_key(name) {
-        return Err(ErrorCode::UnknownTopicOrPartition.into());
+        return Err(Refused::new(ErrorCode::UnknownTopicOrPartition, ""));
     }
     let overrides = broker.settings.stored(&ConfigEntity::Topic(name.to_owned())).await.map_err(|error| {
         tracing::error!(topic = %name, %error, "the topic's settings cannot be read");
@@ -180,9 +180,8 @@ impl Shown {
             .with_value(entry.value.map(StrBytes::from_string))
             .with_read_only(entry.read_only)
             .with_is_sensitive(entry.sensitive);
-        if self.version == 0 {
-            result.is_default = entry.source == Source::Default;
-        } else {
+        // Of v0 Kafka 3.9 leaves the mark of defaults unset, whatever the source.
+        if self.version >= 1 {
             result.config_source = entry.source as i8;
         }
         if self.synonyms {
@@ -191,9 +190,8 @@ impl Shown {
         if self.version >= 3 {
             result.config_type = entry.kind.map_or(0, |kind| kind.code());
         }
-        if self.documentation {
-            result.documentation = entry.doc.map(StrBytes::from_static_str);
-        }
+        let doc = entry.doc.filter(|_| self.documentation);
+        result.documentation = doc.map(StrBytes::from_static_str);
         result
     }
 }

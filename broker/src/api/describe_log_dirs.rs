@@ -2,7 +2,8 @@
 //!
 //! No topics at all means all of them. v3 has an error for the whole, v4 the size of each volume. An offline directory is
 //! KAFKA_STORAGE_ERROR and nothing else.
-//! Differs from Kafka 3.9: copies that an unfinished move between directories left are not opened, and so not listed.
+//! A copy that a move between directories fills is listed as a future replica, with its lag behind the current one.
+//! Does not differ from Kafka 3.9.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -36,7 +37,9 @@ pub(crate) async fn answer(
         return DescribeLogDirsResponse::default().with_error_code(refused.code());
     }
     let wanted = wanted(request.topics.as_deref()).await;
-    let mut logs = by_dir(measure(broker).await, wanted.as_ref());
+    let mut measured = measure(broker).await;
+    measured.extend(broker.moves.measured());
+    let mut logs = by_dir(measured, wanted.as_ref());
     let mut results = Vec::with_capacity(broker.config.log.dirs.len());
     for path in &broker.config.log.dirs {
         let described = match broker.log_dirs.online(path) {
@@ -89,7 +92,8 @@ fn by_dir(mut logs: Vec<Measured>, wanted: Option<&BTreeSet<(&str, i32)>>) -> BT
         let described = DescribeLogDirsPartition::default()
             .with_partition_index(log.partition.partition)
             .with_partition_size(i64::try_from(log.size).unwrap_or(i64::MAX))
-            .with_offset_lag(log.offset_lag.unwrap_or(NO_LAG));
+            .with_offset_lag(log.offset_lag.unwrap_or(NO_LAG))
+            .with_is_future_key(log.is_future);
         let topics = dirs.entry(parent.to_path_buf()).or_default();
         topics.entry(log.partition.topic.to_string()).or_default().push(described);
     }

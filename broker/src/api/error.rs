@@ -18,6 +18,8 @@ use super::fetch::old_clients::ConversionError;
 use crate::config_changes::ConfigReadError;
 use crate::controller::topics::TopicWriteError;
 use crate::hosted::{Absent, EpochMismatch};
+use crate::moves::MoveRefused;
+use crate::quota::QuotaExceeded;
 use crate::shard::{AppendFailure, AssignFailure, DeleteFailure, StopFailure};
 
 /// Why a request, or one item of it, was not carried out.
@@ -45,6 +47,12 @@ pub(super) fn told(outcome: Result<(), Refused>) -> (i16, Option<StrBytes>) {
     match outcome {
         Ok(()) => (ErrorCode::None.code(), None),
         Err(Refused { code, message }) => (code.code(), message.map(StrBytes::from_string)),
+    }
+}
+
+impl From<QuotaExceeded> for Refused {
+    fn from(QuotaExceeded: QuotaExceeded) -> Self {
+        Self::new(ErrorCode::ThrottlingQuotaExceeded, "The throttling quota has been exceeded.")
     }
 }
 
@@ -124,6 +132,16 @@ impl From<TopicWriteError> for Refused {
                 tracing::error!(%error, "a topic could not be read from ZooKeeper, or not be written to it");
                 Self::new(ErrorCode::UnknownServerError, error.to_string())
             }
+        }
+    }
+}
+
+impl From<MoveRefused> for ErrorCode {
+    fn from(refused: MoveRefused) -> Self {
+        match refused {
+            MoveRefused::NameTooLong => ErrorCode::InvalidTopicException,
+            MoveRefused::NotHere => ErrorCode::ReplicaNotAvailable,
+            MoveRefused::Offline => ErrorCode::KafkaStorageError,
         }
     }
 }

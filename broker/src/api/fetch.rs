@@ -15,6 +15,7 @@ pub(crate) mod sessions;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::error_code::ErrorCode;
 use protocol::fetch_response::{FetchResponse, FetchedTopic, NodeEndpoint};
@@ -29,9 +30,14 @@ use tokio::time::Instant;
 use super::context::{Context, Outcome, patience};
 use crate::broker::Broker;
 use crate::metadata::Address;
+use crate::quota::FetchCost;
 use read::Reader;
 use session::{FetchSession, Naming, Selection, TopicRef};
 use sessions::Opened;
+
+/// Of an answer, what does not depend on partitions, and what each of them adds to it beside its records.
+const RESPONSE_BYTES: u64 = 20;
+const PARTITION_BYTES: u64 = 46;
 
 pub(crate) async fn answer(
     broker: Arc<Broker>,
@@ -39,21 +45,29 @@ pub(crate) async fn answer(
     header: RequestHeader,
     request: FetchRequest,
 ) -> Outcome {
-    let terms = Terms::of(&broker, &request);
+    let mut terms = Terms::of(&broker, &context, &request);
     let mut reader = Reader::of(&broker, &context, header.version, &request);
     let (sessions, rank, now) = (&broker.fetch_sessions, reader.rank(), std::time::Instant::now());
     let mut opened = match sessions.open(header.version, &request, rank, now).await {
         Ok(opened) => opened,
-        Err(error) => return encode(&header, failed(error, 0)),
+        Err(error) => {
+            let throttle = broker.quotas.charge_fetch(&context, terms.cost(0));
+            return encode(&header, failed(error, 0)).throttled(whole_ms(throttle));
+        }
     };
     opened.session().look_through(reader.lens);
-    let mut selection = collect(&mut opened, &terms, &mut reader).await;
+    let mut selection = collect(&mut opened, &mut terms, &mut reader).await;
     if let Some(id) = opened.superseded() {
         return encode(&header, failed(ErrorCode::InvalidFetchSessionEpoch, id));
     }
     let session = opened.session();
     if !terms.knows_isolation && selection.refused < session.len() {
         return failed_whole(&header, request);
+    }
+    let throttle = broker.quotas.charge_fetch(&context, terms.cost(size(session, &selection)));
+    if !throttle.is_zero() {
+        let session_id = opened.resumed();
+        return encode(&header, failed(ErrorCode::None, session_id)).throttled(whole_ms(throttle));
     }
     session.answered(&selection);
     old_clients::adapt(&broker, session, &mut selection, (header.version, header.correlation_id)).await;
@@ -68,6 +82,9 @@ pub(crate) async fn answer(
 
 /// How long to wait and how much to send.
 struct Terms {
+    begun: Instant,
+    /// Time that nothing was done about it.
+    waited: Duration,
     deadline: Instant,
     min_bytes: i32,
     max_bytes: i32,
@@ -76,15 +93,24 @@ struct Terms {
 }
 
 impl Terms {
-    fn of(broker: &Broker, request: &FetchRequest) -> Self {
+    fn of(broker: &Broker, context: &Context, request: &FetchRequest) -> Self {
         let most = i32::try_from(broker.config.network.fetch_bytes_max).unwrap_or(i32::MAX);
-        let max_bytes = request.max_bytes.min(most);
+        let quota = broker.quotas.fetch_bytes_max(context).unwrap_or(i32::MAX);
+        let max_bytes = request.max_bytes.min(most).min(quota);
+        let begun = Instant::now();
         Self {
-            deadline: Instant::now() + patience(request.max_wait_ms),
+            begun,
+            waited: Duration::ZERO,
+            deadline: begun + patience(request.max_wait_ms),
             min_bytes: request.min_bytes.min(max_bytes),
             max_bytes,
             knows_isolation: (0..=1).contains(&request.isolation_level),
         }
+    }
+
+    /// What an answer of so many bytes costs now.
+    fn cost(&self, bytes: u64) -> FetchCost {
+        FetchCost { bytes, busy: self.begun.elapsed().saturating_sub(self.waited) }
     }
 
     fn satisfied_by(&self, selection: &Selection) -> bool {
@@ -97,7 +123,7 @@ impl Terms {
 }
 
 /// Reads until there is enough, or the time is up.
-async fn collect(opened: &mut Opened, terms: &Terms, reader: &mut Reader<'_>) -> Selection {
+async fn collect(opened: &mut Opened, terms: &mut Terms, reader: &mut Reader<'_>) -> Selection {
     let mut refused_before = None;
     loop {
         let session = opened.session();
@@ -114,11 +140,34 @@ async fn collect(opened: &mut Opened, terms: &Terms, reader: &mut Reader<'_>) ->
         if session.watch_all() {
             continue;
         }
-        let waited = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
-        if waited.is_ok() && opened.superseded().is_some() {
+        let since = Instant::now();
+        let moved = tokio::time::timeout_at(terms.deadline, session.watch.moved()).await;
+        terms.waited += since.elapsed();
+        if moved.is_ok() && opened.superseded().is_some() {
             return Selection::default();
         }
     }
+}
+
+/// What an answer takes on the wire, to within a few bytes per partition, and before what old clients get is converted.
+fn size(session: &FetchSession, selection: &Selection) -> u64 {
+    let (mut size, mut last) = (RESPONSE_BYTES, None);
+    for (key, read) in &selection.reads {
+        let Some(fetched) = session.get(*key) else { continue };
+        if last != Some(&fetched.topic) {
+            last = Some(&fetched.topic);
+            size += match &fetched.topic {
+                TopicRef::Name(name) => name.len() as u64,
+                TopicRef::Id(id) => id.as_bytes().len() as u64,
+            };
+        }
+        size += PARTITION_BYTES + u64::from(read.bytes);
+    }
+    size
+}
+
+fn whole_ms(throttle: Duration) -> i32 {
+    i32::try_from(throttle.as_millis()).unwrap_or(i32::MAX)
 }
 
 /// The reads as the response lists them: neighbours of one topic together.

@@ -31,6 +31,9 @@ async fn producer_id(
     request: &InitProducerIdRequest,
 ) -> Result<i64, ErrorCode> {
     if let Some(id) = &request.transactional_id {
+        if id.is_empty() {
+            return Err(ErrorCode::InvalidRequest);
+        }
         if !broker.authorizer.allows(context, Operation::Write, &Resource::transactional_id(id)) {
             return Err(ErrorCode::TransactionalIdAuthorizationFailed);
         }

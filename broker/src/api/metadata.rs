@@ -30,7 +30,10 @@ pub(crate) async fn answer(
     version: i16,
     request: MetadataRequest,
 ) -> MetadataResponse {
-    let Some(wanted) = Wanted::of(version, &request).await else { return invalid(&request).await };
+    let wanted = match Wanted::of(version, &request).await {
+        Ok(wanted) => wanted,
+        Err(error) => return refused(&request, error).await,
+    };
     let picture = broker.metadata.picture();
     let view = View { broker, context, version, picture: &picture, request: &request };
     let topics = match wanted {
@@ -48,14 +51,14 @@ pub(crate) async fn answer(
         .with_cluster_authorized_operations(cluster_operations)
 }
 
-/// A request that asks by id where its version cannot: each topic gets the error.
-async fn invalid(request: &MetadataRequest) -> MetadataResponse {
+/// A request that names topics in a way that cannot be: each topic gets the error.
+async fn refused(request: &MetadataRequest, error: ErrorCode) -> MetadataResponse {
     let topics = request.topics.iter().flatten().map(|topic| {
         let name = topic.name.clone().unwrap_or_default();
         MetadataResponseTopic::default()
             .with_name(Some(name))
             .with_topic_id(topic.topic_id)
-            .with_error_code(ErrorCode::InvalidRequest.code())
+            .with_error_code(error.code())
     });
     MetadataResponse::default().with_topics(pace::collect(topics).await)
 }
@@ -68,22 +71,26 @@ enum Wanted {
 }
 
 impl Wanted {
-    /// `None` where topics are given by id before version 12, which answers by id.
-    async fn of(version: i16, request: &MetadataRequest) -> Option<Self> {
-        let Some(topics) = &request.topics else { return Some(Self::All) };
+    /// Before version 12, which answers by id, no topic may be given by id; from then on one with neither id nor
+    /// name is what Kafka fails on.
+    async fn of(version: i16, request: &MetadataRequest) -> Result<Self, ErrorCode> {
+        let Some(topics) = &request.topics else { return Ok(Self::All) };
         if version == 0 && topics.is_empty() {
-            return Some(Self::All);
+            return Ok(Self::All);
         }
         if version < 12 && topics.iter().any(|t| t.name.is_none() || !t.topic_id.is_nil()) {
-            return None;
+            return Err(ErrorCode::InvalidRequest);
         }
         let ids: BTreeSet<_> =
             pace::collect(topics.iter().map(|t| t.topic_id).filter(|id| !id.is_nil())).await;
         if !ids.is_empty() {
-            return Some(Self::Ids(ids));
+            return Ok(Self::Ids(ids));
+        }
+        if topics.iter().any(|t| t.name.is_none()) {
+            return Err(ErrorCode::UnknownServerError);
         }
         let names = topics.iter().filter_map(|t| t.name.as_ref()).map(|n| n.to_string());
-        Some(Self::Names(pace::collect(names).await))
+        Ok(Self::Names(pace::collect(names).await))
     }
 }
 
@@ -178,7 +185,8 @@ impl View<'_> {
                 Some(topic) => topic,
                 None if !self.creates() => failed_topic(name, absent(name)),
                 None if may_create || self.allows(Operation::Create, &Resource::topic(name)) => {
-                    failed_topic(name, refusals.code(name, create_automatically(self.broker, name).await))
+                    let created = create_automatically(self.broker, self.context, name).await;
+                    failed_topic(name, refusals.code(name, created))
                 }
                 None => failed_topic(name, ErrorCode::TopicAuthorizationFailed),
             });

@@ -2,7 +2,7 @@
 //! an error then closes the connection; acks 1 is answered when it is in the log, acks -1 when the replicas in sync have it. A partition's failure
 //! never affects another. Versions 0–2 may carry formats v0 and v1, stored as v2; v8 has record errors, v10 the new leader (KIP-951). Differs from
 //! Kafka 3.9: no transactional batches yet; every error has a text; what a batch unpacks to and the records named one by one are bounded; a record
-//! whose length and parts disagree is refused in compressed batches too.
+//! whose length and parts disagree is refused in compressed batches too; a partition named twice gets both batches, there the last alone.
 
 mod desk;
 mod report;
@@ -58,7 +58,8 @@ pub(crate) async fn submit(
     Pending::later(async move {
         let outcomes = replies.gather().await;
         let report = Report::new(&broker, header.version, listener);
-        let topics: Vec<_> = sorted.topics.into_iter().map(|topic| report.topic(topic, &outcomes)).collect();
+        let named = sorted.topics.into_iter().filter(|topic| !topic.partitions.is_empty());
+        let topics: Vec<_> = named.map(|topic| report.topic(topic, &outcomes)).collect();
         if silent { report.silence(&topics) } else { report.answer(&header, topics) }
     })
 }

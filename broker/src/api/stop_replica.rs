@@ -57,11 +57,15 @@ async fn stop(
     let leader_epoch = (state.leader_epoch >= 0).then_some(LeaderEpoch(state.leader_epoch));
     let stop = Stop { partition: partition.clone(), leader_epoch, fate, reply };
     broker.shards.send(&partition, Command::Stop(stop)).await.map_err(|_| ErrorCode::KafkaStorageError)?;
-    let stopped = match answer.await {
-        Ok(Ok(Some(log))) => return delete(broker, partition, log).await,
-        Ok(Ok(None)) => Ok(()),
-        Ok(Err(failure)) => Err(ErrorCode::from(&failure)),
-        Err(_) => return Err(ErrorCode::KafkaStorageError),
+    let answer = answer.await.map_err(|_| ErrorCode::KafkaStorageError)?;
+    if fate == Fate::Delete && broker.log_dirs.future(&partition).is_some() {
+        // The copy first: alone it would be taken for what is left of the partition.
+        broker.moves.abandon(partition.clone()).await;
+    }
+    let stopped = match answer {
+        Ok(Some(log)) => return delete(broker, partition, log).await,
+        Ok(None) => Ok(()),
+        Err(failure) => Err(ErrorCode::from(&failure)),
     };
     // A log that could not be opened has a directory all the same.
     let home = broker.log_dirs.home(&partition).and_then(|home| broker.log_dirs.online(&home));

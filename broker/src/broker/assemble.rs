@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64};
 
 use config::broker::BrokerConfig;
-use storage::{Disk, Removal};
+use storage::{Disk, OpenOptions, Removal};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use zookeeper::store::MetadataStore;
@@ -18,12 +18,15 @@ use super::{Broker, ControllerEpochGate, Loading, loading, wiring};
 use crate::api::fetch::sessions::FetchSessions;
 use crate::authorizer::Authorizer;
 use crate::controller::Office;
+use crate::features;
 use crate::hosted::Hosted;
 use crate::log_dirs::LogDirs;
 use crate::loggers::Loggers;
 use crate::metadata::Metadata;
+use crate::moves::{self, Ask, Moves};
 use crate::network::Seats;
 use crate::producer_ids::ProducerIds;
+use crate::quota::Quotas;
 use crate::registration::Registration;
 use crate::registration::identity::Identity;
 use crate::settings::Settings;
@@ -43,8 +46,11 @@ pub(crate) struct Materials {
     /// The logs of each directory, to be opened while the broker serves.
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) removals: Vec<Removal>,
+    /// Copies of moves that are not finished.
+    pub(crate) unfinished: Vec<OpenOptions>,
     pub(crate) room: Room,
     pub(crate) seats: Arc<Seats>,
+    pub(crate) quotas: Arc<Quotas>,
     pub(crate) tasks: Tasks,
     pub(crate) clock: Clock,
     pub(crate) authorizer: Authorizer,
@@ -58,6 +64,8 @@ pub(crate) struct Parts {
     amendments: mpsc::Receiver<Amendment>,
     removals: Vec<Removal>,
     unopened: Vec<VecDeque<Unopened>>,
+    asks: mpsc::Receiver<Ask>,
+    unfinished: Vec<OpenOptions>,
 }
 
 impl Parts {
@@ -69,6 +77,8 @@ impl Parts {
             "opening logs",
             loading::load(Arc::clone(broker), self.unopened),
         );
+        let moving = moves::drive(Arc::clone(broker), self.asks, self.unfinished);
+        broker.tasks.spawn(TaskKind::Upkeep, "moves between log directories", moving);
     }
 }
 
@@ -78,6 +88,7 @@ impl Materials {
         let hosted = Arc::new(Hosted::default());
         let (jobs, job_receiver) = JobQueue::new();
         let (amendments, asked) = Amendments::new();
+        let (moves, asks) = Moves::new();
         let count = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         let (shards, mailboxes) = Shards::open(count, clock);
         let mut parts: Vec<_> = mailboxes
@@ -99,6 +110,7 @@ impl Materials {
             loading: Loading::of(&self.unopened),
             jobs,
             amendments,
+            moves,
             room: self.room,
             registration: self.registration,
             office,
@@ -107,9 +119,10 @@ impl Materials {
             fetch_sessions: FetchSessions::new(config.network.fetch_session_slots_max as usize, seed.0),
             loggers: self.loggers,
             seats: self.seats,
+            quotas: self.quotas,
             authorizer: self.authorizer,
             tasks: self.tasks,
-            feature_version: AtomicI64::new(0),
+            feature_version: AtomicI64::new(features::NO_EPOCH),
             random: AtomicU64::new(seed.1 | 1),
             config,
             identity,
@@ -124,6 +137,8 @@ impl Materials {
                 amendments: asked,
                 removals: self.removals,
                 unopened: self.unopened,
+                asks,
+                unfinished: self.unfinished,
             },
         )
     }

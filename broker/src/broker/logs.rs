@@ -8,9 +8,10 @@ use std::sync::Arc;
 use config::broker::BrokerConfig;
 use protocol::ids::{Millis, Offset, TopicPartition};
 use storage::salvage;
-use storage::{Checkpoint, Disk, LogDir, LogDirError, OpenOptions, Removal, Shutdown};
+use storage::{Checkpoint, Disk, Listing, LogDir, LogDirError, OpenOptions, Removal, Shutdown};
 
 use super::start::StartError;
+use super::unfinished;
 use crate::settings::Settings;
 use crate::shard::Standing;
 use crate::topic_settings::TopicSettings;
@@ -29,6 +30,8 @@ pub(crate) struct Found {
     pub(crate) unopened: Vec<VecDeque<Unopened>>,
     pub(crate) homes: BTreeMap<TopicPartition, PathBuf>,
     pub(crate) removals: Vec<Removal>,
+    /// Copies of moves between the directories that are not finished.
+    pub(crate) unfinished: Vec<OpenOptions>,
 }
 
 /// A log, and what it is to be opened with.
@@ -119,11 +122,22 @@ pub(crate) fn list(
     dirs: OpenDirs,
     settings: &Settings,
     now: Millis,
+    disk: &Arc<dyn Disk>,
 ) -> Result<(OpenDirs, Found), StartError> {
     let (mut found, known) = (Found::default(), dirs.failed.len());
     let mut left = OpenDirs { online: Vec::new(), failed: dirs.failed };
+    let mut listed = Vec::new();
     for dir in dirs.online {
-        match list_dir(&dir, settings, now, &mut found) {
+        match dir.list() {
+            Ok(listing) => listed.push((dir, listing)),
+            Err(error @ LogDirError::Disk(_)) => left.failed.push((dir.path, error)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let due = now + settings.config().topic_defaults.config.file_delete_delay_ms as i64;
+    found.removals = unfinished::settle(&mut listed, (left.failed.is_empty(), due), &**disk)?;
+    for (dir, listing) in listed {
+        match list_dir((&dir, listing), settings, now, &mut found) {
             Ok(queue) => {
                 found.unopened.push(queue);
                 left.online.push(dir);
@@ -137,12 +151,11 @@ pub(crate) fn list(
 
 /// The logs of one directory, each with what it is to be opened with.
 fn list_dir(
-    dir: &LogDir,
+    (dir, listing): (&LogDir, Listing),
     settings: &Settings,
     now: Millis,
     found: &mut Found,
 ) -> Result<VecDeque<Unopened>, StartError> {
-    let listing = dir.list()?;
     let shutdown = dir.take_clean_mark().map_err(LogDirError::from)?;
     for which in Checkpoint::ALL {
         // What a crash has left behind of deleted logs would be believed of new ones.
@@ -157,15 +170,23 @@ fn list_dir(
     if shutdown == Shutdown::Unclean && !listing.replicas.is_empty() {
         tracing::warn!(dir = %dir.path.display(), "the last stop was not clean: logs are checked from their recovery points on");
     }
-    warn_about_the_rest(&listing.future, &listing.stray);
+    warn_about_strays(&listing.stray);
     let due = now + settings.config().topic_defaults.config.file_delete_delay_ms as i64;
     found.removals.extend(listing.deleted.into_iter().map(|path| dir.removal(path, due)));
+    let options = |partition: TopicPartition, path, settings| OpenOptions {
+        dir: path,
+        settings,
+        recovery_point: recovery_points.get(&partition).copied().unwrap_or(Offset::ZERO),
+        log_start: log_starts.get(&partition).copied(),
+        high_watermark: watermarks.get(&partition).copied().unwrap_or(Offset::ZERO),
+        partition,
+        shutdown,
+        now,
+    };
     let mut queue = VecDeque::with_capacity(listing.replicas.len());
     let mut topic: Option<(Arc<str>, TopicSettings)> = None;
     for (partition, path) in listing.replicas {
-        if let Some(other) = found.homes.insert(partition.clone(), dir.path.clone()) {
-            return Err(StartError::SamePartition { partition, one: other, other: dir.path.clone() });
-        }
+        found.homes.insert(partition.clone(), dir.path.clone());
         // Partitions of one topic stand beside each other.
         let known = topic.take().filter(|(name, _)| *name == partition.topic);
         let (name, settings) = match known {
@@ -173,29 +194,17 @@ fn list_dir(
             None => (Arc::clone(&partition.topic), settings.known_topic(&partition.topic)),
         };
         topic = Some((name, settings.clone()));
-        let options = OpenOptions {
-            dir: path,
-            settings: settings.log.clone(),
-            recovery_point: recovery_points.get(&partition).copied().unwrap_or(Offset::ZERO),
-            log_start: log_starts.get(&partition).copied(),
-            high_watermark: watermarks.get(&partition).copied().unwrap_or(Offset::ZERO),
-            partition,
-            shutdown,
-            now,
-        };
-        queue.push_back(Unopened { options, settings });
+        queue.push_back(Unopened { options: options(partition, path, settings.log.clone()), settings });
     }
+    let unfinished = listing.future.into_iter().map(|(partition, path)| {
+        let settings = settings.known_topic(&partition.topic).log;
+        options(partition, path, settings)
+    });
+    found.unfinished.extend(unfinished);
     Ok(queue)
 }
 
-fn warn_about_the_rest(future: &BTreeMap<TopicPartition, PathBuf>, stray: &[PathBuf]) {
-    for (partition, path) in future {
-        tracing::warn!(
-            %partition, dir = %path.display(),
-            "Kafka was moving the partition to this directory when it stopped: the copy is left as it is, and takes up space. Remove it, unless a Kafka \
-             broker is to finish the move"
-        );
-    }
+fn warn_about_strays(stray: &[PathBuf]) {
     for path in stray {
         tracing::warn!(
             dir = %path.display(),

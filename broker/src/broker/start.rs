@@ -17,7 +17,7 @@ use storage::{CheckpointError, Disk, DiskError, LogDir, LogDirError, MetaPropert
 use tokio::signal::unix::{SignalKind, signal};
 use zookeeper::connect_string::{ConnectString, ConnectStringError};
 use zookeeper::session::{ConnectError, Session, SessionSettings};
-use zookeeper::store::{MetadataStore, StoreError};
+use zookeeper::store::{MetadataStore, StoreError, Watch};
 
 use super::advertised::advertised;
 use super::assemble::Materials;
@@ -26,8 +26,10 @@ use super::logs::{self, OpenDirs};
 use super::{Broker, Options, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
+use crate::features::{self, FeaturesError};
 use crate::log_dirs::LogDirs;
 use crate::network::{BindError, Doors, Limits, Seats, UnknownHost};
+use crate::quota::Quotas;
 use crate::registration::identity::{
     Identity, IdentityError, IdentitySettings, StoredIdentity, settle_identity,
 };
@@ -55,6 +57,8 @@ pub enum StartError {
     Identity(String),
     #[error("{0}")]
     Registration(String),
+    #[error("{0}")]
+    Features(String),
     #[error(transparent)]
     LogDir(#[from] LogDirError),
     #[error("no directory of log.dirs can be used: {0}")]
@@ -115,16 +119,19 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let store: Arc<dyn MetadataStore> = Arc::new(session.clone());
     create_persistent_paths(&*store).await?;
     let identity = identify(&*store, &config, &dirs.online).await?;
+    features::epoch(&*store, Watch::None).await?;
     let settings = Settings::new(Arc::clone(&store), layers, config.clone());
     let mut changes = ConfigChanges::new(Arc::clone(&store));
     let seats = Seats::new(Limits::resolve(&config.network).await?, config.network.quota_window);
+    let quotas = wiring::quotas(&config);
     for update in changes.load().await? {
-        apply_at_start(&settings, &seats, identity.broker, update).await;
+        apply_at_start(&settings, (&seats, &quotas), identity.broker, update).await;
     }
     wiring::limit_connections(&seats, &settings).await;
-    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall)?;
-    room.check(found.homes.len())?;
-    room.warn_if_little(found.homes.len());
+    let (OpenDirs { online: dirs, failed }, found) = logs::list(dirs, &settings, clock.now().wall, &disk)?;
+    let logs = found.homes.len() + found.unfinished.len();
+    room.check(logs)?;
+    room.warn_if_little(logs);
     // Listeners are the first that go by what ZooKeeper has for this broker.
     let config = BrokerConfig::clone(&settings.config());
     let mut bound = Vec::with_capacity(config.network.listeners.len());
@@ -145,6 +152,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let failed = failed.into_iter().map(|(dir, _)| dir).collect();
     let log_dirs = LogDirs::new(dirs, failed, found.homes);
     let (unopened, removals, authorizer) = (found.unopened, found.removals, Authorizer::AllowAll);
+    let unfinished = found.unfinished;
     let materials = Materials {
         config,
         identity,
@@ -155,8 +163,10 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
         log_dirs,
         unopened,
         removals,
+        unfinished,
         room,
         seats,
+        quotas,
         tasks,
         clock,
         authorizer,
@@ -165,8 +175,8 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (broker, parts) = materials.assemble();
     parts.run(&broker);
     let doors = Arc::new(Doors::new(wiring::network(&broker)));
-    wiring::join_controller(&broker, events, changes, Arc::clone(&doors));
     bound.into_iter().for_each(|bound| doors.serve(bound));
+    wiring::join_controller(&broker, events, changes, doors);
     reachability::check(&broker.config.network.advertised_listeners).await;
     tracing::info!(
         id = %broker.identity.broker, cluster = broker.identity.cluster_id, ms = begun.elapsed().as_millis(), "started"
@@ -228,7 +238,12 @@ async fn identify(
     Ok(identity)
 }
 
-async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, update: ConfigUpdate) {
+async fn apply_at_start(
+    settings: &Settings,
+    (seats, quotas): (&Seats, &Quotas),
+    own: BrokerId,
+    update: ConfigUpdate,
+) {
     match update.entity {
         ConfigEntity::Topic(name) => drop(settings.topic_changed(&name, update.settings)),
         ConfigEntity::Broker(id) if id == own => {
@@ -238,6 +253,7 @@ async fn apply_at_start(settings: &Settings, seats: &Seats, own: BrokerId, updat
         ConfigEntity::Broker(_) => {}
         ConfigEntity::Ip(ip) => wiring::limit_ip(seats, Some(&ip), &update.settings).await,
         ConfigEntity::AllIps => wiring::limit_ip(seats, None, &update.settings).await,
+        ConfigEntity::Quota(entity) => quotas.changed(&entity, &update.settings),
     }
 }
 
@@ -260,6 +276,12 @@ impl From<IdentityError> for StartError {
 impl From<RegistrationError> for StartError {
     fn from(error: RegistrationError) -> Self {
         Self::Registration(error.to_string())
+    }
+}
+
+impl From<FeaturesError> for StartError {
+    fn from(error: FeaturesError) -> Self {
+        Self::Features(error.to_string())
     }
 }
 

@@ -55,12 +55,15 @@ pub(crate) async fn close_logs(broker: &Arc<Broker>) {
             Err(_) => tracing::error!("a shard did not give its logs back: the next start checks them"),
         }
     }
+    let left = broker.moves.take_left();
+    logs.extend(left.logs);
+    unopened.extend(left.unopened);
     let dirs = broker.log_dirs.all_online();
     let expected = dirs.iter().map(|dir| (dir.path.clone(), broker.log_dirs.count(&dir.path))).collect();
     broker.tasks.blocking(move || close_all(logs, unopened, &dirs, &expected)).await;
 }
 
-/// `expected` is the number of partitions in each directory: one that is offline, or was not open yet, has given no log back.
+/// `expected` is the number of logs in each directory: one that is offline, or was not open yet, has given no log back.
 fn close_all(
     logs: Vec<Log>,
     unopened: Vec<Standing>,

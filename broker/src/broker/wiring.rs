@@ -2,6 +2,7 @@
 //! Only passes on; called once, at start.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
 use config::broker::BrokerConfig;
@@ -9,19 +10,19 @@ use config::layers::{ConfigMap, Scope};
 use coordinator::controller::{Answer, ControlRequest};
 use tokio::sync::{Notify, mpsc};
 use zookeeper::events::SessionEvents;
-use zookeeper::paths;
-use zookeeper::store::Watch;
 
 use super::{Broker, reconfigure};
 use crate::api::{self, leader_and_isr, stop_replica, update_metadata};
 use crate::config_changes::{self, ConfigChanges, ConfigEntity, ConfigHint, ConfigUpdate};
 use crate::controller::driver;
 use crate::controller::session::{self, Listeners};
+use crate::features;
 use crate::network::{
     Backlog, Complaints, Doors, Limits, LongRequests, Network, Seats, Settings as SocketSettings, address_of,
 };
+use crate::quota::Quotas;
 use crate::registration::identity::Identity;
-use crate::request_log;
+use crate::request_log::RequestLog;
 use crate::settings::Settings;
 use crate::shard::{Clock, Command, Configure};
 use crate::tasks::{TaskError, TaskKind};
@@ -50,20 +51,30 @@ pub(crate) fn socket_settings(config: &BrokerConfig) -> SocketSettings {
         backlog: network.socket_listen_backlog,
         request_bytes_max: network.socket_request_bytes_max as usize,
         idle_max: network.connections_idle_ms_max.map(Duration::from_millis),
+        slow_request: network.slow_request_ms.map(Duration::from_millis),
     }
+}
+
+/// Nothing is limited yet.
+pub(crate) fn quotas(config: &BrokerConfig) -> Arc<Quotas> {
+    Arc::new(Quotas::new(config.network.quota_window, config.network.controller_quota_window))
 }
 
 /// What the connections of a broker have in common.
 pub(crate) fn network(broker: &Arc<Broker>) -> Network {
     let (serving, jobs) = (Arc::clone(broker), broker.jobs.clone());
+    let settings = socket_settings(&broker.config);
+    let log = RequestLog { slow: settings.slow_request };
     Network {
-        settings: socket_settings(&broker.config),
+        settings,
         serve: Arc::new(move |context, request| {
             let broker = Arc::clone(&serving);
             Box::pin(async move { api::handle(&broker, context, request).await })
         }),
         report: Box::new(move |unsendable| jobs.push(Job::from(unsendable))),
-        completed: Box::new(request_log::completed),
+        completed: Box::new(move |context, completed| log.completed(context, completed)),
+        connections: AtomicU32::new(0),
+        quotas: Arc::clone(&broker.quotas),
         tasks: broker.tasks.clone(),
         seats: Arc::clone(&broker.seats),
         backlog: Arc::new(Backlog::new(
@@ -93,7 +104,7 @@ pub(crate) fn join_controller(
         Ok(())
     });
     tasks.spawn(TaskKind::ZooKeeper, "settings in force", apply_updates(Arc::clone(broker), received, doors));
-    tasks.spawn(TaskKind::ZooKeeper, "features", follow_features(Arc::clone(broker), feature_changed));
+    tasks.spawn(TaskKind::ZooKeeper, "features", features::follow(Arc::clone(broker), feature_changed));
     let office = Arc::clone(broker);
     tasks.spawn_restarting(TaskKind::Controller, "driver", move || hold_office(Arc::clone(&office)));
 }
@@ -134,20 +145,6 @@ async fn hold_office(broker: Arc<Broker>) -> Result<(), TaskError> {
     driver::run(&broker.office, host, stopping).await
 }
 
-/// Keeps the data version of `/feature`, which ApiVersions tells clients as the epoch of the finalized features.
-async fn follow_features(broker: Arc<Broker>, changed: Arc<Notify>) -> Result<(), TaskError> {
-    let stopping = broker.tasks.stopping(TaskKind::ZooKeeper);
-    loop {
-        match broker.store.exists(paths::FEATURE, Watch::Leave).await {
-            Ok(stat) => broker.set_feature_version(stat.map_or(0, |stat| i64::from(stat.version))),
-            Err(error) => tracing::debug!(%error, "the version of the features is not known"),
-        }
-        if stopping.run_until_cancelled(changed.notified()).await.is_none() {
-            return Ok(());
-        }
-    }
-}
-
 async fn apply_updates(
     broker: Arc<Broker>,
     mut updates: mpsc::Receiver<ConfigUpdate>,
@@ -171,6 +168,10 @@ async fn apply_updates(
             }
             ConfigEntity::AllIps => {
                 limit_ip(&broker.seats, None, &settings).await;
+                Vec::new()
+            }
+            ConfigEntity::Quota(entity) => {
+                broker.quotas.changed(&entity, &settings);
                 Vec::new()
             }
         };

@@ -16,8 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use protocol::ApiKey;
 use protocol::frame::Frames;
-use protocol::request::{DecodeError, Request, RequestHeader};
-use tokio::io::AsyncReadExt;
+use protocol::request::{DecodeError, Request, RequestBody, RequestHeader};
+use tokio::io::{AsyncReadExt, Interest};
 use tokio::net::TcpStream;
 use tokio::net::tcp::ReadHalf;
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
@@ -27,11 +27,12 @@ use super::backlog::Claim;
 use super::long_requests::{self, Conduct};
 use super::replies::Replies;
 use super::seats::Seat;
-use super::stages::{Completed, Passage};
+use super::stages::{Completed, Origin, Passage};
 use super::writer::{WriteError, Writer};
 use super::{Admission, Network};
 use crate::api::api_versions;
 use crate::api::context::{Context, Outcome, Pending};
+use crate::request_log::Messages;
 use crate::tasks::{TaskError, TaskKind};
 
 /// After so long without traffic a connection gives its buffers back, so that ten thousand idle ones are cheap.
@@ -47,7 +48,7 @@ pub(super) struct Connection {
     network: Arc<Network>,
     /// What the requests of this connection have in common.
     context: Context,
-    peer: SocketAddr,
+    origin: Origin,
     seat: Seat,
     frames: Frames,
     /// For the frame that arrives; none while its size is not known, or all memory for requests is in use.
@@ -61,6 +62,8 @@ pub(super) struct Connection {
     last_read: Instant,
     /// When the last answer that left had left.
     last_sent: Instant,
+    /// Until then nothing is read and no further request begun, as a quota is exceeded. While nothing is limited, none.
+    muted: Option<Pin<Box<Sleep>>>,
     /// Why nothing more is read. What has been taken on is still answered.
     end: Option<End>,
 }
@@ -97,7 +100,7 @@ impl Connection {
         let now = Instant::now();
         Connection {
             context,
-            peer,
+            origin: Origin { local: None, peer, number: network.next_number(), software: None },
             seat,
             frames: Frames::new(network.settings.request_bytes_max),
             claim: None,
@@ -107,6 +110,7 @@ impl Connection {
             last_traffic: now,
             last_read: now,
             last_sent: now,
+            muted: None,
             end: None,
             network,
         }
@@ -149,6 +153,7 @@ impl Connection {
     }
 
     async fn serve(&mut self, socket: &mut TcpStream) -> End {
+        self.origin.local = socket.local_addr().ok();
         let stopping = self.network.tasks.stopping(TaskKind::Connection);
         let mut stopped = pin!(stopping.cancelled());
         let mut timer = pin!(sleep_until(self.next_look()));
@@ -175,7 +180,7 @@ impl Connection {
                 (pending, passage, claim) = admitted(&mut self.admitting), if self.admitting.is_some() =>
                     self.replies.push(pending, passage, claim),
                 // What is polled stays in `replies` until it is done.
-                (outcome, passage) = self.replies.next(), if !self.replies.is_empty() && self.writer.has_room() =>
+                (outcome, passage) = self.replies.next(), if self.may_conclude() =>
                     self.conclude(outcome, passage),
                 // Notes what the socket took in the poll in which it took it.
                 sent = self.writer.advance(writing.as_ref()), if !self.writer.is_empty() => match sent {
@@ -188,6 +193,8 @@ impl Connection {
                         return End::Unsent(error);
                     }
                 },
+                // Nothing is lost: the time is in `muted`, and that the client has left in the socket.
+                () = unmuted(&mut self.muted, writing.as_ref()), if self.is_muted() => self.muted = None,
                 // Claims in its last poll only.
                 claim = self.network.backlog.claim(unclaimed.unwrap_or_default()),
                     if unclaimed.is_some() && self.wants_input() => self.claim = Some(claim),
@@ -209,7 +216,17 @@ impl Connection {
 
     /// Whether another request may be taken on: the one before has passed its first stage, and not too much waits.
     fn wants_input(&self) -> bool {
-        self.end.is_none() && self.admitting.is_none() && self.replies.has_room()
+        self.end.is_none() && !self.is_muted() && self.admitting.is_none() && self.replies.has_room()
+    }
+
+    /// Whether the oldest request may be worked on.
+    fn may_conclude(&self) -> bool {
+        !self.replies.is_empty() && self.writer.has_room() && !self.is_muted()
+    }
+
+    /// Whoever is on the way out is not held back any more.
+    fn is_muted(&self) -> bool {
+        self.muted.is_some() && self.end.is_none()
     }
 
     fn has_answered_all(&self) -> bool {
@@ -244,15 +261,20 @@ impl Connection {
     fn take_on(&mut self, frame: Bytes) {
         // It was made before the frame was taken out of the buffer.
         let Some(claim) = self.claim.take() else { return };
+        let messages = Messages::kept(&frame);
         let conduct = long_requests::conduct(&frame);
         if conduct != Conduct::AtOnce
             && let Ok(header) = Request::header(&frame)
         {
-            return self.take_on_long(&header, frame, conduct, claim);
+            let passage = self.passage(&header, &claim, messages);
+            return self.take_on_long(&header, frame, conduct, (passage, claim));
         }
         match Request::decode(frame) {
             Ok(request) => {
-                let passage = Passage::new(&request.header, claim.bytes, self.last_read);
+                let passage = self.passage(&request.header, &claim, messages);
+                if let RequestBody::ApiVersions(versions) = &request.body {
+                    self.origin.software = api_versions::software(request.header.version, versions);
+                }
                 let context = self.context.of(&request.header);
                 let stage = (self.network.serve)(context, request);
                 self.admitting = Some(Admitting { stage, passage, claim });
@@ -269,8 +291,22 @@ impl Connection {
         }
     }
 
-    fn take_on_long(&mut self, header: &RequestHeader, frame: Bytes, conduct: Conduct, claim: Claim) {
-        let passage = Passage::new(header, claim.bytes, self.last_read);
+    fn passage(&self, header: &RequestHeader, claim: &Claim, messages: Option<Box<Messages>>) -> Passage {
+        let mut passage = Passage::new(header, claim.bytes, self.last_read);
+        if self.network.quotas.in_force() || self.network.settings.slow_request.is_some() {
+            passage.remember_client(header);
+        }
+        passage.messages = messages;
+        passage
+    }
+
+    fn take_on_long(
+        &mut self,
+        header: &RequestHeader,
+        frame: Bytes,
+        conduct: Conduct,
+        (passage, claim): (Passage, Claim),
+    ) {
         let context = self.context.of(header);
         if conduct == Conduct::Aside {
             self.replies.push(long_requests::carry_out(&self.network, context, frame), passage, claim);
@@ -280,9 +316,17 @@ impl Connection {
         }
     }
 
-    fn conclude(&mut self, outcome: Outcome, passage: Passage) {
+    fn conclude(&mut self, outcome: Outcome, mut passage: Passage) {
+        let (outcome, throttle) = self.network.quotas.settle(&self.context, &passage, outcome);
+        if !throttle.is_zero() {
+            passage.throttle = throttle;
+            self.muted = Some(Box::pin(sleep_until(passage.completed_at() + throttle)));
+        }
         match outcome {
-            Outcome::Answer(response) => self.writer.push(response, passage),
+            Outcome::Answer(response) | Outcome::Throttled(response, _) => {
+                passage.answered(&response);
+                self.writer.push(response, passage);
+            }
             Outcome::Silent => self.complete(&passage, 0, passage.completed_at()),
             Outcome::Close(reason) => {
                 self.replies.clear();
@@ -302,7 +346,8 @@ impl Connection {
 
     fn complete(&self, passage: &Passage, response_bytes: usize, at: Instant) {
         let stages = passage.stages(self.last_sent, at);
-        (self.network.completed)(&self.context, &Completed { passage, stages, response_bytes });
+        let completed = Completed { origin: &self.origin, passage, stages, response_bytes };
+        (self.network.completed)(&self.context, &completed);
     }
 
     fn client_left(&self) -> End {
@@ -354,7 +399,7 @@ impl Connection {
 
     /// Says why the connection ended: loudly, but not too often, where the client or a log is at fault.
     fn report(&self, end: &End) {
-        let who = format_args!("client {} on {}", self.peer, self.context.listener);
+        let who = format_args!("client {} on {}", self.origin.peer, self.context.listener);
         match end {
             End::Refused(_)
             | End::Unsent(
@@ -387,6 +432,17 @@ async fn admitted(admitting: &mut Option<Admitting>) -> (Pending, Passage, Claim
         }
     })
     .await
+}
+
+/// Waits until the time of a muted connection is over, or its client has left: then there is nobody to hold back, and what was sent before
+/// is served. That something has arrived does not end it.
+async fn unmuted(muted: &mut Option<Pin<Box<Sleep>>>, socket: &TcpStream) {
+    let Some(over) = muted else { return };
+    // Either may be dropped.
+    tokio::select! {
+        () = over => {}
+        _ = socket.ready(Interest::PRIORITY) => {}
+    }
 }
 
 /// Reads what has arrived, or nothing at the end of the stream. While nothing arrives no room is reserved.

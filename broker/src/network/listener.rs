@@ -192,6 +192,7 @@ mod tests {
         backlog: 2,
         request_bytes_max: 1,
         idle_max: None,
+        slow_request: None,
     };
 
     #[tokio::test]

@@ -3,11 +3,16 @@
 //! Measures only; nothing is kept of a request that is over, and nothing is done per record. What it measures goes to `Network::completed`,
 //! to quotas and to the request log. Source of the stages: Kafka's RequestChannel.Request (3.9).
 
+use std::fmt;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocol::ApiKey;
 use protocol::request::RequestHeader;
+use protocol::response::Response;
+use protocol::{ApiKey, StrBytes};
 use tokio::time::Instant;
+
+use crate::request_log::Messages;
 
 /// One request on its way through a connection.
 #[derive(Debug)]
@@ -17,8 +22,12 @@ pub(crate) struct Passage {
     pub(crate) correlation_id: i32,
     /// Its frame, header included, without the length prefix.
     pub(crate) request_bytes: usize,
+    /// Kept where it may be charged for, or is logged; it keeps the frame in memory.
+    pub(crate) client_id: Option<StrBytes>,
     /// How long the connection is muted after it.
     pub(crate) throttle: Duration,
+    /// What the request log will say of it, where that is on.
+    pub(crate) messages: Option<Box<Messages>>,
     /// When the last of its bytes that were missing were read.
     arrived: Instant,
     /// When work on it began.
@@ -29,9 +38,28 @@ pub(crate) struct Passage {
     worked: Instant,
 }
 
+/// Who is at the other end of a connection, as logs tell it.
+#[derive(Debug)]
+pub(crate) struct Origin {
+    /// None while it is not known.
+    pub(crate) local: Option<SocketAddr>,
+    pub(crate) peer: SocketAddr,
+    /// Tells connections between the same two addresses apart.
+    pub(crate) number: u32,
+    /// What the client calls itself (KIP-511).
+    pub(crate) software: Option<Box<Software>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Software {
+    pub(crate) name: String,
+    pub(crate) version: String,
+}
+
 /// A request that is over.
 #[derive(Debug)]
 pub(crate) struct Completed<'a> {
+    pub(crate) origin: &'a Origin,
     pub(crate) passage: &'a Passage,
     pub(crate) stages: Stages,
     /// On the wire, length prefix included; none where nothing was sent.
@@ -53,6 +81,16 @@ pub(crate) struct Stages {
     pub(crate) send: Duration,
 }
 
+/// Kafka's id of a connection.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(local) = self.local {
+            write!(f, "{}:{}-", local.ip().to_canonical(), local.port())?;
+        }
+        write!(f, "{}:{}-{}", self.peer.ip().to_canonical(), self.peer.port(), self.number)
+    }
+}
+
 impl Stages {
     pub(crate) fn total(&self) -> Duration {
         self.request_queue + self.local + self.remote + self.response_queue + self.send
@@ -60,17 +98,36 @@ impl Stages {
 }
 
 impl Passage {
-    pub(super) fn new(header: &RequestHeader, request_bytes: usize, arrived: Instant) -> Passage {
+    pub(crate) fn new(header: &RequestHeader, request_bytes: usize, arrived: Instant) -> Passage {
         Passage {
             api: header.api,
             version: header.version,
             correlation_id: header.correlation_id,
             request_bytes,
+            client_id: None,
             throttle: Duration::ZERO,
+            messages: None,
             arrived,
             begun: None,
             busy: Duration::ZERO,
             worked: arrived,
+        }
+    }
+
+    /// Notes whom it is charged to, and who is named where it is slow.
+    pub(crate) fn remember_client(&mut self, header: &RequestHeader) {
+        self.client_id = Some(header.client_id.clone().unwrap_or_default());
+    }
+
+    /// How much of a thread's time it has had.
+    pub(crate) fn busy(&self) -> Duration {
+        self.busy
+    }
+
+    /// Notes what is answered, for the log.
+    pub(super) fn answered(&mut self, response: &Response) {
+        if let Some(messages) = &mut self.messages {
+            messages.answered((self.api, self.version), response);
         }
     }
 

@@ -5,6 +5,7 @@ mod doors;
 mod files;
 mod limits;
 mod long;
+mod muting;
 mod rig;
 
 use std::fs::File;

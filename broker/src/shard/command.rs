@@ -7,7 +7,7 @@ use coordinator::replica::{Acks, AppendRefused, Assigned, AssignmentRefused, Pro
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, LeaderEpoch, Millis, Offset, TopicId, TopicPartition};
 use storage::rot::Damage;
-use storage::{AppendError, DeleteRecordsError, DiskError, Flushed, Log};
+use storage::{ActiveProducer, AppendError, DeleteRecordsError, DiskError, Flushed, Log, LogReader};
 use tokio::sync::oneshot;
 
 use crate::topic_settings::TopicSettings;
@@ -33,6 +33,16 @@ pub(crate) enum Command {
     Configure(Box<Configure>),
     /// DeleteRecords, for one partition.
     DeleteRecords(DeleteRecords),
+    /// DescribeProducers, for one partition. Not answered where its log cannot be used.
+    DescribeProducers {
+        partition: TopicPartition,
+        reply: oneshot::Sender<Vec<ActiveProducer>>,
+    },
+    /// A step of a move between log directories.
+    Move {
+        partition: TopicPartition,
+        step: MoveStep,
+    },
     /// What every log that can be used takes up.
     Measure(oneshot::Sender<Vec<Measured>>),
     /// The partitions that changed since the last time this was asked, for the checkpoint files.
@@ -61,6 +71,32 @@ pub(crate) enum Command {
     Forget(TopicPartition),
     /// The last command. Whoever waits is told that the broker leads no more; the logs are the caller's to close.
     Close(oneshot::Sender<Closing>),
+}
+
+/// What a move between log directories asks of a partition.
+#[derive(Debug)]
+pub(crate) enum MoveStep {
+    /// Where it is.
+    Look(oneshot::Sender<Whereabouts>),
+    /// Nothing is to change the log from the answer on: appends wait. Not granted, and not answered, where there is none.
+    Hold(oneshot::Sender<()>),
+    /// This one, which has the same records, takes the log's place; that is given back, or this one where there is none to replace.
+    Switch { log: Box<Log>, reply: oneshot::Sender<Result<Box<Log>, Box<Log>>> },
+    /// Appends go on.
+    Release,
+}
+
+/// Where a partition is on this broker, as its shard knows.
+#[derive(Debug)]
+pub(crate) enum Whereabouts {
+    Absent,
+    /// Its log is being opened.
+    Opening,
+    Offline,
+    Online {
+        reader: LogReader,
+        topic_id: Option<TopicId>,
+    },
 }
 
 /// What came of opening a log.
@@ -190,7 +226,10 @@ pub(crate) struct Measured {
     /// The partition's own directory.
     pub(crate) dir: PathBuf,
     pub(crate) size: u64,
-    /// Records below the high watermark that the log has not; `None` before the controller has named the replica's role.
+    /// It is to take the place of the current log, when it has the same records.
+    pub(crate) is_future: bool,
+    /// Records below the high watermark that the log has not, or records of the current log that a future one has not; `None` before the
+    /// controller has named the replica's role, or where there is no current log.
     pub(crate) offset_lag: Option<i64>,
 }
 

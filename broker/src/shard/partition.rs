@@ -9,6 +9,7 @@ use coordinator::replica::{Acks, Action, Actions, AppendRefused, Event, LogEnds,
 use protocol::batch::Produced;
 use protocol::ids::{BrokerId, Offset};
 use storage::{AppendError, DiskError, FlushPlan, FlushScope, Freshness, Log, RetentionPlan, Retirement};
+use tokio::sync::oneshot;
 
 use super::command::{
     AppendFailure, Appended, Assign, AssignFailure, DeleteFailure, Measured, RecordsDeleted, Standing,
@@ -29,6 +30,28 @@ pub(super) struct Partition {
     /// Something that the checkpoint files say is no longer so.
     pub(super) changed: bool,
     flush: Flush,
+    /// While another log is about to take this one's place.
+    hold: Option<Hold>,
+}
+
+/// A batch and who is to hear of it.
+pub(super) type Ticketed = (Ticket, Acks, Produced);
+
+/// How a batch waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// For the next write, which nothing else has asked for yet.
+    First,
+    /// For a write that is to come anyway, or for the end of a hold.
+    Behind,
+}
+
+/// Nothing changes the log; what is to be appended waits.
+#[derive(Debug)]
+struct Hold {
+    /// Heard when no flush is under way any more.
+    granted: Option<oneshot::Sender<()>>,
+    waiting: Vec<Ticketed>,
 }
 
 /// A batch of `batches`, by its place.
@@ -56,19 +79,25 @@ impl Partition {
             actions: Actions::new(),
             changed: true,
             flush: Flush::Idle,
+            hold: None,
         }
     }
 
     /// Takes a batch in for the next `write`, before which no other command may reach the partition.
-    pub(super) fn stage(&mut self, ticket: Ticket, acks: Acks, batch: Produced) -> Result<(), AppendRefused> {
+    pub(super) fn stage(
+        &mut self,
+        ticket: Ticket,
+        acks: Acks,
+        batch: Produced,
+    ) -> Result<Wait, AppendRefused> {
         self.replica.check_append(acks)?;
+        if let Some(hold) = &mut self.hold {
+            hold.waiting.push((ticket, acks, batch));
+            return Ok(Wait::Behind);
+        }
         self.staged.push(Staged { ticket, acks });
         self.batches.push(batch);
-        Ok(())
-    }
-
-    pub(super) fn has_staged(&self) -> bool {
-        !self.staged.is_empty()
+        Ok(if self.staged.len() == 1 { Wait::First } else { Wait::Behind })
     }
 
     /// Writes what is staged in one go and answers whom it can. The error is the disk's.
@@ -137,8 +166,42 @@ impl Partition {
         self.log.topic_id.is_some()
     }
 
+    /// Changes nothing from here on; `granted` hears when that is so.
+    pub(super) fn hold(&mut self, granted: oneshot::Sender<()>) {
+        self.hold = Some(Hold { granted: Some(granted), waiting: Vec::new() });
+        self.grant();
+    }
+
+    /// A flush that is under way is of the files as they are named now.
+    fn grant(&mut self) {
+        if let (Some(hold), Flush::Idle) = (&mut self.hold, self.flush)
+            && let Some(granted) = hold.granted.take()
+        {
+            // Who gave up waiting releases the partition.
+            let _ = granted.send(());
+        }
+    }
+
+    /// Ends a hold; the batches that waited are to be staged again.
+    pub(super) fn release(&mut self) -> Vec<Ticketed> {
+        self.hold.take().map(|hold| hold.waiting).unwrap_or_default()
+    }
+
+    /// Goes on with `log`, which has the same records, and gives back the one before; or `log`, if that one may have changed.
+    pub(super) fn switch(&mut self, log: Box<Log>) -> Result<Box<Log>, Box<Log>> {
+        let is_held = self.hold.as_ref().is_some_and(|hold| hold.granted.is_none());
+        if !is_held || log.end_offset() != self.log.end_offset() {
+            return Err(log);
+        }
+        self.changed = true;
+        Ok(Box::new(self.log.replace_with(*log)))
+    }
+
     /// Leads and follows no more; whoever waits is told.
     pub(super) fn stop(&mut self, now: Now, hosted: &Hosted, produces: &mut Produces) {
+        for (ticket, ..) in self.release() {
+            produces.failed(ticket, AppendFailure::Refused(AppendRefused::NotLeader));
+        }
         self.replica.handle(Event::Stopped, &mut self.actions);
         self.carry_out(now, produces);
         self.unpublish(hosted);
@@ -174,7 +237,7 @@ impl Partition {
 
     /// The flush that is due now, unless one is under way.
     pub(super) fn flush_due(&mut self, now: Now) -> Option<FlushPlan> {
-        if self.flush == Flush::UnderWay {
+        if self.flush == Flush::UnderWay || self.hold.is_some() {
             return None;
         }
         let scope: FlushScope = self.log.flush_due(now.wall)?;
@@ -187,12 +250,14 @@ impl Partition {
         self.flush = Flush::Idle;
         self.log.flushed(flushed);
         self.changed = true;
+        self.grant();
     }
 
     /// The flush could not be done, though no sync failed: the next one covers the same.
     pub(super) fn not_flushed(&mut self) {
         self.flush = Flush::Idle;
         self.log.not_flushed();
+        self.grant();
     }
 
     /// What the last flush covered may be lost: nothing is written any more, and nothing vouched for at the stop.
@@ -210,7 +275,9 @@ impl Partition {
     /// Forgets what is too old; the files that go are the returned work.
     pub(super) fn retain(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
         self.log.expire_producers(now.wall);
-        let Some(plan) = self.log.retention_plan(now.wall) else { return Ok(None) };
+        let Some(plan) = self.log.retention_plan(now.wall).filter(|_| self.hold.is_none()) else {
+            return Ok(None);
+        };
         self.retire(&plan, now)
     }
 
@@ -229,7 +296,7 @@ impl Partition {
 
     /// Forgets segments of which no record is left; the files that go are the returned work.
     pub(super) fn retire_below_start(&mut self, now: Now) -> Result<Option<Retirement>, DiskError> {
-        let Some(plan) = self.log.plan_below_start() else { return Ok(None) };
+        let Some(plan) = self.log.plan_below_start().filter(|_| self.hold.is_none()) else { return Ok(None) };
         self.retire(&plan, now)
     }
 
@@ -239,6 +306,7 @@ impl Partition {
             partition: self.log.partition.clone(),
             dir: self.log.dir.to_path_buf(),
             size: self.log.size(),
+            is_future: false,
             offset_lag: self.replica.leader_epoch().map(|_| lag),
         }
     }

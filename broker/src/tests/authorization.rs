@@ -6,6 +6,7 @@ use protocol::messages::create_partitions_request::CreatePartitionsTopic;
 use protocol::messages::delete_records_request::{DeleteRecordsPartition, DeleteRecordsTopic};
 use protocol::messages::delete_topics_request::DeleteTopicState;
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
+use protocol::messages::describe_producers_request::TopicRequest;
 use protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use protocol::messages::incremental_alter_configs_request::AlterConfigsResource;
 use protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -15,9 +16,9 @@ use protocol::messages::produce_request::{PartitionProduceData, TopicProduceData
 use protocol::messages::{
     AlterClientQuotasRequest, AlterConfigsRequest, ApiVersionsRequest, BrokerId, CreatePartitionsRequest,
     CreateTopicsRequest, DeleteRecordsRequest, DeleteTopicsRequest, DescribeClientQuotasRequest,
-    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, FetchRequest,
-    IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
-    OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId,
+    DescribeClusterRequest, DescribeConfigsRequest, DescribeLogDirsRequest, DescribeProducersRequest,
+    FetchRequest, IncrementalAlterConfigsRequest, InitProducerIdRequest, ListOffsetsRequest, MetadataRequest,
+    OffsetForLeaderEpochRequest, ProduceRequest, TransactionalId, UpdateFeaturesRequest,
 };
 
 use super::world::{World, batch, creatable, topic_name};
@@ -161,6 +162,10 @@ async fn the_cluster_picture() {
         check(&world, version, &DescribeLogDirsRequest::default(), &[(Describe, CLUSTER)]).await;
     }
 
+    let described = ["t", "a b", "nix"].map(|name| TopicRequest::default().with_name(topic_name(name)));
+    let described = DescribeProducersRequest::default().with_topics(described.to_vec());
+    check(&world, 0, &described, &[(Read, "t"), (Read, "nix")]).await;
+
     let cluster = DescribeClusterRequest::default().with_endpoint_type(1);
     check(&world, 1, &cluster, &[]).await;
     let mut asked = vec![(Describe, CLUSTER)];
@@ -172,6 +177,7 @@ async fn the_cluster_picture() {
         check(&world, version, &described, &[(DescribeConfigs, CLUSTER)]).await;
         let altered = AlterClientQuotasRequest::default();
         check(&world, version, &altered, &[(AlterConfigs, CLUSTER)]).await;
+        check(&world, version, &UpdateFeaturesRequest::default(), &[(Alter, CLUSTER)]).await;
     }
 }
 

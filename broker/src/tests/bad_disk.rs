@@ -24,6 +24,8 @@ struct Fault {
     under: PathBuf,
     errno: i32,
     times: usize,
+    /// How often it goes well before.
+    after: usize,
 }
 
 /// What a full disk refuses, and what it still does: names and empty files mostly fit in the blocks that there are.
@@ -39,7 +41,13 @@ impl BadDisk {
     }
 
     pub(super) fn fail_first(&self, times: usize, under: &Path, errno: i32) {
-        self.faults.lock().unwrap().push(Fault { under: under.to_path_buf(), errno, times });
+        self.faults.lock().unwrap().push(Fault { under: under.to_path_buf(), errno, times, after: 0 });
+    }
+
+    /// Lets so many operations succeed, and then none.
+    pub(super) fn fail_after(&self, after: usize, under: &Path, errno: i32) {
+        let fault = Fault { under: under.to_path_buf(), errno, times: usize::MAX, after };
+        self.faults.lock().unwrap().push(fault);
     }
 
     /// How many errors are still to come.
@@ -57,6 +65,10 @@ impl BadDisk {
         let applies =
             |fault: &&mut Fault| fault.times > 0 && path.starts_with(&fault.under) && fails(fault.errno);
         let Some(fault) = faults.iter_mut().find(applies) else { return Ok(()) };
+        if fault.after > 0 {
+            fault.after -= 1;
+            return Ok(());
+        }
         fault.times -= 1;
         Err(io::Error::from_raw_os_error(fault.errno))
     }

@@ -66,7 +66,7 @@ impl World {
 fn answered(outcome: Outcome) -> FetchResponse {
     match outcome {
         Outcome::Answer(response) => decode(12, response),
-        other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
+        other @ (Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
     }
 }
 

@@ -44,7 +44,7 @@ use crate::tasks::{TaskKind, Tasks};
 use crate::upkeep::Job;
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 pub(super) const CLUSTER_ID: &str = "c1uster";
 
 pub(super) struct World {
@@ -117,13 +117,14 @@ impl World {
         let dirs = logs::open_dirs(&config, &disk).unwrap();
         let mut changes = ConfigChanges::new(Arc::clone(&store));
         changes.load().await.unwrap();
-        let listed = logs::list(dirs, &settings, clock.now().wall).unwrap();
+        let listed = logs::list(dirs, &settings, clock.now().wall, &disk).unwrap();
         let (OpenDirs { online: dirs, failed }, found) = listed;
         let failed = failed.into_iter().map(|(dir, _)| dir).collect();
         let registration =
             Registration::register(Arc::clone(&store), registered(), clock.now().wall).await.unwrap();
         let limits = Limits::resolve(&config.network).await.unwrap();
         let seats = Seats::new(limits, config.network.quota_window);
+        let quotas = wiring::quotas(&config);
         let materials = Materials {
             config,
             identity: Identity { broker: BrokerId(1), cluster_id: CLUSTER_ID.to_owned() },
@@ -134,8 +135,10 @@ impl World {
             log_dirs: LogDirs::new(dirs, failed, found.homes),
             unopened: found.unopened,
             removals: found.removals,
+            unfinished: found.unfinished,
             room,
             seats,
+            quotas,
             tasks,
             clock,
             authorizer: Authorizer::Recorded(asked.clone()),
@@ -186,7 +189,7 @@ impl World {
     pub(super) async fn ask<Q: RequestMessage>(&self, version: i16, request: &Q) -> Q::Response {
         match self.outcome(version, request).await {
             Outcome::Answer(response) => decode(version, response),
-            other @ (Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
+            other @ (Outcome::Throttled(..) | Outcome::Silent | Outcome::Close(_)) => panic!("{other:?}"),
         }
     }
 
@@ -302,7 +305,7 @@ pub(super) fn batch(at: i64, values: &[&str], change: impl FnOnce(&mut BatchBuil
 }
 
 /// All bytes of the answer, those of files too.
-fn bytes(response: Response) -> Bytes {
+pub(super) fn bytes(response: Response) -> Bytes {
     use std::os::unix::fs::FileExt;
 
     let mut all = BytesMut::from(&response.head[..]);

@@ -90,14 +90,18 @@ impl Checkpoints {
         if sent.await.is_err() {
             return;
         }
+        // A copy that became a partition's log just now is told by its shard.
+        broker.moves.take_changed().into_iter().for_each(|standing| self.note(standing));
         for reply in replies {
-            for standing in reply.await.unwrap_or_default() {
-                let Some(parent) = standing.dir.parent() else { continue };
-                let dir = self.dirs.entry(parent.to_path_buf()).or_default();
-                dir.standings.insert(standing.partition.clone(), standing);
-                dir.version += 1;
-            }
+            reply.await.unwrap_or_default().into_iter().for_each(|standing| self.note(standing));
         }
+    }
+
+    fn note(&mut self, standing: Standing) {
+        let Some(parent) = standing.dir.parent() else { return };
+        let dir = self.dirs.entry(parent.to_path_buf()).or_default();
+        dir.standings.insert(standing.partition.clone(), standing);
+        dir.version += 1;
     }
 
     fn forget_deleted(&mut self, broker: &Broker) {

@@ -1,12 +1,15 @@
-//! Configs of topics and brokers: describe, alter one by one.
+//! Configs of topics, brokers, loggers and client metrics: describe, alter one by one, replace.
 //!
 //! Only values move here; what a key means is the broker's business.
 
 use protocol::BrokerId;
+use protocol::messages::alter_configs_request::{
+    AlterConfigsResource as ReplacedResource, AlterableConfig as ReplacedConfig,
+};
 use protocol::messages::describe_configs_request::DescribeConfigsResource;
 use protocol::messages::describe_configs_response::DescribeConfigsResourceResult;
 use protocol::messages::incremental_alter_configs_request::{AlterConfigsResource, AlterableConfig};
-use protocol::messages::{DescribeConfigsRequest, IncrementalAlterConfigsRequest};
+use protocol::messages::{AlterConfigsRequest, DescribeConfigsRequest, IncrementalAlterConfigsRequest};
 
 use super::{Outcome, text};
 use crate::error::{ClientError, Refusal};
@@ -18,6 +21,9 @@ pub enum Resource {
     Topic(String),
     /// `None` is the default for all brokers.
     Broker(Option<BrokerId>),
+    /// The levels of the log of a broker.
+    BrokerLogger(BrokerId),
+    ClientMetrics(String),
 }
 
 /// One config as a broker describes it.
@@ -29,6 +35,16 @@ pub struct ConfigEntry {
     pub source: ConfigSource,
     pub sensitive: bool,
     pub read_only: bool,
+    /// All values it could have, the one in force first.
+    pub synonyms: Vec<ConfigSynonym>,
+}
+
+/// A value by one of the names that a config has, in the place where it is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigSynonym {
+    pub name: String,
+    pub value: Option<String>,
+    pub source: ConfigSource,
 }
 
 /// Where a value comes from (DescribeConfigsResponse.ConfigSource).
@@ -41,6 +57,7 @@ pub enum ConfigSource {
     StaticBroker,
     Default,
     DynamicBrokerLogger,
+    ClientMetrics,
 }
 
 /// A change to one config.
@@ -79,7 +96,9 @@ impl Client {
                 let all = DescribeConfigsResource::default().with_configuration_keys(None);
                 all.with_resource_type(kind).with_resource_name(text(&name))
             });
-            let request = DescribeConfigsRequest::default().with_resources(wanted.collect());
+            let request = DescribeConfigsRequest::default()
+                .with_resources(wanted.collect())
+                .with_include_synonyms(true);
             let answer = self.ask_target(target, &request).await?;
             for resource in group {
                 let (kind, name) = on_the_wire(resource);
@@ -126,6 +145,27 @@ impl Client {
         Ok(outcomes)
     }
 
+    /// Replaces all configs of a resource.
+    pub async fn replace_configs(
+        &mut self,
+        resource: &Resource,
+        configs: &[(String, String)],
+    ) -> Result<Outcome, ClientError> {
+        let (kind, name) = on_the_wire(resource);
+        let configs = configs.iter().map(|(name, value)| {
+            ReplacedConfig::default().with_name(text(name)).with_value(Some(text(value)))
+        });
+        let replaced = ReplacedResource::default()
+            .with_resource_type(kind)
+            .with_resource_name(text(&name))
+            .with_configs(configs.collect());
+        let request = AlterConfigsRequest::default().with_resources(vec![replaced]);
+        let answer = self.ask_target(target(resource), &request).await?;
+        Ok(answer.responses.first().map_or_else(unanswered, |result| {
+            Refusal::check(result.error_code, result.error_message.as_deref())
+        }))
+    }
+
     async fn ask_target<R: kafka_protocol::protocol::Request>(
         &mut self,
         target: Target,
@@ -140,11 +180,15 @@ impl Client {
 
 /// Neighbours that go to the same broker, together: only the broker itself knows all of its own configs.
 fn by_target<T>(items: &[T], resource: impl Fn(&T) -> &Resource) -> Vec<(Target, &[T])> {
-    let target = |item: &T| match resource(item) {
-        Resource::Broker(Some(id)) => Target::Broker(*id),
-        Resource::Broker(None) | Resource::Topic(_) => Target::Any,
-    };
+    let target = |item: &T| target(resource(item));
     items.chunk_by(|a, b| target(a) == target(b)).map(|chunk| (target(&chunk[0]), chunk)).collect()
+}
+
+fn target(resource: &Resource) -> Target {
+    match resource {
+        Resource::Broker(Some(id)) | Resource::BrokerLogger(id) => Target::Broker(*id),
+        Resource::Broker(None) | Resource::Topic(_) | Resource::ClientMetrics(_) => Target::Any,
+    }
 }
 
 /// ConfigResource.Type's number and the resource's name.
@@ -153,6 +197,8 @@ fn on_the_wire(resource: &Resource) -> (i8, String) {
         Resource::Topic(name) => (2, name.clone()),
         Resource::Broker(Some(id)) => (4, id.to_string()),
         Resource::Broker(None) => (4, String::new()),
+        Resource::BrokerLogger(id) => (8, id.to_string()),
+        Resource::ClientMetrics(name) => (16, name.clone()),
     }
 }
 
@@ -160,23 +206,37 @@ fn entry(config: &DescribeConfigsResourceResult) -> ConfigEntry {
     ConfigEntry {
         name: config.name.to_string(),
         value: config.value.as_ref().map(ToString::to_string),
-        source: source(config),
+        source: match config.config_source {
+            // Version 0 says only whether a value is the default.
+            _ if config.is_default => ConfigSource::Default,
+            number => ConfigSource::of(number),
+        },
         sensitive: config.is_sensitive,
         read_only: config.read_only,
+        synonyms: config
+            .synonyms
+            .iter()
+            .map(|synonym| ConfigSynonym {
+                name: synonym.name.to_string(),
+                value: synonym.value.as_ref().map(ToString::to_string),
+                source: ConfigSource::of(synonym.source),
+            })
+            .collect(),
     }
 }
 
-/// Version 0 says only whether a value is the default.
-fn source(config: &DescribeConfigsResourceResult) -> ConfigSource {
-    match config.config_source {
-        1 => ConfigSource::Topic,
-        2 => ConfigSource::DynamicBroker,
-        3 => ConfigSource::DynamicDefaultBroker,
-        4 => ConfigSource::StaticBroker,
-        5 => ConfigSource::Default,
-        6 => ConfigSource::DynamicBrokerLogger,
-        _ if config.is_default => ConfigSource::Default,
-        _ => ConfigSource::Unknown,
+impl ConfigSource {
+    fn of(number: i8) -> ConfigSource {
+        match number {
+            1 => ConfigSource::Topic,
+            2 => ConfigSource::DynamicBroker,
+            3 => ConfigSource::DynamicDefaultBroker,
+            4 => ConfigSource::StaticBroker,
+            5 => ConfigSource::Default,
+            6 => ConfigSource::DynamicBrokerLogger,
+            7 => ConfigSource::ClientMetrics,
+            _ => ConfigSource::Unknown,
+        }
     }
 }
 
@@ -192,7 +252,7 @@ fn alteration(change: &ConfigChange) -> AlterableConfig {
     config.with_value(value.map(|value| text(value)))
 }
 
-fn unanswered<T>() -> Outcome<T> {
+pub(super) fn unanswered<T>() -> Outcome<T> {
     Err(Refusal { code: protocol::ErrorCode::UnknownServerError, message: None })
 }
 

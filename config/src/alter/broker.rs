@@ -45,18 +45,42 @@ impl BrokerSettings {
         Ok(wanted)
     }
 
+    /// Whether a map may be written, or why not. Kafka finds this out last, and not where a request only validates.
+    pub fn check_passwords(
+        &self,
+        scope: Scope,
+        stored: &ConfigMap,
+        wanted: &ConfigMap,
+    ) -> Result<(), &'static str> {
+        let is_new =
+            |(name, text): (&String, &String)| dynamic::is_password(name) && stored.get(name) != Some(text);
+        let has_secret = self.in_force.fixed.contains_key("password.encoder.secret");
+        match scope {
+            _ if !wanted.iter().any(is_new) => Ok(()),
+            Scope::Cluster => Err("Password config can be defined only at broker level"),
+            Scope::Broker if has_secret => Err("passwords cannot be stored encrypted yet"),
+            Scope::Broker => Err("Password encoder secret not configured"),
+        }
+    }
+
     fn check(&self, scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
-        none_is(wanted, NOT_DYNAMIC, dynamic::read_only)?;
-        none_is(wanted, NEEDS_LISTENER, dynamic::needs_listener)?;
-        for (name, text) in wanted {
-            dynamic::check(name, text).map_err(|error| Refusal::InvalidRequest(error.wire_message()))?;
-        }
-        if scope == Scope::Cluster {
-            none_is(wanted, PER_BROKER, dynamic::per_broker)?;
-        }
+        check_offline(scope, wanted)?;
         let mut next = self.stored.clone();
         next.replace(scope, wanted);
         live::check(&self.in_force, &next)
+    }
+}
+
+/// Names and single values alone, which is all that can be judged where no broker runs (`DynamicBrokerConfig.validateConfigs`).
+pub fn check_offline(scope: Scope, wanted: &ConfigMap) -> Result<(), Refusal> {
+    none_is(wanted, NOT_DYNAMIC, dynamic::read_only)?;
+    none_is(wanted, NEEDS_LISTENER, dynamic::needs_listener)?;
+    for (name, text) in wanted {
+        dynamic::check(name, text).map_err(|error| Refusal::InvalidRequest(error.wire_message()))?;
+    }
+    match scope {
+        Scope::Cluster => none_is(wanted, PER_BROKER, dynamic::per_broker),
+        Scope::Broker => Ok(()),
     }
 }
 
@@ -75,17 +99,6 @@ fn none_is(wanted: &ConfigMap, problem: &str, is: fn(&str) -> bool) -> Result<()
     // As Scala prints a set.
     let set = if found.len() > 4 || problem == NEEDS_LISTENER { "HashSet" } else { "Set" };
     Err(Refusal::InvalidRequest(format!("{problem}: {set}({})", found.join(", "))))
-}
-
-/// Whether a map may be written. Kafka finds this out last, and not where a request only validates.
-pub fn check_passwords(scope: Scope, stored: &ConfigMap, wanted: &ConfigMap) -> Result<(), String> {
-    let new =
-        |(name, text): &(&String, &String)| dynamic::is_password(name) && stored.get(*name) != Some(*text);
-    match (wanted.iter().find(new), scope) {
-        (None, _) => Ok(()),
-        (Some(_), Scope::Cluster) => Err("Password config can be defined only at broker level".to_owned()),
-        (Some(_), Scope::Broker) => Err("Password encoder secret not configured".to_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -181,13 +194,16 @@ mod tests {
 
     #[test]
     fn passwords_need_a_secret() {
-        let (stored, wanted) =
-            (map(&[("listener.name.a.ssl.key.password", "x")]), "listener.name.a.ssl.key.password");
-        let check =
-            |scope, text| check_passwords(scope, &stored, &map(&[(wanted, text), ("log.roll.ms", "7")]));
-        assert_eq!(check(Scope::Broker, "x"), Ok(()), "it is as it was");
-        assert_eq!(check(Scope::Broker, "y"), Err("Password encoder secret not configured".to_owned()));
+        let key = "listener.name.a.ssl.key.password";
+        let check = |settings: &BrokerSettings, scope, text| {
+            settings.check_passwords(scope, &map(&[(key, "x")]), &map(&[(key, text), ("log.roll.ms", "7")]))
+        };
+        let mut settings = settings();
+        assert_eq!(check(&settings, Scope::Broker, "x"), Ok(()), "it is as it was");
+        assert_eq!(check(&settings, Scope::Broker, "y"), Err("Password encoder secret not configured"));
         let cluster = "Password config can be defined only at broker level";
-        assert_eq!(check(Scope::Cluster, "y"), Err(cluster.to_owned()));
+        assert_eq!(check(&settings, Scope::Cluster, "y"), Err(cluster));
+        settings.in_force.fixed.insert("password.encoder.secret".to_owned(), "geheim".to_owned());
+        assert_eq!(check(&settings, Scope::Broker, "y"), Err("passwords cannot be stored encrypted yet"));
     }
 }

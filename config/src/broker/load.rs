@@ -76,6 +76,11 @@ fn network(reader: &mut Reader<'_>) -> Network {
             samples: reader.int_at_least("quota.window.num", 1),
             sample_seconds: reader.int_at_least("quota.window.size.seconds", 1),
         },
+        controller_quota_window: QuotaWindow {
+            samples: reader.int_at_least("controller.quota.window.num", 1),
+            sample_seconds: reader.int_at_least("controller.quota.window.size.seconds", 1),
+        },
+        slow_request_ms: reader.integer("ottla.slow.request.ms").and_then(|ms| ms.try_into().ok()),
         fetch_bytes_max: reader.int_at_least("fetch.max.bytes", 1024),
         fetch_session_slots_max: reader.int_at_least("max.incremental.fetch.session.cache.slots", 0),
     }
@@ -166,6 +171,9 @@ fn replication(reader: &mut Reader<'_>) -> Replication {
         socket_receive_buffer_bytes: buffer(reader, "replica.socket.receive.buffer.bytes"),
         controller_socket_timeout_ms: reader.int_at_least("controller.socket.timeout.ms", 1),
         request_timeout_ms: reader.int_at_least("request.timeout.ms", 1),
+        alter_log_dirs_threads: reader
+            .integer("num.replica.alter.log.dirs.threads")
+            .and_then(|threads| threads.try_into().ok()),
     }
 }
 

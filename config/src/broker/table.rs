@@ -48,7 +48,7 @@ pub const THROTTLES: &[Setting] = settings! {
     /// Bytes per second that a follower may fetch of throttled replicas.
     "follower.replication.throttled.rate": Long = "9223372036854775807", AtLeast(0), Medium;
     /// Bytes per second that may be moved between log directories.
-    "replica.alter.log.dirs.io.max.bytes.per.second": Long = "9223372036854775807", AtLeast(0), Medium;
+    "replica.alter.log.dirs.io.max.bytes.per.second": Long = "9223372036854775807", AtLeast(0), Medium [acted];
 };
 
 static BY_NAME: LazyLock<BTreeMap<&'static str, &'static Setting>> = LazyLock::new(|| {

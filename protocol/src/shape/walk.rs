@@ -12,6 +12,19 @@ pub(crate) fn walk(shape: &Shape, version: i16, body: &[u8]) -> Result<usize, Sh
     Ok(walker.at)
 }
 
+/// Where in the body of a message its own field `name` begins; none where the version does not have it, or the body does not get so far.
+pub(crate) fn position_of(shape: &Shape, version: i16, name: &str, body: &[u8]) -> Option<usize> {
+    let mut walker = Walker::new(body, version);
+    walker.flexible = version >= shape.flexible_since;
+    for field in shape.fields.iter().filter(|field| field.tag.is_none() && field.exists(version)) {
+        if field.name == name {
+            return Some(walker.at);
+        }
+        walker.field(field).ok()?;
+    }
+    None
+}
+
 /// The size of a section of tagged fields of which none is known, such as a header's.
 pub(crate) fn skip_tags(section: &[u8]) -> Result<usize, ShapeError> {
     let mut walker = Walker::new(section, 0);

@@ -14,7 +14,7 @@ use protocol::{Millis, Offset, TopicPartition};
 use super::active::Active;
 use super::roll::create_segment;
 use super::{Health, Log};
-use crate::aborted::AbortedTransaction;
+use crate::aborted::{AbortedTransaction, settle as settle_aborted};
 use crate::disk::{DiskError, DiskFile, During, Mode, read_if_there, remove_if_there};
 use crate::index::{Indexer, OffsetEntry, TimeEntry, to_bytes};
 use crate::names::{INDEX, LOG, SNAPSHOT, TIME_INDEX, TXN_INDEX, file_path};
@@ -271,7 +271,7 @@ impl Log {
         let files = self.retire_segments(above, place.to)?;
         self.disk.set_size(&place.file, place.position).during("cut", &path)?;
         self.disk.sync(&place.file).during("sync", &path)?;
-        self.rewrite_aborted(base, &aborted)?;
+        settle_aborted(&*self.disk, &file_path(&self.dir, base, TXN_INDEX), &aborted)?;
         let created = if place.position == 0 { now } else { self.active.created };
         let (active, batches_end) = self.reopen(&place, base, aborted, created)?;
         self.batches_end = batches_end;
@@ -344,17 +344,6 @@ impl Log {
             times.extend(due.time);
         }
         Ok((offsets, times))
-    }
-
-    fn rewrite_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
-        let path = file_path(&self.dir, base, TXN_INDEX);
-        remove_if_there(&*self.disk, &path)?;
-        if aborted.is_empty() {
-            return Ok(());
-        }
-        let bytes: Vec<u8> = aborted.iter().flat_map(|entry| entry.to_bytes()).collect();
-        let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
-        self.disk.write_at(&file, 0, &mut [IoSlice::new(&bytes)]).during("write", &path)
     }
 
     /// The newest snapshot that stayed, and the batches behind it.

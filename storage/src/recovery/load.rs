@@ -12,8 +12,8 @@ use super::cut::{Place, cut};
 use super::leftovers::{self, Cleared, offsets_of, stray_snapshots};
 use super::rebuild::Rebuilt;
 use super::{Crew, Flaw, RecoveryError, RecoveryReport, state};
-use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted};
-use crate::disk::{Disk, DiskError, During, Mode, remove_if_there, replace};
+use crate::aborted::{AbortedTransaction, TxnIndexFile, read as read_aborted, settle};
+use crate::disk::{Disk, DiskError, During, Mode, remove_if_there};
 use crate::epochs::Epochs;
 use crate::index::{Entry, OffsetEntry, TimeEntry};
 use crate::log::{Active, Loaded, OpenOptions, create_segment, index_rules};
@@ -245,7 +245,7 @@ impl Loader<'_> {
         })?;
         if !aborted.is_empty() {
             // Before there is an index again: that it was missing is what tells that this was, too.
-            self.replace_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
+            self.settle_aborted(base, &aborted).map_err(|error| self.disk_error(error))?;
             self.transactions.insert(base);
         }
         Ok(())
@@ -333,13 +333,13 @@ impl Loader<'_> {
                 // Only now: a log that is refused keeps all its files. Snapshots behind its base are not believed.
                 self.forget_snapshots_above(base).map_err(|error| self.disk_error(error))?;
             }
-            let written = if self.is_flushed(bases.get(at + 1)) {
-                self.replace_aborted(base, &aborted)
-                    .and_then(|()| rebuilt.replace_indexes(self.disk, &self.dir, base))
-            } else {
-                self.write_aborted(base, &aborted)
-                    .and_then(|()| rebuilt.write_indexes(self.disk, &self.dir, base))
-            };
+            let written = self.settle_aborted(base, &aborted).and_then(|()| {
+                if self.is_flushed(bases.get(at + 1)) {
+                    rebuilt.replace_indexes(self.disk, &self.dir, base)
+                } else {
+                    rebuilt.write_indexes(self.disk, &self.dir, base)
+                }
+            });
             written.map_err(|error| self.disk_error(error))?;
             self.report.indexes_rebuilt += 2;
             if flaw.is_some() || at + 1 == bases.len() {
@@ -422,23 +422,8 @@ impl Loader<'_> {
         next.is_some_and(is_below)
     }
 
-    fn write_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
-        let path = file_path(&self.dir, base, TXN_INDEX);
-        if aborted.is_empty() {
-            let is_there = self.transactions.contains(&base);
-            return if is_there { remove_if_there(self.disk, &path) } else { Ok(()) };
-        }
-        let bytes = txn_index(aborted);
-        let file = self.disk.open(&path, Mode::Replace).during("create", &path)?;
-        self.disk.write_at(&file, 0, &mut [std::io::IoSlice::new(&bytes)]).during("write", &path)
-    }
-
-    /// The same for a segment that no flush looks at again.
-    fn replace_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
-        if aborted.is_empty() {
-            return self.write_aborted(base, aborted);
-        }
-        replace(self.disk, &file_path(&self.dir, base, TXN_INDEX), &txn_index(aborted))
+    fn settle_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
+        settle(self.disk, &file_path(&self.dir, base, TXN_INDEX), aborted)
     }
 
     fn snapshot_at_end(&mut self, producers: &Producers, end: Offset) -> Result<(), DiskError> {
@@ -471,8 +456,4 @@ impl Loader<'_> {
         let active = Active::new(segment, log, crate::index::Indexer::new(start), self.options.now);
         Ok(Ending { active, end: start, producers: Producers::none(start) })
     }
-}
-
-fn txn_index(aborted: &[AbortedTransaction]) -> Vec<u8> {
-    aborted.iter().flat_map(|entry| entry.to_bytes()).collect()
 }

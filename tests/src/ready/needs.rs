@@ -31,7 +31,11 @@ const NEEDS: &[Need] = &[
     },
     Need { probe: &["mvn", "--version"], package: "maven", why: "fetches the jars of ZooKeeper and Kafka" },
     Need { probe: &["kcat", "-V"], package: "kcat", why: "is one of the clients" },
-    Need { probe: &["go", "version"], package: "golang-go", why: "builds the clients sarama and kafka-go" },
+    Need {
+        probe: &["go", "version"],
+        package: "golang-go",
+        why: "builds the clients sarama, kafka-go and franz-go",
+    },
     Need {
         probe: &["unshare", "--version"],
         package: "util-linux",

@@ -50,6 +50,7 @@ pub fn of(scope: Scope) -> Vec<Step> {
             .with(&[("RUSTDOCFLAGS", "-D warnings")]),
         step("release build", Whole, 600, "cargo build --release --package ottla"),
         step("zookeeper", Whole, 90, "cargo test --package tests --test zookeeper"),
+        step("differential", Whole, 120, "cargo test --package tests --test differential"),
         step("oracle", Whole, 300, "cargo test --package tests --test oracle"),
         step("cluster", Whole, 600, "cargo test --package tests --test cluster"),
         step("hostile", Whole, 120, "cargo test --package tests --test hostile"),
@@ -57,9 +58,16 @@ pub fn of(scope: Scope) -> Vec<Step> {
             "clients on a real Kafka",
             Long,
             600,
-            "cargo test --package tests --test cluster -- java_tools kcat go_clients kill9 zookeeper_outage",
+            "cargo test --package tests --test cluster -- java_tools kcat go_clients old_clients kill9 zookeeper_outage",
         )
         .with(&[("OTTLA_TEST_BROKER", "kafka")]),
+        step(
+            "other requests to both",
+            Long,
+            600,
+            "cargo test --package tests --test differential -- every_answer_is_kafkas",
+        )
+        .with(&[("OTTLA_DIFFERENTIAL_SEED", "random")]),
         step(
             "random lives of a log",
             Long,

@@ -17,7 +17,8 @@ impl Names {
         self
     }
 
-    fn apply(&self, text: &str) -> String {
+    /// A text with the names in it.
+    pub fn apply(&self, text: &str) -> String {
         // The longest first: a port may be part of an address.
         let mut names: Vec<_> = self.names.iter().collect();
         names.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));

@@ -242,6 +242,7 @@ mod tests {
             source,
             sensitive: false,
             read_only: false,
+            synonyms: Vec::new(),
         };
         let configs = vec![
             entry("retention.ms", "1000", ConfigSource::Topic),

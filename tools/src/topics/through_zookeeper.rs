@@ -9,15 +9,10 @@ mod validation;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::Write;
-use std::num::NonZeroUsize;
-use std::time::Duration;
 
 use coordinator::assignment::{Candidate, Start, Wanted, assign};
 use coordinator::topics::is_internal;
 use protocol::{BrokerId, TopicId};
-use zookeeper::connect_string::ConnectString;
-use zookeeper::session::{Session, SessionSettings};
-use zookeeper::store::{MetadataStore, Watch};
 use zookeeper::znodes::Assignment;
 
 use super::command::{Action, Command};
@@ -25,42 +20,15 @@ use super::described::{DescribedPartition, DescribedTopic, Dialect, Report};
 use super::wishes::Wishes;
 use crate::failure::Failure;
 use crate::java_hash::in_map_order;
+use crate::zookeeper_session;
 use tree::Tree;
-
-/// What 2.8's tool waits for a connection and asks for as its session's time-out.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Carries a command out over a session of its own.
 pub(super) async fn run(command: &Command, connect: &str, out: &mut dyn Write) -> Result<(), Failure> {
-    let connect = ConnectString::parse(connect).map_err(sentence)?;
-    if let Some(chroot) = &connect.chroot {
-        check_chroot(&connect, chroot).await?;
-    }
-    let session = session(connect).await?;
+    let session = zookeeper_session::open(connect).await?;
     let done = carry_out(command, &Tree::new(&session), out).await;
-    session.close(Duration::from_secs(1)).await;
+    zookeeper_session::close(&session).await;
     done
-}
-
-/// A session makes a chroot that is missing; a tool must not, since a missing one is a typing error.
-async fn check_chroot(connect: &ConnectString, chroot: &str) -> Result<(), Failure> {
-    let root = session(connect.at_root()).await?;
-    let found = root.exists(chroot, Watch::None).await;
-    root.close(Duration::from_secs(1)).await;
-    match found.map_err(sentence)? {
-        Some(_) => Ok(()),
-        None => refuse(format!("there is no {chroot} in ZooKeeper at {}", connect.at_root())),
-    }
-}
-
-async fn session(connect: ConnectString) -> Result<Session, Failure> {
-    let settings = SessionSettings {
-        connect,
-        session_timeout: PATIENCE,
-        connection_timeout: PATIENCE,
-        in_flight_max: NonZeroUsize::MIN.saturating_add(9),
-    };
-    Session::connect(settings).await.map(|(session, _)| session).map_err(sentence)
 }
 
 async fn carry_out(command: &Command, tree: &Tree<'_>, out: &mut dyn Write) -> Result<(), Failure> {

@@ -186,6 +186,14 @@ impl Opened {
         }
     }
 
+    /// The id of the session that it goes on with, or 0: what a client hears which is held back. A new session is not made for it.
+    pub(crate) fn resumed(&self) -> i32 {
+        match self {
+            Opened::Incremental(resumed) => resumed.id.map_or(0, SessionId::get),
+            Opened::Sessionless(_) | Opened::Wanted(..) => 0,
+        }
+    }
+
     /// The id of a session with which another request goes on already, for the answer that says so.
     pub(crate) fn superseded(&self) -> Option<i32> {
         match self {

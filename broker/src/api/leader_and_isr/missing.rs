@@ -29,7 +29,7 @@ impl From<&Part> for Missing {
 
 /// Those that could be made; why another could not is logged.
 pub(super) async fn make(broker: &Arc<Broker>, mut missing: Vec<Missing>) -> HashMap<TopicPartition, Log> {
-    let hosted = broker.log_dirs.partitions();
+    let hosted = broker.log_dirs.logs();
     if let Err(error) = broker.room.check(hosted + missing.len()) {
         let refused = missing.split_off(broker.room.left(hosted).min(missing.len()));
         tracing::error!(partitions = refused.len(), %error, "new partitions are not served, since there are no file handles for their logs");

@@ -2,7 +2,7 @@
 
 use config::listeners::{Endpoint, SecurityProtocol};
 
-use super::rig::{Client, SETTINGS, metadata, number, unlimited};
+use super::rig::{Client, SETTINGS, WINDOW, metadata, number, unlimited};
 use super::*;
 use crate::network::{Backlog, Complaints, Doors, LongRequests, Network, Seats};
 
@@ -12,8 +12,10 @@ fn doors(tasks: &Tasks) -> Doors {
         serve: Arc::new(|_, request| Box::pin(async move { Pending::Ready(number(&request, &[])) })),
         report: Box::new(|_| {}),
         completed: Box::new(|_, _| {}),
+        connections: AtomicU32::new(0),
+        quotas: Arc::new(Quotas::new(WINDOW, WINDOW)),
         tasks: tasks.clone(),
-        seats: Seats::new(unlimited(), config::broker::QuotaWindow { samples: 11, sample_seconds: 1 }),
+        seats: Seats::new(unlimited(), WINDOW),
         backlog: Arc::new(Backlog::new(500, None)),
         long_requests: LongRequests::new(),
         complaints: Complaints::new(),

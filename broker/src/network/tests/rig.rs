@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use crate::api::context::{Context, Outcome, Pending};
 use crate::network::{
     Backlog, Complaints, Limits, Listener, LongRequests, Network, Seats, Settings, Stages, Unsendable,
 };
+use crate::quota::Quotas;
 use crate::tasks::{TaskKind, Tasks};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +31,10 @@ pub(super) const SETTINGS: Settings = Settings {
     backlog: 50,
     request_bytes_max: 4 << 20,
     idle_max: Some(Duration::from_secs(600)),
+    slow_request: None,
 };
+
+pub(super) const WINDOW: QuotaWindow = QuotaWindow { samples: 11, sample_seconds: 1 };
 
 pub(super) struct Rig {
     pub(super) tasks: Tasks,
@@ -38,6 +43,7 @@ pub(super) struct Rig {
     pub(super) reports: Arc<Mutex<Vec<Unsendable>>>,
     /// Requests that are over: correlation id, stages, size of the answer.
     pub(super) over: Arc<Mutex<Vec<(i32, Stages, usize)>>>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 impl Rig {
@@ -80,6 +86,7 @@ impl Rig {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&reports);
         let over = Arc::new(Mutex::new(Vec::new()));
+        let quotas = Arc::new(Quotas::new(WINDOW, WINDOW));
         let heard = Arc::clone(&over);
         let network = Network {
             settings,
@@ -89,6 +96,8 @@ impl Rig {
                 let line = (done.passage.correlation_id, done.stages, done.response_bytes);
                 heard.lock().expect("nobody panics").push(line);
             }),
+            connections: AtomicU32::new(0),
+            quotas: Arc::clone(&quotas),
             tasks: tasks.clone(),
             seats: Arc::clone(&seats),
             backlog: Arc::new(backlog),
@@ -97,7 +106,7 @@ impl Rig {
         };
         let stopping = tasks.stopping(TaskKind::Listener);
         tasks.spawn(TaskKind::Listener, "PLAINTEXT", listener.run(Arc::new(network), stopping));
-        Rig { tasks, seats, address, reports, over }
+        Rig { tasks, seats, address, reports, over, quotas }
     }
 
     /// Answers each request with its own correlation id.

@@ -15,6 +15,9 @@ pub(crate) fn values(reader: &Reader<'_>) -> ConfigMap {
     let text = |(topic, broker): &(&str, &[&str])| {
         let text = match *topic {
             "message.format.version" => Some(format_version(reader)),
+            "message.timestamp.before.max.ms" | "message.timestamp.after.max.ms" => {
+                broker.first().and_then(|name| timestamp_limit(reader, name)).map(|ms| ms.to_string())
+            }
             "retention.ms" => first(reader, broker).map(|ms| ms.max(-1).to_string()),
             _ if broker.len() > 1 => first(reader, broker).map(|ms| ms.to_string()),
             _ => broker.first().and_then(|name| reader.value(name)).map(Value::text),
@@ -40,6 +43,13 @@ fn first(reader: &Reader<'_>, names: &[&str]) -> Option<i64> {
         reader.integer(name).map(|number| number.saturating_mul(unit))
     };
     names.iter().find_map(ms)
+}
+
+/// The older setting for both limits stands in for one that has its default
+/// (`KafkaConfig.logMessageTimestampBeforeMaxMs`).
+fn timestamp_limit(reader: &Reader<'_>, name: &str) -> Option<i64> {
+    let own = reader.integer(name).filter(|ms| *ms != i64::MAX);
+    own.or_else(|| reader.integer("log.message.timestamp.difference.max.ms"))
 }
 
 /// Ignored, and shown as 3.0, where the protocol between brokers is 3.0 or later.

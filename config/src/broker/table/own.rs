@@ -8,4 +8,6 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     "ottla.log.dir.reserve.bytes": Long = "16777216", AtLeast(0), Medium [internal, acted];
     /// Bytes in each log directory up to which a start keeps what earlier starts cut off logs; -1 sets no limit.
     "ottla.salvage.max.bytes": Long = "1073741824", AtLeast(-1), Medium [internal, acted];
+    /// Requests that take longer are logged at WARN by kafka.request.logger; -1 logs none.
+    "ottla.slow.request.ms": Long = "-1", AtLeast(-1), Low [internal, acted];
 };

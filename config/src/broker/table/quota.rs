@@ -16,7 +16,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     /// Length of such a window.
     "alter.log.dirs.replication.quota.window.size.seconds": Int = "1", AtLeast(1), Low;
     /// Windows that changes of topics are measured over.
-    "controller.quota.window.num": Int = "11", AtLeast(1), Low;
+    "controller.quota.window.num": Int = "11", AtLeast(1), Low [acted];
     /// Length of such a window.
-    "controller.quota.window.size.seconds": Int = "1", AtLeast(1), Low;
+    "controller.quota.window.size.seconds": Int = "1", AtLeast(1), Low [acted];
 };

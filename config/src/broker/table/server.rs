@@ -20,7 +20,7 @@ pub(super) const SETTINGS: &[Setting] = settings! {
     /// Logs of one directory that are recovered, or flushed at the end, side by side.
     "num.recovery.threads.per.data.dir": Int = "1", AtLeast(1), High [cluster_wide, acted];
     /// Threads that move replicas between log directories.
-    "num.replica.alter.log.dirs.threads": Int = null, Any, High;
+    "num.replica.alter.log.dirs.threads": Int = null, Any, High [acted];
     /// How long the broker, as a client of another broker, waits for an answer.
     "request.timeout.ms": Int = "30000", Any, High;
     /// Largest record batch that is accepted, as it comes, compressed or not.
