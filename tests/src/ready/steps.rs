@@ -62,13 +62,6 @@ pub fn of(scope: Scope) -> Vec<Step> {
         )
         .with(&[("OTTLA_TEST_BROKER", "kafka")]),
         step(
-            "other requests to both",
-            Long,
-            600,
-            "cargo test --package tests --test differential -- every_answer_is_kafkas",
-        )
-        .with(&[("OTTLA_DIFFERENTIAL_SEED", "random")]),
-        step(
             "random lives of a log",
             Long,
             1400,
