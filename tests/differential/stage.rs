@@ -53,6 +53,8 @@ impl Stage {
         for (key, value) in FOR_ONE_BROKER {
             site.set(key, value);
         }
+        // Nobody is killed here, and the machine may be busy.
+        site.set("zookeeper.session.timeout.ms", 60_000);
         // Records of cases have the time of cases.
         site.set("log.retention.ms", -1);
         let folder = site.path("").display().to_string().trim_end_matches('/').to_owned();
