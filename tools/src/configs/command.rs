@@ -284,7 +284,7 @@ mod tests {
     fn read(line: &str) -> Result<Command, String> {
         Command::read(&words(line)).map_err(|trouble| match trouble {
             Trouble::Told(Failure::Sentence(message) | Failure::Usage { message, .. }) => message,
-            other => panic!("{other:?}"),
+            other @ (Trouble::Told(_) | Trouble::Thrown(_)) => panic!("{other:?}"),
         })
     }
 

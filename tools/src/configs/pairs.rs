@@ -62,7 +62,9 @@ fn unreadable(error: PropertiesError) -> Trouble {
         PropertiesError::Unreadable { path, source } if source.kind() == std::io::ErrorKind::NotFound => {
             Trouble::thrown("java.nio.file.NoSuchFileException", &path.display().to_string())
         }
-        error => Trouble::Thrown(error.to_string()),
+        error @ (PropertiesError::Unreadable { .. }
+        | PropertiesError::Malformed { .. }
+        | PropertiesError::Override(_)) => Trouble::Thrown(error.to_string()),
     }
 }
 
