@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use protocol::Offset;
+use protocol::{LeaderEpoch, Offset};
 use serde_json::Value;
 use storage::{Cleanup, Cut, Flaw, Log, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown};
 
@@ -196,6 +196,21 @@ fn a_time_index_whose_truncation_was_lost_is_made_anew() {
         }
     };
     found_again(|at| at, 10, bring_back);
+}
+
+/// The next leader's records may be of an older epoch than those that a truncation took, and the file that forgot these may be lost.
+#[test]
+fn an_epoch_that_no_batch_has_is_not_believed() {
+    let dir = scratch();
+    let mut log = create(dir.path(), &settings());
+    for epoch in [2, 2, 2, 5] {
+        log.append(&[batch(&["a"], 0)], LeaderEpoch(epoch), crate::kit::NOW).remove(0).unwrap();
+    }
+    drop(log);
+    fs::write(dir.path().join("leader-epoch-checkpoint"), "0\n3\n2 0\n3 1\n4 2\n").unwrap();
+    let (log, _) = Log::open(options(dir.path(), &settings(), Shutdown::Unclean), Arc::new(OsDisk)).unwrap();
+    let epochs: Vec<_> = (0..4).map(|at| log.reader().epoch_at(Offset(at)).unwrap().0).collect();
+    assert_eq!(epochs, [2, 2, 2, 5]);
 }
 
 #[test]

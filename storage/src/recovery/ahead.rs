@@ -18,7 +18,7 @@ use super::state::each_batch;
 use crate::disk::{Disk, DiskError, During, Mode};
 use crate::index::IndexRules;
 use crate::names::{LOG, file_path};
-use crate::scan::Marker;
+use crate::scan::{CheckedBatch, Marker};
 
 /// Segments that may be checked and not taken yet: their index entries wait in memory.
 const AHEAD: usize = 16;
@@ -42,19 +42,9 @@ impl Reading<'_> {
     pub(super) fn scan(&self, base: Offset) -> Result<Scanned, DiskError> {
         let path = file_path(self.dir, base, LOG);
         let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
-        let (mut noted, mut epoch) = (Some(Vec::new()), LeaderEpoch::NONE);
-        let rebuilt = rebuild(&file, &path, base, self.rules, |batch| {
-            let begins_epoch = batch.header.leader_epoch > epoch;
-            epoch = epoch.max(batch.header.leader_epoch);
-            if !begins_epoch && !batch.header.has_producer() {
-                return;
-            }
-            match &mut noted {
-                Some(batches) if batches.len() == NOTED => noted = None,
-                Some(batches) => batches.push((batch.header, batch.marker)),
-                None => {}
-            }
-        })?;
+        let mut notes = Notes::default();
+        let rebuilt = rebuild(&file, &path, base, self.rules, |batch| notes.take(batch))?;
+        let noted = notes.finished();
         Ok(Scanned { rebuilt, noted })
     }
 
@@ -74,6 +64,53 @@ impl Reading<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Gathers what producers and epochs have to know of a segment.
+#[derive(Default)]
+struct Notes {
+    batches: Vec<(BatchHeader, Option<Marker>)>,
+    /// Of the last batch.
+    epoch: Option<LeaderEpoch>,
+    /// The last batch, if it is not noted.
+    passed: Option<BatchHeader>,
+    are_too_many: bool,
+}
+
+impl Notes {
+    fn take(&mut self, batch: &CheckedBatch) {
+        let begins_epoch = self.epoch.replace(batch.header.leader_epoch) != Some(batch.header.leader_epoch);
+        if begins_epoch {
+            self.end_epoch();
+        }
+        if begins_epoch || batch.header.has_producer() {
+            self.passed = None;
+            self.push(batch.header, batch.marker);
+        } else {
+            self.passed = Some(batch.header);
+        }
+    }
+
+    /// The last batch of an epoch tells that no later epoch begins before it, whatever a file from before a truncation says.
+    fn end_epoch(&mut self) {
+        if let Some(last) = self.passed.take() {
+            self.push(last, None);
+        }
+    }
+
+    fn push(&mut self, header: BatchHeader, marker: Option<Marker>) {
+        if self.batches.len() == NOTED {
+            self.are_too_many = true;
+            self.batches = Vec::new();
+        } else if !self.are_too_many {
+            self.batches.push((header, marker));
+        }
+    }
+
+    fn finished(mut self) -> Option<Vec<(BatchHeader, Option<Marker>)>> {
+        self.end_epoch();
+        (!self.are_too_many).then_some(self.batches)
     }
 }
 
