@@ -17,7 +17,6 @@ mod moves;
 mod network;
 mod producer_ids;
 mod quota;
-mod rate;
 mod registration;
 mod request_log;
 mod settings;

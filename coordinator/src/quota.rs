@@ -98,12 +98,7 @@ impl Quota<Rate> {
         let (window, longest) = (self.window, self.throttle_max);
         let Some((rate, limit)) = self.metered(client, now) else { return Duration::ZERO };
         rate.record(amount, window, now);
-        let measured = rate.measure(window, now);
-        if measured.per_second <= limit {
-            return Duration::ZERO;
-        }
-        let excess = (measured.per_second - limit) / limit;
-        throttle(excess * measured.over.as_secs_f64()).min(longest)
+        rate.delay(limit, window, now).map_or(Duration::ZERO, |delay| delay.min(longest))
     }
 
     /// Takes back what was charged at `now` and not used after all.

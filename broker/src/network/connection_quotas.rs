@@ -6,11 +6,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use config::broker::ListenerLimits;
-use protocol::Millis;
-
-use crate::rate::{Rate, Window};
+use coordinator::deadlines::Monotonic;
+use coordinator::quota::{Rate, Window};
 
 /// What nobody comes near: Kafka's way to write no limit.
 const UNLIMITED: u32 = i32::MAX as u32;
@@ -41,7 +41,7 @@ pub(super) enum Admission {
     },
     /// The address connects too often: the connection is closed, but not before so long.
     TooFast {
-        delay_ms: i64,
+        delay: Duration,
     },
 }
 
@@ -97,27 +97,27 @@ impl ConnectionQuotas {
     }
 
     /// Counts somebody who has connected, and says how long to leave them waiting for the rates of broker and listener.
-    pub(super) fn arrive(&mut self, listener: &Arc<str>, now: Millis) -> i64 {
+    pub(super) fn arrive(&mut self, listener: &Arc<str>, now: Monotonic) -> Duration {
         let mut delay = None;
         if !self.is_protected(listener) {
-            self.rate.record(self.window, 1.0, now);
-            delay = self.rate.delay_ms(self.window, self.limits.creation_rate_max.into(), now);
+            self.rate.record(1.0, self.window, now);
+            delay = self.rate.delay(self.limits.creation_rate_max.into(), self.window, now);
         }
         let (window, rate_max) = (self.window, self.of_listener(listener).creation_rate_max);
         let rate = &mut self.taken(listener).rate;
-        rate.record(window, 1.0, now);
-        let delay = delay.max(rate.delay_ms(window, rate_max.into(), now));
-        delay.map_or(0, |delay| self.at_most_a_window(delay))
+        rate.record(1.0, window, now);
+        let delay = delay.max(rate.delay(rate_max.into(), window, now));
+        delay.map_or(Duration::ZERO, |delay| delay.min(window.size))
     }
 
     /// Takes them in, where there is room. To be asked when the delay of `arrive` is over.
-    pub(super) fn admit(&mut self, listener: &Arc<str>, ip: IpAddr, now: Millis) -> Admission {
+    pub(super) fn admit(&mut self, listener: &Arc<str>, ip: IpAddr, now: Monotonic) -> Admission {
         if !self.has_room(listener) {
             return Admission::Full;
         }
-        if let Some(delay_ms) = self.ip_delay(ip, now) {
+        if let Some(delay) = self.ip_delay(ip, now) {
             self.take_back(listener, now);
-            return Admission::TooFast { delay_ms };
+            return Admission::TooFast { delay };
         }
         let max = self.limits.per_ip_overrides.get(&ip).copied().unwrap_or(self.limits.per_ip_max);
         let count = self.by_ip.get(&ip).copied().unwrap_or_default();
@@ -156,7 +156,7 @@ impl ConnectionQuotas {
             && (self.is_protected(listener) || self.total < self.limits.connections_max)
     }
 
-    fn ip_delay(&mut self, ip: IpAddr, now: Millis) -> Option<i64> {
+    fn ip_delay(&mut self, ip: IpAddr, now: Monotonic) -> Option<Duration> {
         let max = self.ip_rate_overrides.get(&ip).copied().unwrap_or(self.ip_rate_max);
         if max == UNLIMITED {
             return None;
@@ -167,23 +167,19 @@ impl ConnectionQuotas {
             self.ip_rates_max = RATES_KEPT.max(2 * self.ip_rates.len());
         }
         let rate = self.ip_rates.entry(ip).or_default();
-        rate.record(window, 1.0, now);
-        let delay = rate.delay_ms(window, max.into(), now)?;
-        rate.record(window, -1.0, now);
-        Some(self.at_most_a_window(delay))
+        rate.record(1.0, window, now);
+        let delay = rate.delay(max.into(), window, now)?;
+        rate.record(-1.0, window, now);
+        Some(delay.min(window.size))
     }
 
     /// Who is turned away for the rate of its address is not counted for broker and listener.
-    fn take_back(&mut self, listener: &Arc<str>, now: Millis) {
+    fn take_back(&mut self, listener: &Arc<str>, now: Monotonic) {
         let window = self.window;
         if !self.is_protected(listener) {
-            self.rate.record(window, -1.0, now);
+            self.rate.record(-1.0, window, now);
         }
-        self.taken(listener).rate.record(window, -1.0, now);
-    }
-
-    fn at_most_a_window(&self, delay_ms: i64) -> i64 {
-        delay_ms.min(self.window.sample_ms)
+        self.taken(listener).rate.record(-1.0, window, now);
     }
 
     fn taken(&mut self, listener: &Arc<str>) -> &mut Taken {
@@ -200,8 +196,8 @@ impl ConnectionQuotas {
 mod tests {
     use super::*;
 
-    const WINDOW: Window = Window { samples: 11, sample_ms: 1000 };
-    const NOW: Millis = Millis(1_000);
+    const WINDOW: Window = Window { samples: 11, size: Duration::from_secs(1) };
+    const NOW: Monotonic = Monotonic(Duration::from_secs(1));
 
     fn ip(last: u8) -> IpAddr {
         IpAddr::from([10, 0, 0, last])
@@ -230,7 +226,7 @@ mod tests {
     impl ConnectionQuotas {
         /// As `seats.rs` does it where nobody has to wait.
         fn connect(&mut self, listener: &str, ip: IpAddr) -> Admission {
-            assert_eq!(self.arrive(&name(listener), NOW), 0);
+            assert_eq!(self.arrive(&name(listener), NOW), Duration::ZERO);
             self.admit(&name(listener), ip, NOW)
         }
     }
@@ -298,13 +294,13 @@ mod tests {
         own(&mut limits, "CLIENTS").creation_rate_max = 5;
         let mut quotas = ConnectionQuotas::new(limits, WINDOW);
         let (clients, brokers) = (name("CLIENTS"), name("BROKERS"));
-        let delays: Vec<i64> = (0..57).map(|_| quotas.arrive(&clients, NOW)).collect();
+        let delays: Vec<_> = (0..57).map(|_| quotas.arrive(&clients, NOW).as_millis()).collect();
         assert!(delays[..50].iter().all(|delay| *delay == 0), "{delays:?}");
         assert_eq!(delays[50..52], [200, 400]);
         assert_eq!(delays[56], 1000);
-        assert_eq!(quotas.arrive(&brokers, NOW), 0, "it is exempt from the broker's rate");
-        let later = Millis(NOW.0 + 12_000);
-        assert_eq!(quotas.arrive(&clients, later), 0);
+        assert_eq!(quotas.arrive(&brokers, NOW), Duration::ZERO, "it is exempt from the broker's rate");
+        let later = NOW + Duration::from_secs(12);
+        assert_eq!(quotas.arrive(&clients, later), Duration::ZERO);
     }
 
     #[test]
@@ -318,14 +314,20 @@ mod tests {
             assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::Seated);
         }
         for _ in 0..100 {
-            assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::TooFast { delay_ms: 500 });
-            assert_eq!(quotas.connect("CLIENTS", ip(9)), Admission::TooFast { delay_ms: 1000 });
+            assert_eq!(
+                quotas.connect("CLIENTS", ip(1)),
+                Admission::TooFast { delay: Duration::from_millis(500) }
+            );
+            assert_eq!(
+                quotas.connect("CLIENTS", ip(9)),
+                Admission::TooFast { delay: Duration::from_secs(1) }
+            );
         }
         assert_eq!(quotas.connect("CLIENTS", ip(2)), Admission::Seated, "others are not affected");
         quotas.set_ip_rate(Some(ip(1)), Some(1000));
         assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::Seated);
         quotas.set_ip_rate(Some(ip(1)), None);
-        assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::TooFast { delay_ms: 1000 });
+        assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::TooFast { delay: Duration::from_secs(1) });
         quotas.set_ip_rate(None, None);
         assert_eq!(quotas.connect("CLIENTS", ip(1)), Admission::Seated);
         assert_eq!(quotas.total, 23);
@@ -336,7 +338,7 @@ mod tests {
         let mut quotas = ConnectionQuotas::new(limits(), WINDOW);
         quotas.set_ip_rate(None, Some(2));
         for address in 0..5_000_u32 {
-            let now = Millis(i64::from(address) * 100);
+            let now = NOW + Duration::from_millis(100) * address;
             quotas.admit(&name("CLIENTS"), IpAddr::from(address.to_be_bytes()), now);
         }
         assert!(quotas.ip_rates.len() <= RATES_KEPT, "{}", quotas.ip_rates.len());

@@ -6,19 +6,19 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use config::broker::{self as settings, QuotaWindow};
-use protocol::Millis;
+use coordinator::deadlines::Monotonic;
+use coordinator::quota::Window;
 use tokio::net::lookup_host;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use super::connection_quotas::Limits;
 use super::connection_quotas::{Admission, ConnectionQuotas};
-use crate::rate::Window;
 
 /// A host of max.connections.per.ip.overrides, or of `/config/ips`, that has no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -66,14 +66,15 @@ pub(crate) struct Seat {
 struct Place {
     listener: Arc<str>,
     ip: IpAddr,
-    last_traffic_ms: AtomicI64,
+    /// Since the seats were made.
+    last_traffic_ms: AtomicU64,
     lost: Notify,
 }
 
 impl Seats {
     pub(crate) fn new(limits: Limits, window: QuotaWindow) -> Arc<Seats> {
-        let sample_ms = i64::from(window.sample_seconds) * 1000;
-        let quotas = ConnectionQuotas::new(limits, Window { samples: window.samples, sample_ms });
+        let size = Duration::from_secs(window.sample_seconds.into());
+        let quotas = ConnectionQuotas::new(limits, Window { samples: window.samples, size });
         let state = State { quotas, taken: HashMap::new(), leaving: 0, next: 0 };
         Arc::new(Seats { begun: Instant::now(), state: Mutex::new(state), freed: Notify::new() })
     }
@@ -106,8 +107,8 @@ impl Seats {
     /// Waits until `ip` may have a connection by this listener.
     pub(super) async fn take(self: &Arc<Seats>, listener: &Arc<str>, ip: IpAddr) -> Result<Seat, TurnedAway> {
         let delay = self.lock().quotas.arrive(listener, self.now());
-        if delay > 0 {
-            sleep(millis(delay)).await;
+        if !delay.is_zero() {
+            sleep(delay).await;
         }
         loop {
             let mut freed = std::pin::pin!(self.freed.notified());
@@ -116,9 +117,7 @@ impl Seats {
             match admission {
                 Admission::Seated => return Ok(self.seat(listener, ip)),
                 Admission::TooMany { max } => return Err(TurnedAway::TooMany { max }),
-                Admission::TooFast { delay_ms } => {
-                    return Err(TurnedAway::TooFast { delay: millis(delay_ms) });
-                }
+                Admission::TooFast { delay } => return Err(TurnedAway::TooFast { delay }),
                 Admission::Full => freed.await,
             }
         }
@@ -128,7 +127,7 @@ impl Seats {
         let place = Arc::new(Place {
             listener: Arc::clone(listener),
             ip,
-            last_traffic_ms: AtomicI64::new(self.now().0),
+            last_traffic_ms: AtomicU64::new(millis_since(self.begun, Instant::now())),
             lost: Notify::new(),
         });
         let mut state = self.lock();
@@ -139,8 +138,8 @@ impl Seats {
         Seat { seats: Arc::clone(self), number, place }
     }
 
-    fn now(&self) -> Millis {
-        Millis(i64::try_from(self.begun.elapsed().as_millis()).unwrap_or(i64::MAX))
+    fn now(&self) -> Monotonic {
+        Monotonic(self.begun.elapsed())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -170,8 +169,7 @@ impl State {
 impl Seat {
     /// Something was read or written.
     pub(super) fn note_traffic(&self, now: Instant) {
-        let now = now.saturating_duration_since(self.seats.begun).as_millis();
-        self.place.last_traffic_ms.store(now.try_into().unwrap_or(i64::MAX), Ordering::Relaxed);
+        self.place.last_traffic_ms.store(millis_since(self.seats.begun, now), Ordering::Relaxed);
     }
 
     /// Done when the seat is given to somebody else, or its listener is closed.
@@ -219,6 +217,6 @@ pub(crate) async fn address_of(host: &str) -> Result<IpAddr, UnknownHost> {
     addresses.next().map(|address| address.ip().to_canonical()).ok_or_else(unknown)
 }
 
-fn millis(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or_default())
+fn millis_since(begun: Instant, now: Instant) -> u64 {
+    now.saturating_duration_since(begun).as_millis().try_into().unwrap_or(u64::MAX)
 }

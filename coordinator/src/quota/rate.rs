@@ -1,9 +1,9 @@
-//! How much was used per second, by samples of which the oldest are dropped. Knows no limit.
-//! Source: Rate, SampledStat and WindowedSum of the metrics in Kafka's clients (3.9).
+//! How much was used per second, by samples of which the oldest are dropped, and how long it takes to be little enough.
+//! Source: Rate, SampledStat and WindowedSum of the metrics in Kafka's clients, QuotaUtils (3.9).
 
 use std::time::Duration;
 
-use super::Window;
+use super::{Window, throttle};
 use crate::deadlines::Monotonic;
 
 /// One more sample than a window has, as the oldest may reach out of it.
@@ -31,19 +31,35 @@ impl Sample {
     fn new(now: Monotonic) -> Sample {
         Sample { begun: now, last: now, sum: 0.0 }
     }
+
+    fn is_over(&self, window: Window, now: Monotonic) -> bool {
+        now.since(self.last) >= window.size * window.samples
+    }
 }
 
 impl Rate {
-    pub(super) fn record(&mut self, amount: f64, window: Window, now: Monotonic) {
+    /// Adds what was used; a negative amount takes back what was added before.
+    pub fn record(&mut self, amount: f64, window: Window, now: Monotonic) {
         let sample = self.growing(window, now);
         sample.sum += amount;
         sample.last = now;
     }
 
+    /// How long nothing may be used for the rate to come down to `per_second`, in whole milliseconds; none where it is not above that.
+    pub fn delay(&mut self, per_second: f64, window: Window, now: Monotonic) -> Option<Duration> {
+        let measured = self.measure(window, now);
+        let excess = (measured.per_second - per_second) / per_second;
+        (measured.per_second > per_second).then(|| throttle(excess * measured.over.as_secs_f64()))
+    }
+
+    /// Whether nothing was used within the window, so that a new rate is as good.
+    pub fn is_idle(&self, window: Window, now: Monotonic) -> bool {
+        self.samples.iter().all(|sample| sample.is_over(window, now))
+    }
+
     /// The time that is not covered by samples yet counts as full windows without use, so that a first burst is not taken for a rate.
     pub(super) fn measure(&mut self, window: Window, now: Monotonic) -> Measured {
-        let kept = window.size * window.samples;
-        for sample in self.samples.iter_mut().filter(|sample| now.since(sample.last) >= kept) {
+        for sample in self.samples.iter_mut().filter(|sample| sample.is_over(window, now)) {
             *sample = Sample::new(now);
         }
         let oldest = self.samples.iter().map(|sample| sample.begun).min().unwrap_or(now);
@@ -100,9 +116,22 @@ mod tests {
     }
 
     #[test]
+    fn the_delay_brings_the_rate_down() {
+        let mut rate = Rate::default();
+        rate.record(100.0, WINDOW, at(0));
+        assert_eq!(rate.delay(10.0, WINDOW, at(0)), None);
+        assert_eq!(rate.delay(5.0, WINDOW, at(0)), Some(Duration::from_secs(10)));
+        assert!(rate.delay(0.0, WINDOW, at(0)) > Some(Duration::from_secs(1 << 20)));
+        rate.record(-100.0, WINDOW, at(1));
+        assert_eq!(rate.delay(0.0, WINDOW, at(2)), None);
+    }
+
+    #[test]
     fn what_is_eleven_seconds_old_is_forgotten() {
         let mut rate = Rate::default();
         rate.record(5000.0, WINDOW, at(0));
+        assert!(!rate.is_idle(WINDOW, at(10_999)));
+        assert!(rate.is_idle(WINDOW, at(11_000)));
         assert_eq!(measured(&mut rate, 10_999).0, 5000.0 / 10.999);
         assert_eq!(measured(&mut rate, 11_000), (0.0, 10_000));
     }
