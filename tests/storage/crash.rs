@@ -10,7 +10,7 @@ use protocol::{Offset, TopicPartition};
 use storage::disk::crash::{CrashDisk, Loss, scratch};
 use storage::{Checkpoint, Disk, FlushScope, Log, LogDir, LogSettings, OpenOptions, OsDisk, Shutdown};
 
-use crate::kit::{NOW, append, create_on, files, numbered, options, partition, settings, values};
+use crate::kit::{NOW, append, create_on, files, numbered, open_dir, options, partition, settings, values};
 
 /// What the workload knows after some number of operations.
 #[derive(Debug, Clone, Copy)]
@@ -82,7 +82,7 @@ impl Run {
 
     /// Appends with flushes and retention in between.
     fn work(&mut self) {
-        let dir = LogDir::open(self.root.path(), self.disk.clone()).unwrap();
+        let dir = open_dir(self.root.path(), self.disk.clone()).unwrap();
         let path = dir.partition_dir(&partition());
         let mut log = create_on(&path, &small(), self.disk.clone());
         let mut sequence = 0;
@@ -106,7 +106,7 @@ impl Run {
 
 /// Opens what a power cut left, as a broker does.
 fn reopen(root: &Path, disk: Arc<dyn Disk>) -> Option<Log> {
-    let dir = LogDir::open(root, disk.clone()).unwrap();
+    let dir = open_dir(root, disk.clone()).unwrap();
     let points = dir.read_offsets(Checkpoint::RecoveryPoint).unwrap();
     let path = dir.list().unwrap().replicas.remove(&partition())?;
     let recovery_point = points.get(&partition()).copied().unwrap_or(Offset(0));
@@ -198,7 +198,7 @@ fn recovery_may_be_cut_off_anywhere() {
 #[test]
 fn a_clean_stop_survives_the_power() {
     let mut run = Run::new();
-    let dir = LogDir::open(run.root.path(), run.disk.clone()).unwrap();
+    let dir = open_dir(run.root.path(), run.disk.clone()).unwrap();
     let mut log = create_on(&dir.partition_dir(&partition()), &small(), run.disk.clone());
     let mut sequence = 0;
     for _ in 0..20 {
@@ -211,7 +211,7 @@ fn a_clean_stop_survives_the_power() {
     for loss in LOSSES {
         let image = scratch();
         run.disk.image(run.disk.operations(), loss, image.path()).unwrap();
-        let dir = LogDir::open(image.path(), Arc::new(OsDisk)).unwrap();
+        let dir = open_dir(image.path(), Arc::new(OsDisk)).unwrap();
         assert_eq!(dir.take_clean_mark(), Ok(Shutdown::Clean), "{loss:?}");
         let path = dir.partition_dir(&TopicPartition::new("t", 0));
         let options = OpenOptions { recovery_point: Offset(20), ..options(&path, &small(), Shutdown::Clean) };

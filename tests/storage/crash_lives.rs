@@ -18,8 +18,8 @@ use storage::{
 
 use crate::judge;
 use crate::kit::{
-    Dice, Ends, NOW, batch, create_on, fetch, marker, numbered, options, partition, placed, settings,
-    transactional, with_seeds,
+    Dice, Ends, NOW, batch, create_on, fetch, marker, numbered, open_dir, options, partition, placed,
+    settings, transactional, with_seeds,
 };
 
 /// What was appended, by base offset.
@@ -110,7 +110,7 @@ impl Life {
     fn new(seed: u64) -> Life {
         let root = scratch();
         let disk = Arc::new(CrashDisk::new(root.path()).unwrap());
-        let dir = LogDir::open(root.path(), disk.clone()).unwrap();
+        let dir = open_dir(root.path(), disk.clone()).unwrap();
         let gaps = if seed.is_multiple_of(2) { Gaps::Compacted } else { Gaps::Never };
         let log = create_on(&dir.partition_dir(&partition()), &small(gaps), disk.clone());
         let (history, known, clients) = (Rc::default(), Vec::new(), BTreeMap::new());
@@ -136,7 +136,7 @@ impl Life {
     /// Goes on from what a power cut left of this life.
     fn after(&self, image: Scratch, known: (&Known, &Known), seed: u64, context: &str) -> Life {
         let disk = Arc::new(CrashDisk::new(image.path()).unwrap());
-        let dir = LogDir::open(image.path(), disk.clone()).unwrap();
+        let dir = open_dir(image.path(), disk.clone()).unwrap();
         let shutdown = dir.take_clean_mark().unwrap();
         let opened = reopen(&dir, (shutdown, self.gaps), disk.clone(), context);
         check(opened.as_ref(), known, tellable(&dir, self.gaps), context);
@@ -463,7 +463,7 @@ fn check(log: Option<&Log>, (before, after): (&Known, &Known), gaps: Gaps, conte
 /// Opens an image, judges it, and lets it live on a little.
 fn check_image(image: &Path, known: (&Known, &Known), gaps: Gaps, context: &str) {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let dir = LogDir::open(image, disk.clone()).unwrap();
+    let dir = open_dir(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
     let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
     check(log.as_ref(), known, tellable(&dir, gaps), context);
@@ -499,7 +499,7 @@ fn check_image(image: &Path, known: (&Known, &Known), gaps: Gaps, context: &str)
 /// Lets the recovery of an image be cut off too.
 fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &mut Dice), context: &str) {
     let disk = Arc::new(CrashDisk::new(image).unwrap());
-    let dir = LogDir::open(image, disk.clone()).unwrap();
+    let dir = open_dir(image, disk.clone()).unwrap();
     let shutdown = dir.take_clean_mark().unwrap();
     let log = reopen(&dir, (shutdown, gaps), disk.clone(), context);
     let end = log.as_ref().map(Log::end_offset);
@@ -510,7 +510,7 @@ fn check_recovery(image: &Path, known: (&Known, &Known), (gaps, dice): (Gaps, &m
         disk.image(cut, loss, second.path()).unwrap();
         let context = format!("{context}, its recovery cut at {cut}, {loss:?}");
         check_image(second.path(), known, gaps, &context);
-        let dir = LogDir::open(second.path(), Arc::new(OsDisk)).unwrap();
+        let dir = open_dir(second.path(), Arc::new(OsDisk)).unwrap();
         // Judged and closed by now: one record more than recovery found, however often it was begun.
         let again = reopen(&dir, (Shutdown::Unclean, gaps), Arc::new(OsDisk), &context);
         assert_eq!(again.map(|log| log.end_offset()), end.map(|end| end + 1), "{context}");

@@ -9,11 +9,11 @@ use protocol::batch::Batches;
 use protocol::{LeaderEpoch, Millis, Offset, TopicPartition};
 use serde_json::Value;
 use storage::{
-    Checkpoint, Cleanup, EpochEnd, Log, LogDir, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown,
+    Checkpoint, Cleanup, EpochEnd, Log, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown,
     TimestampedOffset, UpTo,
 };
 
-use crate::kit::{copy_of, decode, fetch, files, fixture, golden, options, settings};
+use crate::kit::{copy_of, decode, fetch, files, fixture, golden, open_dir, options, settings};
 
 const PARTITIONS: [&str; 14] = [
     "fx-none-0",
@@ -247,7 +247,7 @@ fn missing_indexes_become_kafkas() {
 #[test]
 fn a_whole_directory_is_read() {
     let copy = copy_of("main");
-    let dir = LogDir::open(copy.path(), Arc::new(OsDisk)).unwrap();
+    let dir = open_dir(copy.path(), Arc::new(OsDisk)).unwrap();
     let listing = dir.list().unwrap();
     let dirs = fs::read_dir(copy.path()).unwrap().filter(|entry| entry.as_ref().unwrap().path().is_dir());
     assert_eq!(listing.replicas.len(), dirs.count());

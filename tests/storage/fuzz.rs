@@ -15,13 +15,13 @@ use protocol::{BrokerId, LeaderEpoch, Millis, Offset, TopicId};
 use storage::disk::crash::{Scratch, scratch};
 use storage::salvage::{self, Found};
 use storage::{
-    AbortedTransaction, Checkpoint, FirstBatch, FlushScope, Log, LogDir, LogSettings, LogView,
-    MetaProperties, OpenOptions, OsDisk, ReadError, Shutdown, UpTo,
+    AbortedTransaction, Checkpoint, FirstBatch, FlushScope, Log, LogSettings, LogView, MetaProperties,
+    OpenOptions, OsDisk, ReadError, Shutdown, UpTo,
 };
 
 use crate::kit::{
-    Dice, Ends, NOW, append, batch, copy, files, fixture, marker, numbered, options, partition, settings,
-    slice_bytes, transactional, with_seeds,
+    Dice, Ends, NOW, append, batch, copy, files, fixture, marker, numbered, open_dir, options, partition,
+    settings, slice_bytes, transactional, with_seeds,
 };
 
 /// Files by what is in them; a kind is chosen before a file, so that the small ones get their share.
@@ -64,7 +64,7 @@ fn own() -> &'static Scratch {
     static OWN: OnceLock<Scratch> = OnceLock::new();
     OWN.get_or_init(|| {
         let root = scratch();
-        let dir = LogDir::open(root.path(), Arc::new(OsDisk)).unwrap();
+        let dir = open_dir(root.path(), Arc::new(OsDisk)).unwrap();
         let id = MetaProperties {
             broker_id: Some(BrokerId(1)),
             cluster_id: Some("c".to_owned()),
@@ -208,7 +208,7 @@ enum Trust {
 
 /// Opens as a broker does; the error is what an operator reads.
 fn opened(root: &Path, trust: Trust) -> Result<Log, String> {
-    let dir = LogDir::open(root, Arc::new(OsDisk)).map_err(|error| error.to_string())?;
+    let dir = open_dir(root, Arc::new(OsDisk)).map_err(|error| error.to_string())?;
     dir.read_meta().map_err(|error| error.to_string())?;
     for which in Checkpoint::ALL {
         // A start tells, and goes on.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::batch::{Attributes, BatchHeader, Batches, Codec, Produced};
 use protocol::record::{BatchBuilder, NewRecord};
@@ -11,8 +12,8 @@ use protocol::{LeaderEpoch, Millis, Offset, ProducerEpoch, ProducerId, Sequence,
 use serde_json::Value;
 use storage::disk::crash::{Scratch, scratch};
 use storage::{
-    CreateOptions, Disk, FirstBatch, Log, LogReader, LogSettings, OpenOptions, OsDisk, RecoveryError,
-    RecoveryReport, Shutdown, UpTo,
+    CreateOptions, Disk, FirstBatch, Log, LogDir, LogDirError, LogReader, LogSettings, OpenOptions, OsDisk,
+    RecoveryError, RecoveryReport, Shutdown, UpTo,
 };
 
 /// When tests take place: a few seconds after the fixtures' records.
@@ -55,6 +56,18 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 pub(crate) fn os() -> Arc<dyn Disk> {
     Arc::new(OsDisk)
+}
+
+/// Opens a log directory that nobody has open. A test beside this one may start a process at that moment, which has all files of this one for an instant,
+/// and with them the lock that was just given back.
+pub(crate) fn open_dir(path: &Path, disk: Arc<dyn Disk>) -> Result<LogDir, LogDirError> {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        match LogDir::open(path, disk.clone()) {
+            Err(LogDirError::InUse { .. }) if Instant::now() < deadline => std::thread::yield_now(),
+            other => return other,
+        }
+    }
 }
 
 pub(crate) fn options(dir: &Path, settings: &LogSettings, shutdown: Shutdown) -> OpenOptions {

@@ -12,7 +12,8 @@ use storage::disk::crash::{CrashDisk, Loss, Scratch, scratch};
 use storage::{Checkpoint, Cleanup, Log, LogDir, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown};
 
 use crate::kit::{
-    append, copy, copy_of, create, decode, fetch, files, golden, numbered, options, os, settings, values,
+    append, copy, copy_of, create, decode, fetch, files, golden, numbered, open_dir, options, os, settings,
+    values,
 };
 
 fn compacted() -> LogSettings {
@@ -30,7 +31,7 @@ fn opened(dir: &Path, point: i64, start: Option<i64>, shutdown: Shutdown) -> (Lo
 }
 
 fn log_dir(path: &Path) -> LogDir {
-    LogDir::open(path, Arc::new(OsDisk)).unwrap()
+    open_dir(path, Arc::new(OsDisk)).unwrap()
 }
 
 #[test]

@@ -16,7 +16,7 @@ use storage::{
 
 use crate::crash_lives::{History, loss};
 use crate::judge;
-use crate::kit::{Dice, NOW, batch, create_on, options, partition, settings, with_seeds};
+use crate::kit::{Dice, NOW, batch, create_on, open_dir, options, partition, settings, with_seeds};
 
 fn small() -> LogSettings {
     LogSettings { segment_bytes: 700, index_interval_bytes: 120, file_delete_delay_ms: 0, ..settings() }
@@ -46,7 +46,7 @@ struct Life {
 }
 
 fn log_dirs(root: &Path, disk: &Arc<dyn Disk>) -> [LogDir; 2] {
-    ["a", "b"].map(|name| LogDir::open(&root.join(name), Arc::clone(disk)).unwrap())
+    ["a", "b"].map(|name| open_dir(&root.join(name), Arc::clone(disk)).unwrap())
 }
 
 impl Life {

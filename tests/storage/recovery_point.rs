@@ -10,7 +10,8 @@ use storage::disk::crash::{CrashDisk, Loss, Scratch, scratch};
 use storage::{Checkpoint, Disk, FlushScope, Log, LogDir, LogSettings, OpenOptions, OsDisk, Shutdown};
 
 use crate::kit::{
-    Ends, NOW, append, batch, create_on, marker, options, partition, placed, settings, transactional, values,
+    Ends, NOW, append, batch, create_on, marker, open_dir, options, partition, placed, settings,
+    transactional, values,
 };
 
 /// Small segments, and of all losses those that a file system is most likely to show.
@@ -37,7 +38,7 @@ impl World {
 
     fn over(root: Scratch) -> World {
         let disk = Arc::new(CrashDisk::new(root.path()).unwrap());
-        let dir = LogDir::open(root.path(), disk.clone()).unwrap();
+        let dir = open_dir(root.path(), disk.clone()).unwrap();
         World { disk, dir, root }
     }
 
