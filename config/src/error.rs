@@ -6,7 +6,7 @@ use std::fmt;
 
 /// One setting whose value cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{key}={value}: {allowed}")]
+#[error("{key}={value}: {allowed}{}", self.rule.hint())]
 pub struct ConfigError {
     pub key: String,
     /// As it was written; `null` where nothing was. Values of passwords are hidden before they get here.
@@ -29,6 +29,16 @@ pub enum Rule {
     Listeners,
     /// Whatever says it all by itself.
     Plain,
+}
+
+impl Rule {
+    /// What an operator is told besides.
+    fn hint(self) -> &'static str {
+        match self {
+            Rule::Listeners => "; what is wanted is a list of NAME://HOST:PORT",
+            Rule::Value | Rule::Requirement | Rule::Sentence | Rule::Plain => "",
+        }
+    }
 }
 
 impl ConfigError {

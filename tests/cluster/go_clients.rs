@@ -41,7 +41,7 @@ fn check_program(scene: &Scene, name: &str) -> Result<()> {
 
 /// Builds a package of a module in `tests/go`.
 pub(crate) fn build(module: &str, package: &str) -> Result<PathBuf> {
-    let program = project::target().join("go").join(module).join(package).join("program");
+    let program = project::target().join("go-programs").join(module).join(package).join("program");
     let mut command = Command::new("go");
     command.args(["build", "-mod=readonly", "-o"]).arg(&program).arg(format!("./{package}"));
     run(command.current_dir(project::path("tests/go").join(module)))?.ok()?;
