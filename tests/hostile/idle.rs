@@ -24,5 +24,16 @@ fn ten_thousand_idle_connections_cost_less_than_100_megabytes() -> Result<()> {
         idle.iter_mut().step_by(CONNECTIONS - 1).try_for_each(|wire| wire.served().map(drop))
     })?;
     drop::<Vec<Wire>>(idle);
-    ground.await_memory(before + 32 * MEGABYTE)
+    // Threads that have nothing to do give nothing back: others come and go meanwhile.
+    until_ok("memory is given back", crate::SOON, || {
+        (0..20).try_for_each(|_| ground.broker.connect()?.served().map(drop))?;
+        let now = ground.memory()?;
+        anyhow::ensure!(
+            now <= before + 32 * MEGABYTE,
+            "{} MB are resident, {} were",
+            now >> 20,
+            before >> 20
+        );
+        Ok(())
+    })
 }

@@ -116,8 +116,9 @@ impl Connection {
         }
     }
 
-    /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped.
-    pub(super) async fn run(mut self, mut socket: TcpStream) -> Result<(), TaskError> {
+    /// Serves the client until it leaves, breaks the protocol, is idle for too long, or connections are stopped. Boxed,
+    /// since the future would have room for it twice.
+    pub(super) async fn run(mut self: Box<Self>, mut socket: TcpStream) -> Result<(), TaskError> {
         let displaced = self.seat.lost();
         // Either ends the connection.
         let end = tokio::select! {

@@ -119,7 +119,7 @@ impl Listener {
             return;
         }
         let context = Context::new(Arc::clone(&self.name), peer.ip().to_canonical());
-        let connection = Connection::new(Arc::clone(network), context, peer, seat);
+        let connection = Box::new(Connection::new(Arc::clone(network), context, peer, seat));
         network.tasks.spawn(TaskKind::Connection, peer, connection.run(socket));
     }
 }
