@@ -59,10 +59,6 @@ pub(crate) struct FetchCost {
 impl Quotas {
     /// Measured over `clients`, but for changes of topics, which have a window of their own.
     pub(crate) fn new(clients: QuotaWindow, controller: QuotaWindow) -> Quotas {
-        let window = |window: QuotaWindow| Window {
-            samples: window.samples,
-            size: Duration::from_secs(window.sample_seconds.into()),
-        };
         Quotas {
             in_force: AtomicBool::new(false),
             produce: Mutex::new(Quota::new(window(clients))),
@@ -112,12 +108,13 @@ impl Quotas {
         Some(most as i32)
     }
 
-    /// Charges a fetch; whoever is to be held back gets nothing, and is not charged for the bytes.
-    pub(crate) fn charge_fetch(&self, context: &Context, cost: FetchCost) -> Duration {
+    /// Charges a fetch what it cost, which is asked for only where something is limited; whoever is to be held back gets nothing, and is
+    /// not charged for the bytes.
+    pub(crate) fn charge_fetch(&self, context: &Context, cost: impl FnOnce() -> FetchCost) -> Duration {
         if !self.in_force() {
             return Duration::ZERO;
         }
-        let client = client(context);
+        let (client, cost) = (client(context), cost());
         let worked = self.charge_time(client, cost.busy);
         self.with(&self.fetch, |quota, now| {
             let bytes = cost.bytes as f64;
@@ -147,6 +144,11 @@ impl Quotas {
         let now = Monotonic(self.origin.elapsed());
         work(&mut quota, now)
     }
+}
+
+/// A window of the configuration by the rules' words.
+pub(crate) fn window(window: QuotaWindow) -> Window {
+    Window { samples: window.samples, size: Duration::from_secs(window.sample_seconds.into()) }
 }
 
 /// The entity by the rules' words; none for addresses, which have no quotas of this kind.

@@ -51,7 +51,7 @@ pub(crate) async fn answer(
     let mut opened = match sessions.open(header.version, &request, rank, now).await {
         Ok(opened) => opened,
         Err(error) => {
-            let throttle = broker.quotas.charge_fetch(&context, terms.cost(0));
+            let throttle = broker.quotas.charge_fetch(&context, || terms.cost(0));
             return encode(&header, failed(error, 0)).throttled(whole_ms(throttle));
         }
     };
@@ -64,7 +64,7 @@ pub(crate) async fn answer(
     if !terms.knows_isolation && selection.refused < session.len() {
         return failed_whole(&header, request);
     }
-    let throttle = broker.quotas.charge_fetch(&context, terms.cost(size(session, &selection)));
+    let throttle = broker.quotas.charge_fetch(&context, || terms.cost(size(session, &selection)));
     if !throttle.is_zero() {
         let session_id = opened.resumed();
         return encode(&header, failed(ErrorCode::None, session_id)).throttled(whole_ms(throttle));

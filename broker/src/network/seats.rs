@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use config::broker::{self as settings, QuotaWindow};
 use coordinator::deadlines::Monotonic;
-use coordinator::quota::Window;
 use tokio::net::lookup_host;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
 
 pub(crate) use super::connection_quotas::Limits;
 use super::connection_quotas::{Admission, ConnectionQuotas};
+use crate::quota;
 
 /// A host of max.connections.per.ip.overrides, or of `/config/ips`, that has no address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -73,8 +73,7 @@ struct Place {
 
 impl Seats {
     pub(crate) fn new(limits: Limits, window: QuotaWindow) -> Arc<Seats> {
-        let size = Duration::from_secs(window.sample_seconds.into());
-        let quotas = ConnectionQuotas::new(limits, Window { samples: window.samples, size });
+        let quotas = ConnectionQuotas::new(limits, quota::window(window));
         let state = State { quotas, taken: HashMap::new(), leaving: 0, next: 0 };
         Arc::new(Seats { begun: Instant::now(), state: Mutex::new(state), freed: Notify::new() })
     }
