@@ -1,6 +1,6 @@
 //! The kinds of strangers in the pack: what each sends, and whether it stays.
 //! How: bytes by hand; what looks random is the same each time.
-use tests::wire::{FETCH, LIST_OFFSETS, METADATA, framed, header};
+use tests::wire::{FETCH, LIST_OFFSETS, METADATA, framed, header, noise};
 
 /// What a stranger does when it has sent its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,12 +24,12 @@ pub(crate) struct Stranger {
 /// The strangers number `number` and so on; `topic` is one with records.
 pub(crate) fn stranger(number: usize, topic: &str) -> Stranger {
     let (bytes, after) = match number % 16 {
-        0 => (noise(number), After::AwaitEnd),
-        1 => (framed(&noise(number)), After::AwaitEnd),
-        2 => ([&i32::MAX.to_be_bytes()[..], &noise(number)].concat(), After::AwaitEnd),
+        0 => (noise(number as u64 + 1), After::AwaitEnd),
+        1 => (framed(&noise(number as u64 + 1)), After::AwaitEnd),
+        2 => ([&i32::MAX.to_be_bytes()[..], &noise(number as u64 + 1)].concat(), After::AwaitEnd),
         3 => ((-(number as i32)).to_be_bytes().to_vec(), After::AwaitEnd),
         // As long as socket.request.max.bytes allows, with next to nothing of it.
-        4 => ([&104_857_600_i32.to_be_bytes()[..], &noise(number)].concat(), After::Stay),
+        4 => ([&104_857_600_i32.to_be_bytes()[..], &noise(number as u64 + 1)].concat(), After::Stay),
         5 => (half(&metadata(&names(10))), After::Leave),
         6 => (half(&metadata(&names(10))), After::Stay),
         7 => (metadata(&names(3)), After::Drip),
@@ -97,15 +97,4 @@ fn fetches(topic: &str) -> Vec<u8> {
 
 fn half(bytes: &[u8]) -> Vec<u8> {
     bytes[..bytes.len() / 2].to_vec()
-}
-
-fn noise(seed: usize) -> Vec<u8> {
-    let mut state = (seed as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()[0]
-    };
-    (0..200).map(|_| next()).collect()
 }

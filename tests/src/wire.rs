@@ -104,6 +104,18 @@ impl Wire {
     }
 }
 
+/// Bytes that look random and are the same each time.
+pub fn noise(seed: u64) -> Vec<u8> {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_be_bytes()[0]
+    };
+    (0..200).map(|_| next()).collect()
+}
+
 /// Bytes with their length in front.
 pub fn framed(bytes: &[u8]) -> Vec<u8> {
     let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);

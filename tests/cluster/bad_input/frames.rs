@@ -3,7 +3,7 @@
 //! than a small multiple of what was sent.
 use crate::scene::Scene;
 use anyhow::{Context, Result};
-use tests::wire::{API_VERSIONS, FETCH, METADATA, Wire, flexible_header, framed, header};
+use tests::wire::{API_VERSIONS, FETCH, METADATA, Wire, flexible_header, framed, header, noise};
 
 const MEGABYTE: u64 = 1 << 20;
 /// Room for the allocator's own habits; one array of 2^31 elements would be thousands of these.
@@ -34,18 +34,6 @@ fn endure(scene: &mut Scene, attacks: impl FnOnce(&str) -> Result<()>) -> Result
     assert!(after - before < GROWTH, "memory grew from {before} to {after} bytes");
     assert_eq!(healthy.served()?, served);
     scene.broker.await_serving()
-}
-
-/// Bytes that look random and are the same each time.
-fn noise(seed: u64) -> Vec<u8> {
-    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_be_bytes()[0]
-    };
-    (0..200).map(|_| next()).collect()
 }
 
 #[test]
