@@ -423,6 +423,10 @@ impl Loader<'_> {
     }
 
     fn settle_aborted(&self, base: Offset, aborted: &[AbortedTransaction]) -> Result<(), DiskError> {
+        // Most segments have none and had none, and need not be asked.
+        if aborted.is_empty() && !self.transactions.contains(&base) {
+            return Ok(());
+        }
         settle(self.disk, &file_path(&self.dir, base, TXN_INDEX), aborted)
     }
 

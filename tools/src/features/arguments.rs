@@ -1,6 +1,6 @@
 //! The command line of `kafka-features.sh`: options, one command, and the command's own options.
 //!
-//! Texts are those that Kafka's tool prints, but that a long error is not broken into lines. As there, `--help` ends with 1.
+//! Usage and errors are those of Kafka's tool, but that a long error is not broken into lines; the help is ours. As there, `--help` ends with 1.
 //! Source: FeatureCommand, argparse4j.
 
 use std::io::{self, Write};
@@ -15,29 +15,23 @@ usage: kafka-features [-h] [--command-config COMMAND_CONFIG]
 
 const HELP: &str = "
 
-This tool manages feature flags in Kafka.
+Shows and changes the feature levels that a cluster has agreed on.
 
 positional arguments:
   {describe,upgrade,downgrade,disable}
-    describe             Describes the current active feature flags.
-    upgrade              Upgrade one or more feature flags.
-    downgrade            Upgrade one or more feature flags.
-    disable              Disable one or  more  feature  flags.  This is the
-                         same as downgrading the version to zero.
+    describe             Print the features and their levels.
+    upgrade              Raise the level of features.
+    downgrade            Lower the level of features.
+    disable              Take features out of use, at level 0.
 
 optional arguments:
-  -h, --help             show this help message and exit
+  -h, --help             print this text
   --bootstrap-server BOOTSTRAP_SERVER
-                         A comma-separated list of  host:port  pairs to use
-                         for  establishing  the  connection  to  the  Kafka
-                         cluster.
+                         Brokers to begin with, as host:port,host:port.
   --bootstrap-controller BOOTSTRAP_CONTROLLER
-                         A comma-separated list of  host:port  pairs to use
-                         for  establishing  the  connection  to  the  KRaft
-                         quorum.
+                         The same for controllers of a KRaft cluster.
   --command-config COMMAND_CONFIG
-                         Property file containing configs  to  be passed to
-                         Admin Client.
+                         File with properties of the admin client.
 ";
 
 /// How the usage of each command begins.
@@ -48,7 +42,7 @@ usage: kafka-features (--bootstrap-server BOOTSTRAP_SERVER |
 const HELP_LINE: &str = "
 
 optional arguments:
-  -h, --help             show this help message and exit
+  -h, --help             print this text
 ";
 
 #[derive(Debug)]
@@ -113,30 +107,22 @@ impl Command {
         match self {
             Command::Describe => "",
             Command::Upgrade => {
-                "  --metadata METADATA    The  level  to   which   we   should  upgrade  the
-                         metadata. For example, 3.3-IV3.
-  --feature FEATURE      A  feature   upgrade   we   should   perform,   in
-                         feature=level  format.  For   example:  `metadata.
-                         version=5`.
-  --dry-run              Validate this upgrade, but do not perform it.
+                "  --metadata METADATA    The metadata version to reach, such as 3.3-IV3.
+  --feature FEATURE      A feature and its new level, as name=level.
+  --dry-run              Ask whether it could be done, and change nothing.
 "
             }
             Command::Downgrade => {
-                "  --metadata METADATA    The  level  to  which   we  should  downgrade  the
-                         metadata. For example, 3.3-IV0.
-  --feature FEATURE      A  feature  downgrade   we   should   perform,  in
-                         feature=level  format.  For   example:  `metadata.
-                         version=5`.
-  --unsafe               Perform   this   downgrade   even    if   it   may
-                         irreversibly destroy metadata.
-  --dry-run              Validate this downgrade, but do not perform it.
+                "  --metadata METADATA    The metadata version to go back to, such as 3.3-IV0.
+  --feature FEATURE      A feature and its new level, as name=level.
+  --unsafe               Also if metadata is lost by it.
+  --dry-run              Ask whether it could be done, and change nothing.
 "
             }
             Command::Disable => {
-                "  --feature FEATURE      A feature flag to disable.
-  --unsafe               Disable  this  feature   flag   even   if  it  may
-                         irreversibly destroy metadata.
-  --dry-run              Perform a dry-run of this disable operation.
+                "  --feature FEATURE      The feature to take out of use.
+  --unsafe               Also if metadata is lost by it.
+  --dry-run              Ask whether it could be done, and change nothing.
 "
             }
         }
