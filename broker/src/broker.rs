@@ -5,6 +5,7 @@ mod advertised;
 pub(crate) mod assemble;
 mod controller_epoch;
 pub(crate) mod handles;
+mod idle_threads;
 mod loading;
 pub(crate) mod logs;
 mod reachability;

@@ -22,6 +22,9 @@ use tracing::{debug, error, info, warn};
 /// Between the failure of a task that is restarted and its next start.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long work on disks that nobody waits for any more holds up a stop.
+const SETTLING_MAX: Duration = Duration::from_secs(30);
+
 /// What a task is for, in the order in which the kinds are stopped. An end that nobody asked for is an error.
 ///
 /// | kind | on error | on panic | on stop | deadline |
@@ -197,6 +200,16 @@ impl Tasks {
         warn!(kind = %kind, "{late}: dropping them");
         group.abandoned.cancel();
         Err(late)
+    }
+
+    /// Waits for what `blocking` has begun, also where the task that began it was dropped.
+    pub(crate) async fn settle(&self) {
+        let blocking = &self.0.blocking;
+        blocking.close();
+        if timeout(SETTLING_MAX, blocking.wait()).await.is_err() {
+            let (left, waited_s) = (blocking.len(), SETTLING_MAX.as_secs());
+            warn!(left, waited_s, "work on disks does not end: stopping without it");
+        }
     }
 
     /// Waits for a failure that has to stop the broker.
@@ -442,5 +455,27 @@ mod tests {
         assert_eq!(late.to_string(), "1 connection tasks did not stop within 5 s");
         assert_eq!(dropped.recv().await, None, "its future is dropped");
         assert_eq!(tasks.stop(TaskKind::Shard).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn settling_waits_for_work_on_disks_whose_task_was_dropped() {
+        let tasks = Tasks::new();
+        let (go, gone) = std::sync::mpsc::channel::<()>();
+        let (begun, mut has_begun) = mpsc::channel(1);
+        let done = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&done);
+        let work = tasks.blocking(move || {
+            begun.blocking_send(()).expect("the test listens");
+            gone.recv().expect("the test says so");
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        tokio::select! {
+            () = work => panic!("it waits"),
+            heard = has_begun.recv() => assert_eq!(heard, Some(())),
+        }
+        go.send(()).expect("it waits for it");
+        tasks.settle().await;
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+        tasks.settle().await;
     }
 }

@@ -9,6 +9,8 @@ use anyhow::{Context, bail};
 use broker::{Loggers, Options};
 use tokio::runtime::Builder;
 
+use crate::memory;
+
 const USAGE: &str = "usage: ottla broker FILE [--override KEY=VALUE]…";
 
 /// Runs a broker until it is told to stop.
@@ -24,7 +26,10 @@ pub(crate) fn run(args: &[String], loggers: Loggers) -> ExitCode {
 }
 
 fn serve(options: Options) -> anyhow::Result<()> {
-    let runtime = Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")?;
+    memory::in_small_pages();
+    let mut threads = Builder::new_multi_thread();
+    let runtime =
+        threads.enable_all().on_thread_park(memory::give_back).build().context("cannot start the runtime")?;
     // Its errors say all there is in one message; their sources would say it again.
     runtime.block_on(broker::run(options)).map_err(|error| anyhow::anyhow!("{error}"))
 }

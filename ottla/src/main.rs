@@ -5,16 +5,11 @@
 
 mod broker_command;
 mod log;
+mod memory;
 
 use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
-
-use mimalloc::MiMalloc;
-
-/// After a burst the memory of the process is what it was before (docs/decisions/0014).
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();

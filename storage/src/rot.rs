@@ -3,6 +3,8 @@
 //! Called by the broker's writer for bytes that were not in memory, and by look-ups inside a batch. It changes nothing
 //! on disk; the pages of a file with a bad batch are dropped, so that the next reader asks the disk again.
 
+mod memory;
+
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -17,6 +19,8 @@ use crate::disk::DiskFile;
 use crate::names::{DirKind, LOG, file_path, parse_dir};
 use crate::recovery::Flaw;
 use crate::scan::{CHECKED_FROM, HeaderAt, Headers, ScanError, is_intact_message, parse};
+
+pub use memory::{Unchecked, pages_in_memory, unchecked};
 
 /// Bytes read at once: small enough to stay in a processor's cache between the read and the checksum.
 const WINDOW: usize = 64 << 10;
@@ -45,7 +49,7 @@ pub enum RotError {
 
 /// Reads a stretch from the disk and checks every batch that begins in it; returns where the next batch begins.
 /// Blocks for the disk. Exactly what is checked gets into memory, not what the system would read ahead.
-pub fn read_checked(file: &Arc<File>, stretch: Stretch) -> Result<u64, RotError> {
+fn read_checked(file: &Arc<File>, stretch: Stretch) -> Result<u64, RotError> {
     ask_for(file, stretch.from, stretch.to);
     let file = DiskFile { os: Arc::clone(file), id: 0 };
     let outcome = Walk::new(&file, stretch).run();

@@ -18,6 +18,8 @@ use tests::zookeeper::Zookeeper;
 
 pub(crate) const SOON: Duration = Duration::from_secs(30);
 pub(crate) const MEGABYTE: u64 = 1 << 20;
+/// What a broker may keep of a burst: tables that have grown, and the allocator's own habits.
+pub(crate) const GROWTH: u64 = 8 * MEGABYTE;
 
 static ALONE: Mutex<()> = Mutex::new(());
 

@@ -3,7 +3,7 @@
 //! How: the same producer is measured before, in calm, and while the pack runs; a third of the strangers stay to the end.
 use crate::produced::{Latencies, Producer};
 use crate::stranger::{After, Stranger, stranger};
-use crate::{Ground, MEGABYTE, allow_sockets};
+use crate::{GROWTH, Ground, allow_sockets};
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -14,8 +14,6 @@ const STRANGERS: usize = 10_000;
 /// They come at a rate that leaves the producer its share of a machine which both use.
 const PER_SECOND: u32 = 400;
 const CALM_REQUESTS: usize = 1_500;
-/// The allocator's own habits.
-const GROWTH: u64 = 48 * MEGABYTE;
 const TOPIC: &str = "besieged";
 
 #[test]
@@ -85,9 +83,7 @@ impl Pack {
     }
 
     fn send(&mut self, address: &str, number: usize) -> Result<()> {
-        if number.is_multiple_of(100) {
-            self.drip();
-        }
+        self.drip(number);
         let stranger = stranger(number, TOPIC);
         let mut stream = TcpStream::connect(address).context("the broker does not accept")?;
         if stranger.after == After::Drip {
@@ -106,9 +102,9 @@ impl Pack {
         Ok(())
     }
 
-    /// One byte more of each.
-    fn drip(&mut self) {
-        for (stream, stranger) in &mut self.dripping {
+    /// One byte more of each, a hundredth of them at a time.
+    fn drip(&mut self, number: usize) {
+        for (stream, stranger) in self.dripping.iter_mut().skip(number % 100).step_by(100) {
             if !stranger.bytes.is_empty() {
                 let byte = stranger.bytes.remove(0);
                 // Nothing is wrong with it yet, and if the broker thought so it would not matter here.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use tests::wire::{Body, PRODUCE, Wire};
 
 /// Below it a turn of the scheduler decides, and not the broker.
-const FLOOR: Duration = Duration::from_millis(10);
+const FLOOR: Duration = Duration::from_millis(4);
 /// 100 kB every 5 ms are 20 MB/s.
 const BATCH: usize = 100_000;
 const PERIOD: Duration = Duration::from_millis(5);

@@ -19,7 +19,7 @@ const TABLE: &[Row] = &[
     row("protocol", &[], &["crc32c", "flate2", "kafka-protocol", "lz4", "snap", "zstd"]),
     row("config", &[], &["java-properties"]),
     // Layer 1
-    row("storage", LAYER_ONE, &["crc32c", "memmap2", "rustix"]),
+    row("storage", LAYER_ONE, &["crc32c", "libc", "memmap2", "rustix"]),
     row("coordinator", LAYER_ONE, &[]),
     row("zookeeper", LAYER_ONE, &["base64", "serde", "serde_json", "tokio", "zookeeper-client"]),
     row("client", LAYER_ONE, &["kafka-protocol", "tokio"]),
@@ -31,7 +31,11 @@ const TABLE: &[Row] = &[
         &["anyhow", "base64", "hmac", "jiff", "rdkafka", "regex", "rustix", "serde_json", "sha2", "tokio"],
     ),
     // Layer 3
-    row("ottla", &["broker", "tools"], &["anyhow", "mimalloc", "tokio", "tracing-subscriber"]),
+    row(
+        "ottla",
+        &["broker", "tools"],
+        &["anyhow", "libmimalloc-sys", "mimalloc", "rustix", "tokio", "tracing-subscriber"],
+    ),
     row("tests", &[], &["anyhow", "rustix", "serde_json"]),
 ];
 

@@ -14,6 +14,8 @@ const FILES_SHARE: u64 = 8;
 /// What Linux allows a process where nothing else is set (vm.max_map_count), and the part of it for index files.
 const MAPS_OF_SYSTEM: u64 = 65_530;
 const MAPS_SHARE: u64 = 4;
+/// What the table of handles has room for from the start on, 8 bytes each.
+const TABLE: u64 = 65_536;
 
 /// The partitions need more handles than the process may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,7 @@ impl Room {
             "file handles"
         );
         handles.bound();
+        widen_table(limit.min(TABLE));
         Room { limit }
     }
 
@@ -79,6 +82,15 @@ impl Room {
 fn bounds(limit: u64, maps: u64) -> Handles {
     let files = (limit / FILES_SHARE).clamp(FILES_MIN, FILES_MAX);
     Handles { files: files as usize, maps: (maps / MAPS_SHARE) as usize }
+}
+
+/// Linux doubles a process's table of handles when it is full, and whoever opens one meanwhile waits for some ten milliseconds:
+/// many connections at once would hold up the requests of others. The highest handle makes it as large as it may become.
+fn widen_table(handles: u64) {
+    let highest = i32::try_from(handles.saturating_sub(1)).unwrap_or(i32::MAX);
+    if let Err(error) = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), highest) {
+        tracing::debug!(%error, highest, "the table of file handles grows while it is used");
+    }
 }
 
 fn maps_of_system() -> u64 {

@@ -23,7 +23,7 @@ use super::advertised::advertised;
 use super::assemble::Materials;
 use super::handles::{Room, TooFewHandles};
 use super::logs::{self, OpenDirs};
-use super::{Broker, Options, reachability, wiring};
+use super::{Broker, Options, idle_threads, reachability, wiring};
 use crate::authorizer::Authorizer;
 use crate::config_changes::{ConfigChanges, ConfigEntity, ConfigUpdate};
 use crate::features::{self, FeaturesError};
@@ -112,6 +112,7 @@ pub(super) async fn start(options: Options) -> Result<Running, StartError> {
     let (config, layers) = configuration(&options)?;
     let clock = Clock::start();
     let tasks = Tasks::new();
+    idle_threads::wake(&tasks);
     let room = Room::make();
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let dirs = logs::open_dirs(&config, &disk)?;

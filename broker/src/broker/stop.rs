@@ -26,6 +26,7 @@ pub(super) async fn stop(running: Running) {
         // Who is late has been logged and dropped; the stages after it do not depend on it.
         let _ = broker.tasks.stop(kind).await;
     }
+    broker.tasks.settle().await;
     close_logs(&broker).await;
     let _ = broker.tasks.stop(TaskKind::Shard).await;
     let _ = broker.tasks.stop(TaskKind::ZooKeeper).await;

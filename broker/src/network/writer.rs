@@ -6,16 +6,14 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::AsFd;
+use std::io::{self, IoSlice};
 use std::sync::Arc;
 
 use bytes::Buf;
 use protocol::response::{FileSlice, Part, Response};
-use rustix::fs::Advice;
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags};
-use storage::rot::{RotError, Stretch, path_of, read_checked};
+use storage::rot::{RotError, Stretch, path_of, unchecked};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
@@ -30,9 +28,6 @@ const TURN: usize = 1 << 20;
 const PIECES_MAX: usize = 32;
 /// With this much to send, further answers wait where they are. Below it they leave in one system call.
 const QUEUED_BYTES_MAX: usize = 64 << 10;
-/// Between two probes for what is in the page cache: Linux reads ahead in units of this size by default. A probe cost
-/// 1 % of sending as much, so every file is probed; nothing else here knows what is hot.
-const PROBE_STRIDE: u64 = 128 << 10;
 
 /// Why a response cannot be sent to its end. The connection has to be closed, as the client waits for the rest.
 #[derive(Debug, thiserror::Error)]
@@ -184,12 +179,12 @@ impl Writer {
         let (from, end) = (slice.position, slice.position + u64::from(slice.length));
         let to = end.min(from + TURN as u64);
         let unreadable = |error| WriteError::File { file: slice.file.clone(), error };
-        if is_warm(&slice.file, from, to).map_err(unreadable)? {
+        let Some(unchecked) = unchecked(&slice.file, from, to).map_err(unreadable)? else {
             self.warm_until = to;
             return Ok(());
-        }
+        };
         let (file, stretch) = (slice.file.clone(), Stretch { boundary, from, to, end });
-        let checked = self.tasks.blocking(move || read_checked(&file, stretch)).await;
+        let checked = self.tasks.blocking(move || unchecked.check(&file, stretch)).await;
         let boundary = checked.map_err(|error| match error {
             RotError::Io(error) => unreadable(error),
             RotError::Bad { position, flaw } => {
@@ -256,29 +251,4 @@ fn send_leading_memory(socket: &TcpStream, parts: &VecDeque<Part>) -> io::Result
     }
     let mut nothing = SendAncillaryBuffer::new(&mut []);
     Ok(rustix::net::sendmsg(socket, &pieces[..count], &mut nothing, flags)?)
-}
-
-/// Whether the file's bytes between two positions can be sent without waiting for a disk, as far as probes of
-/// single bytes tell. Where the file system cannot say (overlayfs), they count as cold.
-fn is_warm(file: &File, from: u64, to: u64) -> io::Result<bool> {
-    // Otherwise a probe that finds nothing makes the system read ahead, and what it reads so nobody checks.
-    let _ = rustix::fs::fadvise(file, 0, None, Advice::Random);
-    let last = (to - from > PROBE_STRIDE).then_some(to - 1);
-    for position in (from..to).step_by(PROBE_STRIDE as usize).chain(last) {
-        if !is_byte_warm(file, position)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-fn is_byte_warm(file: &File, position: u64) -> io::Result<bool> {
-    let mut byte = [0];
-    let mut buffers = [IoSliceMut::new(&mut byte)];
-    match rustix::io::preadv2(file.as_fd(), &mut buffers, position, ReadWriteFlags::NOWAIT) {
-        // Past the end of a truncated file there is nothing to wait for; sendfile will tell.
-        Ok(_) => Ok(true),
-        Err(Errno::AGAIN | Errno::OPNOTSUPP | Errno::NOSYS) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
 }

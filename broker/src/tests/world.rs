@@ -160,6 +160,7 @@ impl World {
         for kind in [TaskKind::Controller, TaskKind::Upkeep] {
             self.broker.tasks.stop(kind).await.unwrap();
         }
+        self.broker.tasks.settle().await;
         stop::close_logs(&self.broker).await;
         for kind in [TaskKind::Shard, TaskKind::ZooKeeper] {
             self.broker.tasks.stop(kind).await.unwrap();

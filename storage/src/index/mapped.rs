@@ -1,6 +1,6 @@
 //! An index file that nobody writes any more, read through memory.
 //!
-//! The only unsafe code of the crate. The map is made at the first look-up, since most sealed segments are never read,
+//! The map is made at the first look-up, since most sealed segments are never read,
 //! and taken back when there are too many. A page that the disk cannot deliver ends the process (SIGBUS), as it does
 //! with Kafka; in a directory that has shown an error nothing is mapped, and the file is read instead.
 #![allow(unsafe_code)]

@@ -5,13 +5,15 @@ use std::io::Write as _;
 use std::os::unix::fs::FileExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use protocol::batch::Codec;
 use protocol::record::{BatchBuilder, NewRecord};
 use protocol::response::{FileSlice, Part, Response};
 use protocol::{Millis, Offset};
+use rustix::fs::Advice;
+use storage::rot::pages_in_memory;
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
 
@@ -93,10 +95,20 @@ async fn answers_of_many_parts_arrive_byte_for_byte() {
     }
 }
 
-/// Takes a file out of the page cache.
+/// Takes a file out of the page cache, all of it: the system keeps pages that it is busy with for a moment.
 fn chill(file: &File) {
-    file.sync_all().expect("it can be written back");
-    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed).expect("it is a file");
+    let begun = Instant::now();
+    loop {
+        file.sync_all().expect("it can be written back");
+        rustix::fs::fadvise(file, 0, None, Advice::DontNeed).expect("it is a file");
+        // Where the system does not count, it has to be believed.
+        let warm = pages_in_memory(file, 0..u64::MAX).unwrap_or(0);
+        if warm == 0 {
+            return;
+        }
+        assert!(begun.elapsed() < DISK_PATIENCE, "the system keeps {warm} pages of the file in memory");
+        std::thread::yield_now();
+    }
 }
 
 #[tokio::test]
