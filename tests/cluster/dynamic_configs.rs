@@ -80,13 +80,14 @@ impl Story {
                 "message.max.bytes=2000,log.retention.ms=7200000",
                 "log.cleanup.policy=[delete,compact]",
                 "num.io.threads=8,background.threads=12",
-                "num.io.threads=17",
-                "log.retention.ms=never",
-                "listeners=PLAINTEXT://:1",
-                "some.plugin=x",
             ],
         )?;
-        self.await_value("message.max.bytes=2000")?;
+        // The next is judged by the number in force.
+        self.await_value("num.io.threads=8")?;
+        self.alter(
+            ALL,
+            &["num.io.threads=17", "log.retention.ms=never", "listeners=PLAINTEXT://:1", "some.plugin=x"],
+        )?;
         self.alter(
             OWN,
             &[
@@ -98,7 +99,7 @@ impl Story {
                 "leader.replication.throttled.rate=1000",
             ],
         )?;
-        self.await_value("message.max.bytes=3000")?;
+        self.await_value("leader.replication.throttled.rate=1000")?;
         for entity in [OWN, ALL] {
             self.configs(entity, &["--describe"])?;
         }
