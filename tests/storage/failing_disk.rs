@@ -119,6 +119,24 @@ fn a_failed_sync_is_an_error_and_moves_nothing() {
     assert_eq!(log.recovery_point(), Offset(0));
 }
 
+/// A roll just where a flush ended syncs the indexes itself, and that is final, too.
+#[test]
+fn a_sync_that_failed_in_a_roll_ends_the_log() {
+    let dir = scratch();
+    let disk = Arc::new(CrashDisk::new(dir.path()).unwrap());
+    let size = batch(&["a"], 1).batch.len() as u32;
+    let mut log = create_on(dir.path(), &LogSettings { segment_bytes: size, ..settings() }, disk.clone());
+    append(&mut log, &batch(&["a"], 1));
+    let plan = log.flush_plan(storage::FlushScope::Everything, NOW).unwrap();
+    log.flushed(plan.run().unwrap());
+    // Behind the write of the entry that closes the time index.
+    disk.fail_at(disk.attempts() + 1, Fault::Once(ErrorKind::Other));
+    let failed = log.append(&[batch(&["b"], 1)], EPOCH, NOW).remove(0).unwrap_err().to_string();
+    assert!(failed.contains("cannot sync ") && failed.contains(".index"), "{failed}");
+    let offline = &log.append(&[batch(&["b"], 1)], EPOCH, NOW)[0];
+    assert!(matches!(offline, Err(AppendError::Offline { .. })));
+}
+
 #[test]
 fn a_directory_that_cannot_be_written_says_so() {
     let dir = scratch();

@@ -9,14 +9,15 @@ use protocol::{LeaderEpoch, Offset};
 use storage::disk::crash::{CrashDisk, Loss, Scratch, scratch};
 use storage::{Checkpoint, Disk, FlushScope, Log, LogDir, LogSettings, OpenOptions, OsDisk, Shutdown};
 
+use crate::judge;
 use crate::kit::{
     Ends, NOW, append, batch, create_on, marker, open_dir, options, partition, placed, settings,
     transactional, values,
 };
 
-/// Small segments, and of all losses those that a file system is most likely to show.
+/// Small segments, indexed batch by batch, and of all losses those that a file system is most likely to show.
 fn small() -> LogSettings {
-    LogSettings { segment_bytes: 400, file_delete_delay_ms: 0, ..settings() }
+    LogSettings { segment_bytes: 400, index_interval_bytes: 0, file_delete_delay_ms: 0, ..settings() }
 }
 
 const LOSSES: [Loss; 6] =
@@ -330,6 +331,59 @@ fn the_transaction_index_of_the_last_segment_lasts() {
                 let log = image.cut_after(operations, loss).open(Shutdown::Unclean);
                 let found = log.reader().aborted(Offset(0), log.end_offset());
                 assert_eq!(found, expected, "{truncates}, {operations} operations, {loss:?}");
+            }
+        }
+    }
+}
+
+/// Appends a record of each of these lengths, each later than the one before.
+fn add_long(log: &mut Log, lengths: &[usize]) {
+    for length in lengths {
+        let time = NOW + log.end_offset().0;
+        append(log, &batch(&[&"x".repeat(*length)], time.0));
+    }
+}
+
+/// The index of four batches is on the medium, but the log lost all but the first of them.
+fn log_that_lost_more_than_its_index() -> World {
+    let (world, mut log) = World::new();
+    add_long(&mut log, &[20, 20, 20, 20]);
+    log.close().unwrap();
+    let points = BTreeMap::from([(partition(), Offset(1))]);
+    world.dir.write_offsets(Checkpoint::RecoveryPoint, &points).unwrap();
+    let path = world.dir.partition_dir(&partition()).join("00000000000000000000.log");
+    let size = batch(&[&"x".repeat(20)], NOW.0).batch.len() as u64;
+    fs::OpenOptions::new().write(true).open(path).unwrap().set_len(size).unwrap();
+    World::over(copied(&world.root))
+}
+
+/// Recovery writes over the index of the last segment, and a flush of that segment syncs the log alone. Then the segment
+/// is sealed with nothing more in it, so that no flush and no recovery need look at it again.
+#[test]
+fn the_indexes_of_a_segment_that_is_sealed_at_the_recovery_point_are_its_own() {
+    for rolls_meanwhile in [false, true] {
+        let world = log_that_lost_more_than_its_index();
+        let mut log = world.open(Shutdown::Unclean);
+        // Others come in the place of what was lost; only the third batch begins elsewhere.
+        add_long(&mut log, &[25, 15, 20]);
+        let plan = log.flush_plan(FlushScope::Everything, NOW).unwrap();
+        if rolls_meanwhile {
+            add_long(&mut log, &[100]);
+            log.flushed(plan.run().unwrap());
+        } else {
+            log.flushed(plan.run().unwrap());
+            world.checkpoint(&log);
+            add_long(&mut log, &[100]);
+        }
+        world.checkpoint(&log);
+        assert_eq!(log.recovery_point(), Offset(4));
+        for operations in 0..=world.disk.operations() {
+            for loss in LOSSES {
+                let image = world.cut_after(operations, loss);
+                let log = image.open(Shutdown::Unclean);
+                let dir = log.dir.to_path_buf();
+                log.close().unwrap();
+                judge::indexes_fit(&dir, &format!("{rolls_meanwhile}, {operations} operations, {loss:?}"));
             }
         }
     }

@@ -4,9 +4,8 @@
 //! snapshot at the log's end, everything on the medium. Source: UnifiedLog.close, LogManager.shutdown of Kafka 3.9.
 
 use super::{Closed, Health, Log};
-use crate::disk::{DiskError, During, Mode};
+use crate::disk::DiskError;
 use crate::flush::FlushScope;
-use crate::names::{INDEX, TIME_INDEX, TXN_INDEX};
 
 impl Log {
     /// Ends the log so that a start has nothing to recover: indexes completed, snapshot written, all synced.
@@ -23,12 +22,7 @@ impl Log {
             let flushed = plan.run()?;
             self.flushed(flushed);
         }
-        let txn_index = (!self.aborted_in_active().is_empty()).then_some(TXN_INDEX);
-        for kind in [INDEX, TIME_INDEX].into_iter().chain(txn_index) {
-            let path = self.active.segment.path(kind);
-            let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
-            self.disk.sync(&file).during("sync", &path)?;
-        }
+        self.sync_indexes()?;
         Ok(Closed {
             recovery_point: self.batches_end,
             log_start: self.start_to_checkpoint(),

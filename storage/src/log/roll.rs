@@ -1,7 +1,7 @@
 //! Beginning a new segment.
 //!
 //! Whatever can fail comes before the new log file exists: a log file that overlaps the one before it would hide
-//! records at the next start. Nothing is synced here; the next flush plan covers it.
+//! records at the next start. The next flush plan syncs what was made; only where a flush ended just here none would.
 //! Source: LogSegment.shouldRoll, LocalLog.roll, UnifiedLog.roll of Kafka 3.9.
 
 use std::io::IoSlice;
@@ -85,6 +85,9 @@ impl Log {
         self.end = base;
         self.producers.end = base;
         self.seal_active()?;
+        if self.progress.covers(base) {
+            self.sync_sealed()?;
+        }
         self.write_snapshot(base)?;
         let (segment, log) = create_segment(&*self.disk, &self.dir, base)?;
         let mut segments = Vec::clone(&self.segments);
@@ -118,6 +121,30 @@ impl Log {
         let aborted = self.shared.read().tail.aborted.clone();
         self.active.write_aborted(&*self.disk, &aborted)?;
         self.active.release(&*self.disk)
+    }
+
+    /// The recovery point is where the segment ends, or a flush under way will bring it there. That flush knows a
+    /// segment that is written, whose indexes every start makes anew; those of a sealed one below the recovery point
+    /// are believed. So they are on the medium before it counts as sealed.
+    fn sync_sealed(&mut self) -> Result<(), DiskError> {
+        let synced =
+            self.sync_indexes().and_then(|()| self.disk.sync_dir(&self.dir).during("sync", &self.dir));
+        synced.inspect_err(|error| {
+            if error.blames_disk() {
+                self.sync_failed();
+            }
+        })
+    }
+
+    /// Brings the active segment's index files to the medium.
+    pub(super) fn sync_indexes(&self) -> Result<(), DiskError> {
+        let txn_index = (!self.aborted_in_active().is_empty()).then_some(TXN_INDEX);
+        for kind in [INDEX, TIME_INDEX].into_iter().chain(txn_index) {
+            let path = self.active.segment.path(kind);
+            let file = self.disk.open(&path, Mode::Read).during("open", &path)?;
+            self.disk.sync(&file).during("sync", &path)?;
+        }
+        Ok(())
     }
 
     /// Writes the producers as of `at`, the log's end or what it will be, unless a snapshot of them exists.

@@ -89,6 +89,11 @@ impl Progress {
         self.unsynced_logs.extend(written);
     }
 
+    /// Whether all below `end` is on the medium or in a plan under way.
+    pub(super) fn covers(&self, end: Offset) -> bool {
+        self.planned >= end
+    }
+
     /// The log file of a sealed segment that is not synced yet, as it was written.
     pub(super) fn unsynced_log(&self, base: Offset) -> Option<DiskFile> {
         self.unsynced_logs.get(&base).cloned()
@@ -216,13 +221,13 @@ impl Log {
     /// The files that hold what lies between the recovery point and `up_to`.
     fn unsynced(&self, up_to: Offset) -> Vec<Unsynced> {
         let from = self.progress.recovery_point;
-        // A segment that ends at the recovery point may have been sealed since: its indexes are not synced then.
+        // The segment that ends at the recovery point, too: Kafka may have sealed it and synced its indexes no more.
         let first = self.segments.partition_point(|segment| segment.base < from).saturating_sub(1);
         let mut files = Vec::new();
         for segment in self.segments[first..].iter().filter(|segment| segment.base < up_to) {
             match &segment.indexes {
-                // After an unclean stop the indexes of the active segment are made anew. Should it be sealed by
-                // then, its offset and time index are looked at, but nothing tells what a transaction index lacks.
+                // The offset and time index of the last segment are made anew by an unclean start; a roll that follows
+                // with nothing appended in between syncs them.
                 Indexes::Growing(_) => {
                     files.push(Unsynced { path: segment.path(LOG), open: Some(self.active.log.clone()) });
                     if !self.aborted_in_active().is_empty() {

@@ -203,8 +203,8 @@ impl Loader<'_> {
             file_path(&self.dir, base, kind).metadata().is_ok_and(|file| file.len() % entry as u64 == 0)
         };
         let is_whole = is_whole(INDEX, OffsetEntry::SIZE) && is_whole(TIME_INDEX, TimeEntry::SIZE);
-        // It may have been sealed after the flush that moved the recovery point to its end: then nobody synced what
-        // its indexes got at that moment.
+        // Kafka may have sealed it after the flush that moved the recovery point to its end: then nobody synced what
+        // its indexes got at that moment. A log of ours has them on the medium before it goes on.
         let is_doubtful = self.options.shutdown == Shutdown::Unclean && next == self.options.recovery_point;
         if !is_whole || (is_doubtful && !self.indexes_reach_the_end(base, size)?) {
             let dir = Arc::clone(&self.dir);

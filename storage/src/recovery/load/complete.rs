@@ -1,6 +1,6 @@
 //! Whether the indexes of a sealed segment have all that they should, without reading the segment.
 //!
-//! For the segment that ends at the recovery point, whose indexes may have lost what they got when it was sealed. A
+//! For the segment that ends at the recovery point, whose indexes may have lost what they got when Kafka sealed it. A
 //! look at the entries and at the batches behind the last ones, which are few if none is missing.
 
 use std::path::Path;
@@ -29,20 +29,27 @@ pub(super) fn indexes_reach_the_end(
     let path = file_path(dir, base, LOG);
     let file = OsDisk.open(&path, Mode::Read).during("open", &path)?;
     let indexed = offsets.last().map_or(0, |entry| u64::from(entry.position));
-    let mut headers = Headers::new(&file, indexed.min(timed(&offsets, &times)), size);
-    match behind(&mut headers) {
+    let from = indexed.min(timed(&offsets, &times));
+    match behind(&mut Headers::new(&file, from, size)) {
         Ok(batches) => {
-            let named = offsets.last().map(|entry| base + i64::from(entry.last));
-            let first = batches.iter().find(|batch| batch.position >= indexed);
-            let first = first.map(|batch| batch.header.last_offset());
-            let is_near = batches.last().is_none_or(|last| last.position - indexed <= rules.interval);
+            let is_near = batches.last().is_none_or(|last| last.position <= indexed + rules.interval);
             let is_timed = ends_with_the_largest_time(&times, &batches, base);
-            Ok(ascend && (named.is_none() || named == first) && is_near && is_timed)
+            Ok(ascend && each_names_a_batch(&offsets, from, &batches, base) && is_near && is_timed)
         }
         Err(ScanError::Io(error)) => Err(DiskError::new("read", &path, &error)),
         // Damage in the log is found by whoever makes the indexes anew.
         Err(ScanError::Flawed { .. }) => Ok(false),
     }
+}
+
+/// Whether the entries from `from` on name batches there. One of a batch that was truncated may have the offset of
+/// the batch that came in its place and another position.
+fn each_names_a_batch(offsets: &[OffsetEntry], from: u64, batches: &[HeaderAt], base: Offset) -> bool {
+    let read = offsets.partition_point(|entry| u64::from(entry.position) < from);
+    offsets[read..].iter().all(|entry| {
+        let at = batches.binary_search_by_key(&u64::from(entry.position), |batch| batch.position);
+        at.is_ok_and(|at| batches[at].header.last_offset() == base + i64::from(entry.last))
+    })
 }
 
 /// Whether the last entry names a batch of the largest time: an earlier one was lost, or a truncation of the file was and the entry names what is
@@ -70,4 +77,63 @@ fn behind(headers: &mut Headers<'_>) -> Result<Vec<HeaderAt>, ScanError> {
         batches.push(batch);
     }
     Ok(batches)
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::batch::{Attributes, BatchHeader};
+    use protocol::{LeaderEpoch, Millis, ProducerEpoch, ProducerId, Sequence};
+
+    use super::*;
+    use crate::disk::crash::scratch;
+    use crate::index::to_bytes;
+
+    /// 64 bytes.
+    fn batch(base: i64) -> Vec<u8> {
+        let mut header = BatchHeader {
+            base_offset: Offset(base),
+            length: 52,
+            leader_epoch: LeaderEpoch(1),
+            crc: 0,
+            attributes: Attributes(0),
+            last_offset_delta: 0,
+            base_timestamp: Millis(1),
+            max_timestamp: Millis(1),
+            producer_id: ProducerId::NONE,
+            producer_epoch: ProducerEpoch::NONE,
+            base_sequence: Sequence::NONE,
+            record_count: 1,
+        };
+        header.seal(b"abc");
+        [&header.to_bytes()[..], b"abc"].concat()
+    }
+
+    /// With these entries beside a log of three batches.
+    fn reach_the_end(entries: &[(u32, u32)]) -> bool {
+        let dir = scratch();
+        let write = |kind, bytes| std::fs::write(file_path(dir.path(), Offset(0), kind), bytes).unwrap();
+        write(LOG, [batch(0), batch(1), batch(2)].concat());
+        let offsets: Vec<_> =
+            entries.iter().map(|(last, position)| OffsetEntry { last: *last, position: *position }).collect();
+        write(INDEX, to_bytes(&offsets));
+        write(TIME_INDEX, to_bytes(&[TimeEntry { timestamp: Millis(1), last: 0 }]));
+        let rules = IndexRules { interval: 63, bytes_max: 1000 };
+        indexes_reach_the_end(dir.path(), Offset(0), 192, rules).unwrap()
+    }
+
+    #[test]
+    fn entries_name_batches_up_to_the_last() {
+        assert!(reach_the_end(&[(1, 64), (2, 128)]));
+        assert!(!reach_the_end(&[(1, 64)]), "one is missing");
+        assert!(!reach_the_end(&[]));
+    }
+
+    #[test]
+    fn an_entry_of_what_was_truncated_names_no_batch() {
+        // The offset is right, and a batch of it comes next behind the position.
+        assert!(!reach_the_end(&[(1, 64), (2, 120)]));
+        assert!(!reach_the_end(&[(1, 60), (2, 128)]));
+        assert!(!reach_the_end(&[(1, 64), (2, 128), (3, 192)]));
+        assert!(!reach_the_end(&[(1, 64), (2, 400)]));
+    }
 }
