@@ -4,7 +4,7 @@ use crate::scene::{SOON, Scene};
 use anyhow::Result;
 use std::path::Path;
 use tests::condition::until_ok;
-use tests::run::{Finished, run, script};
+use tests::run::{Finished, run, script, tool};
 
 /// Kafka's tool and ours with the same arguments; what they print is the same, and is returned.
 pub(crate) fn alike(scene: &Scene, name: &str, args: &[&str]) -> Result<Finished> {
@@ -13,6 +13,16 @@ pub(crate) fn alike(scene: &Scene, name: &str, args: &[&str]) -> Result<Finished
     let args = [&["--bootstrap-server", &address], args].concat();
     let ours = run(&mut script(&format!("kafka-{name}.sh"), &args))?.ok()?;
     assert_eq!(ours.stdout, theirs.stdout, "{name} {args:?}");
+    Ok(ours)
+}
+
+/// The same for a command that fails.
+fn fail_alike(scene: &Scene, name: &str, args: &[&str]) -> Result<Finished> {
+    let address = scene.address();
+    let args = [&["--bootstrap-server", &address], args].concat();
+    let theirs = run(&mut tool(name, &args))?.failed()?;
+    let ours = run(&mut script(&format!("kafka-{name}.sh"), &args))?.failed()?;
+    assert_eq!((&ours.stdout, &ours.stderr), (&theirs.stdout, &theirs.stderr), "{name} {args:?}");
     Ok(ours)
 }
 
@@ -113,5 +123,25 @@ fn log_directories_are_described() -> Result<()> {
     run(&mut script("kafka-log-dirs.sh", &absent))?
         .failed()?
         .says("ERROR: The given brokers do not exist from --broker-list: 7. Current existent brokers: 1")?;
+    Ok(())
+}
+
+#[test]
+fn features_are_described_and_none_can_be_changed() -> Result<()> {
+    let scene = Scene::new()?;
+    assert_eq!(alike(&scene, "features", &["describe"])?.stdout, "");
+    for args in [
+        &["upgrade", "--feature", "metadata.version=5"][..],
+        &["upgrade", "--metadata", "3.9"],
+        &["upgrade", "--metadata", "3.9", "--dry-run"],
+        &["downgrade", "--feature", "metadata.version=5"],
+        &["downgrade", "--feature", "metadata.version=5", "--unsafe"],
+        &["downgrade", "--feature", "a=1", "--feature", "b=2"],
+        &["downgrade", "--metadata", "3.3", "--unsafe"],
+        &["disable", "--feature", "metadata.version"],
+        &["disable", "--feature", "nosuch", "--unsafe", "--dry-run"],
+    ] {
+        fail_alike(&scene, "features", args)?;
+    }
     Ok(())
 }

@@ -55,7 +55,6 @@ impl Client {
             FeatureUpdateKey::default()
                 .with_feature(text(feature))
                 .with_max_version_level(*level)
-                .with_allow_downgrade(upgrade != FeatureUpgrade::Upgrade)
                 .with_upgrade_type(upgrade as i8)
         };
         let request = UpdateFeaturesRequest::default()
