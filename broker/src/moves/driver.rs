@@ -115,7 +115,8 @@ impl Driver {
             waiting: Vec::new(),
         };
         self.ready.insert(partition.clone());
-        self.moves.insert(partition, begun);
+        let before = self.moves.insert(partition, begun);
+        debug_assert!(before.is_none(), "a wish waits for the end of the move before");
     }
 
     async fn take(&mut self, ask: Ask) {
@@ -149,6 +150,13 @@ impl Driver {
     ) {
         let dirs = &self.broker.log_dirs;
         let (home, future) = (dirs.home(&partition), dirs.future(&partition));
+        // For the replica the move has ended, but not what it leaves behind; or others have wished before.
+        if let Some(moving) = self.moves.get_mut(&partition)
+            && (future.is_none() || !moving.waiting.is_empty())
+        {
+            moving.waiting.push(Ask::Move { partition, to, reply });
+            return;
+        }
         let seen = whereabouts(&self.broker, &partition).await;
         let known = Known {
             replica: match (&seen, &home) {

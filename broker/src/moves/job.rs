@@ -88,6 +88,12 @@ impl Job {
         broker.log_dirs.online(&home)
     }
 
+    /// Whether the replica's own log is where the copy was.
+    pub(super) fn is_in_place(&self, broker: &Broker) -> bool {
+        self.is_named_plainly()
+            && broker.log_dirs.home(&self.partition).is_some_and(|home| home == self.to.path)
+    }
+
     pub(super) fn is_named_plainly(&self) -> bool {
         self.dir == self.to.partition_dir(&self.partition)
     }

@@ -377,6 +377,13 @@ async fn release(broker: &Broker, job: &Job) -> Outcome {
 }
 
 async fn remove(broker: &Broker, job: &mut Job) -> Outcome {
+    if matches!(job.copy, Copy::Gone) && job.is_in_place(broker) {
+        tracing::error!(
+            partition = %job.partition, dir = %job.dir.display(),
+            "what a move has left is not removed, since the replica lives there; please report it"
+        );
+        return Err(Trouble::Foreign);
+    }
     let copy = std::mem::replace(&mut job.copy, Copy::Gone);
     let now = broker.shards.clock().now().wall;
     let due = now + broker.settings.known_topic(&job.partition.topic).log.file_delete_delay_ms;

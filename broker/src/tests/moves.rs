@@ -239,6 +239,30 @@ async fn a_deletion_takes_the_copy_along() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_wish_that_comes_while_a_move_ends_waits_for_its_end() {
+    let world = World::start(&["log.segment.delete.delay.ms=0", "log.segment.bytes=1000"]).await;
+    world.topic("t", 1, &[]).await;
+    world.put(20).await;
+    for round in 0..30 {
+        let (from, records) = (world.place(), world.records());
+        assert_eq!(world.alter(&[0], &world.dirs()[1 - from]).await, [ErrorCode::None]);
+        // The replica is there, and its old log is not yet gone.
+        while world.place() == from {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(world.alter(&[0], &world.dirs()[from]).await, [ErrorCode::None], "round {round}");
+        world.until_in(from).await;
+        assert!(world.replica(from).exists(), "round {round}");
+        assert_eq!(world.records(), records, "round {round}");
+        world.put(1).await;
+    }
+    let (place, records) = (world.place(), world.records());
+    let world = World::start_on(world.stop().await, &[]).await;
+    world.topic_is_led().await;
+    assert_eq!((world.place(), world.records()), (place, records));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_move_goes_on_after_a_start() {
     let world = World::start(&[]).await;
     world.slow_down();
