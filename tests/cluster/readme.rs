@@ -99,6 +99,10 @@ fn check_output(said: &[Finished]) -> Result<()> {
     assert!(fields.len() == 10 && fields[4].parse::<u64>()? >= 1_000_000, "{consumed:?}");
     assert_eq!(of(&["kafka-get-offsets.sh"])?.stdout, "xiaoyou:0:1000002\n");
     of(&["kafka-log-dirs.sh"])?;
+    let setting = of(&["kafka-configs.sh", "--describe", "--topic xiaoyou"])?;
+    assert!(setting.stdout.contains("\n  retention.ms=3600000 "), "{setting}");
+    let quota = of(&["kafka-configs.sh", "--describe", "--client slow"])?;
+    assert!(quota.stdout.contains(" are producer_byte_rate=1048576.0\n"), "{quota}");
     Ok(())
 }
 

@@ -103,6 +103,7 @@ impl Names {
                 Tree::parse(&self.texts.apply(&value.to_string())).unwrap_or(tree)
             }
             Tree::Int(value) if OF_DISK.contains(&field) && value > 0 => word("<bytes>"),
+            Tree::Int(value) if field == "ThrottleTimeMs" && value > 0 => word("<throttled>"),
             Tree::Int(value) if is_present(value) => word("<now>"),
             // A book of its own.
             Tree::Text(_) if field == "Documentation" => word("<text>"),

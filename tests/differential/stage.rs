@@ -64,6 +64,8 @@ impl Stage {
         let mut broker = site.start()?;
         // Cases are full of what a broker may well warn about.
         broker.announce(" WARN ");
+        // Some name a directory that cannot be.
+        broker.announce("ERROR broker::broker::logs: log directory is offline");
         let cluster = zookeeper.tree()?.text(&format!("{corner}/cluster/id"))?;
         let cluster: serde_json::Value = serde_json::from_str(&cluster)?;
         let mut names = Names::default();
