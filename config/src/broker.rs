@@ -399,6 +399,10 @@ mod tests {
             "zookeeper.session.timeout.ms=-1",
             "zookeeper.session.timeout.ms=-1: Value must be at least 1",
         );
+        refused(
+            "socket.send.buffer.bytes=-7",
+            "socket.send.buffer.bytes=-7: Value must be at least 1, or -1 for the size that the system chooses",
+        );
         refused("default.replication.factor=0", "default.replication.factor=0: Value must be at least 1");
         refused("log.flush.interval.ms=-1", "log.flush.interval.ms=-1: Value must be at least 0");
         refused(

@@ -186,7 +186,9 @@ async fn apply_updates(
 pub(crate) async fn limit_connections(seats: &Seats, settings: &Settings) {
     match Limits::resolve(&settings.config().network).await {
         Ok(limits) => seats.reconfigure(limits),
-        Err(error) => tracing::error!(%error, "the limits of connections before stay in force"),
+        Err(error) => {
+            tracing::error!(%error, "the limits of connections stay as they are: give the host an address, or take its limit away")
+        }
     }
 }
 

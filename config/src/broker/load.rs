@@ -92,10 +92,11 @@ fn positive(reader: &Reader<'_>, name: &str) -> Option<u64> {
 
 /// -1 leaves the size to the system.
 fn buffer(reader: &mut Reader<'_>, name: &str) -> Option<u32> {
-    match reader.integer(name) {
-        Some(-1) => None,
-        _ => Some(reader.int_at_least(name, 1)),
+    let bytes = reader.integer(name).filter(|bytes| *bytes != -1)?;
+    if bytes < 1 {
+        reader.refuse(name, "Value must be at least 1, or -1 for the size that the system chooses");
     }
+    u32::try_from(bytes).ok()
 }
 
 fn log(reader: &mut Reader<'_>) -> Log {
