@@ -11,9 +11,11 @@ use protocol::{Millis, Offset};
 use crate::disk::DiskFile;
 
 mod mapped;
+mod named;
 mod rules;
 
 pub(crate) use mapped::{Mapped, MappedIndex};
+pub(crate) use named::is_named;
 pub(crate) use rules::{IndexRules, Indexer, Largest};
 
 /// An index entry of fixed size.

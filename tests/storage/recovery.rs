@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use protocol::{LeaderEpoch, Offset};
 use serde_json::Value;
-use storage::{Cleanup, Cut, Flaw, Log, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown};
+use storage::{
+    Cleanup, Cut, FirstBatch, Flaw, Log, LogSettings, OpenOptions, OsDisk, RecoveryReport, Shutdown, UpTo,
+};
 
 use crate::kit::{append, batch, copy_of, create, decode, files, golden, headers, options, settings, values};
 use storage::disk::crash::{Scratch, scratch};
@@ -296,6 +298,46 @@ fn garbage_behind_a_clean_log_is_found() {
         Log::open(options(dir.path(), &settings(), Shutdown::Clean), Arc::new(OsDisk)).unwrap();
     assert_eq!(report.cut.map(|cut| cut.bytes), Some(7));
     assert_eq!(headers(&log).len(), 1);
+}
+
+/// A follower of Kafka makes one entry for all batches of an answer: the last offset, and where the first begins.
+#[test]
+fn an_index_of_a_follower_of_kafka_is_believed() {
+    let dir = scratch();
+    let tight = LogSettings { index_interval_bytes: 0, segment_bytes: 2000, ..settings() };
+    let mut log = create(dir.path(), &tight);
+    for at in 0..80 {
+        append(&mut log, &batch(&["a"], at));
+    }
+    log.close().unwrap();
+    let bases: Vec<i64> =
+        files(dir.path()).into_keys().filter_map(|name| name.strip_suffix(".log")?.parse().ok()).collect();
+    let path = |base: i64, kind: &str| dir.path().join(format!("{base:020}.{kind}"));
+    let mut fewer = Vec::new();
+    for base in [0, *bases.last().unwrap()] {
+        let bytes = fs::read(path(base, "index")).unwrap();
+        let three_at_once = |entries: &[u8]| [&entries[16..20], &entries[4..8]].concat();
+        fewer.push(bytes.chunks_exact(24).flat_map(three_at_once).collect::<Vec<u8>>());
+        fs::write(path(base, "index"), fewer.last().unwrap()).unwrap();
+        // Who searches or checks the segment from its start does not come far: the third batch says that it is long.
+        let third = u32::from_be_bytes(bytes[12..16].try_into().unwrap()) as usize;
+        let mut log = fs::read(path(base, "log")).unwrap();
+        log[third + 8] = 0x7f;
+        fs::write(path(base, "log"), log).unwrap();
+    }
+    let (log, report) = Log::open(
+        OpenOptions { recovery_point: Offset(80), ..options(dir.path(), &tight, Shutdown::Clean) },
+        Arc::new(OsDisk),
+    )
+    .unwrap();
+    assert_eq!((report.cut.is_none(), log.end_offset()), (true, Offset(80)));
+    let last = |entry: usize| i64::from(u32::from_be_bytes(fewer[0][entry..entry + 4].try_into().unwrap()));
+    let (begin, end) = (last(8), last(fewer[0].len() - 8));
+    assert!(begin < end, "{fewer:?}");
+    for offset in begin..=end {
+        let read = log.reader().read(Offset(offset), 1, UpTo::LogEnd, FirstBatch::Whole);
+        assert!(read.unwrap().records.is_some(), "{offset}");
+    }
 }
 
 #[test]

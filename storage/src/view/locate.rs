@@ -7,7 +7,8 @@ use std::io;
 
 use protocol::Offset;
 
-use crate::index::{OffsetEntry, TimeEntry, relative};
+use crate::disk::DiskFile;
+use crate::index::{OffsetEntry, TimeEntry, is_named, relative};
 use crate::scan::{HeaderAt, Headers, ScanError};
 use crate::segment::{Indexes, Segment};
 
@@ -31,7 +32,7 @@ impl Searchable<'_> {
         let file = self.segment.log()?;
         if let Some(entry) = self.entry_before(offset, hint)? {
             let mut headers = Headers::new(&file, u64::from(entry.position), self.size);
-            if let Some(first) = self.named_by(entry, &mut headers)? {
+            if let Some(first) = self.named_by(entry, &mut headers, &file)? {
                 let is_it = first.header.last_offset() >= offset;
                 return if is_it { Ok(Some(first)) } else { first_at(&mut headers, offset) };
             }
@@ -39,12 +40,17 @@ impl Searchable<'_> {
         first_at(&mut Headers::new(&file, 0, self.size), offset)
     }
 
-    /// The batch that an entry names, if that is what stands at its position.
-    fn named_by(&self, entry: OffsetEntry, headers: &mut Headers<'_>) -> Result<Option<HeaderAt>, ScanError> {
+    /// The batch at an entry's position, if it is what the entry names.
+    fn named_by(
+        &self,
+        entry: OffsetEntry,
+        headers: &mut Headers<'_>,
+        file: &DiskFile,
+    ) -> Result<Option<HeaderAt>, ScanError> {
         let last = self.segment.base + i64::from(entry.last);
         match headers.next() {
-            Ok(first) => Ok(first.filter(|first| first.header.last_offset() == last)),
-            Err(ScanError::Flawed { .. }) => Ok(None),
+            Ok(Some(first)) => Ok(is_named(file, &first, last)?.then_some(first)),
+            Ok(None) | Err(ScanError::Flawed { .. }) => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -3,8 +3,8 @@
 use protocol::Offset;
 
 use crate::disk::DiskFile;
-use crate::index::{Entry, OffsetEntry};
-use crate::scan::{HeaderAt, Headers, ScanError};
+use crate::index::{Entry, OffsetEntry, is_named};
+use crate::scan::{Headers, ScanError};
 
 /// The whole entries of an index file.
 pub(super) fn entries<E: Entry>(bytes: &[u8]) -> Vec<E> {
@@ -22,8 +22,9 @@ pub(super) fn cut_position(
 ) -> Result<u64, ScanError> {
     if let Some(entry) = below.last() {
         let (position, named) = (u64::from(entry.position), base + i64::from(entry.last));
-        let stands_there = |batch: HeaderAt| batch.header.last_offset() == named;
-        if let Ok(Some(true)) = Headers::new(file, position, size).next().map(|batch| batch.map(stands_there))
+        let found = Headers::new(file, position, size).next();
+        if let Ok(Some(batch)) = found
+            && is_named(file, &batch, named)?
         {
             return first_ending_at(&mut Headers::new(file, position, size), size, to);
         }

@@ -43,12 +43,16 @@ pub(super) fn indexes_reach_the_end(
 }
 
 /// Whether the entries from `from` on name batches there. One of a batch that was truncated may have the offset of
-/// the batch that came in its place and another position.
+/// the batch that came in its place and another position; one of a follower of Kafka has the position of the first batch
+/// that came with the one of its offset.
 fn each_names_a_batch(offsets: &[OffsetEntry], from: u64, batches: &[HeaderAt], base: Offset) -> bool {
     let read = offsets.partition_point(|entry| u64::from(entry.position) < from);
     offsets[read..].iter().all(|entry| {
         let at = batches.binary_search_by_key(&u64::from(entry.position), |batch| batch.position);
-        at.is_ok_and(|at| batches[at].header.last_offset() == base + i64::from(entry.last))
+        let named = base + i64::from(entry.last);
+        at.is_ok_and(|at| {
+            batches[at..].binary_search_by_key(&named, |batch| batch.header.last_offset()).is_ok()
+        })
     })
 }
 
@@ -124,6 +128,7 @@ mod tests {
     #[test]
     fn entries_name_batches_up_to_the_last() {
         assert!(reach_the_end(&[(1, 64), (2, 128)]));
+        assert!(reach_the_end(&[(1, 0), (2, 128)]), "the first two came at once");
         assert!(!reach_the_end(&[(1, 64)]), "one is missing");
         assert!(!reach_the_end(&[]));
     }

@@ -7,7 +7,7 @@ use protocol::{Millis, Offset};
 use super::{Ending, Loader};
 use crate::aborted::{AbortedTransaction, TxnIndexFile};
 use crate::disk::{DiskError, DiskFile, During, Mode};
-use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, ending_of, fences_in_file};
+use crate::index::{Indexer, Largest, OffsetEntry, TimeEntry, ending_of, fences_in_file, is_named};
 use crate::log::Active;
 use crate::names::{INDEX, LOG, TIME_INDEX, file_path};
 use crate::producers::Producers;
@@ -133,13 +133,18 @@ pub(crate) fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail
     let offset = |entry: TimeEntry| base + i64::from(entry.last);
     indexer.largest = times.last.map(|entry| Largest { timestamp: entry.timestamp, offset: offset(entry) });
     let mut end = base;
+    let named = last_offset.map(|entry| base + i64::from(entry.last));
     let position = last_offset.map_or(0, |entry| u64::from(entry.position));
     let mut headers = Headers::new(&files.log, position, size);
     let mut is_first = true;
     while let Some(batch) = headers.next()? {
         let last = batch.header.last_offset();
-        let expected = last_offset.filter(|_| is_first).map(|entry| base + i64::from(entry.last));
-        if expected.is_some_and(|expected| expected != last) || batch.header.base_offset < end {
+        if batch.header.base_offset < end {
+            return Ok(None);
+        }
+        if let Some(named) = named.filter(|_| is_first)
+            && !is_named(&files.log, &batch, named)?
+        {
             return Ok(None);
         }
         is_first = false;
@@ -151,7 +156,7 @@ pub(crate) fn clean_tail(files: &Files, base: Offset) -> Result<Option<CleanTail
         }
     }
     // An entry without its batch: the log is shorter than the index says.
-    if is_first && last_offset.is_some() {
+    if named.is_some_and(|named| end <= named) {
         return Ok(None);
     }
     let first_timestamp = first_timestamp(&files.log, size)?;
